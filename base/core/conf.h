@@ -1,0 +1,47 @@
+/*
+ * conf: one table per program; parser, --check-config, sample file and the
+ * reference in docs/ all come from it, and a test compares them.
+ *
+ * File: `name = value` lines, '#' comments, `include FILE`. Unknown, repeated or
+ * contradictory settings stop the start with file and line. Relative paths are
+ * relative to the file's folder. Secrets are never values, only file names.
+ */
+#ifndef BASE_CORE_CONF_H
+#define BASE_CORE_CONF_H
+
+#include "base/core/buf.h"
+
+enum conf_type {
+    CONF_TEXT,        /* char * */
+    CONF_PATH,        /* char *, made absolute */
+    CONF_SECRET_PATH, /* char *, file's owner and mode are checked */
+    CONF_URL,         /* char *, absolute https:// (http:// only on loopback in demo and test) */
+    CONF_INT,         /* int64_t, range checked */
+    CONF_BOOL,        /* bool: yes | no */
+    CONF_DURATION,    /* int64_t microseconds: 15d, 24h, 10min, 30s, 500ms; range checked */
+    CONF_CHOICE,      /* int: index into choices ("a|b|c") */
+    CONF_LIST         /* struct conf_list: repeated setting or comma-separated */
+};
+
+struct conf_list {
+    char **items;
+    size_t n;
+};
+
+struct conf_item {
+    const char *name;       /* "mail.in.listen" */
+    enum conf_type type;
+    size_t offset;          /* in the program's struct */
+    const char *fallback;   /* default as it would be written; NULL: compulsory; "": empty allowed */
+    const char *range;      /* "min..max" for INT and DURATION, "a|b|c" for CHOICE, else NULL */
+    const char *help;       /* one or two sentences */
+};
+
+/* Reads path into target (zeroed by the caller). why says file:line and what. */
+MUST_USE enum err conf_load(const char *path, const struct conf_item *items, size_t n, void *target,
+                            struct why *why);
+void conf_free(const struct conf_item *items, size_t n, void *target);
+void conf_print_sample(const struct conf_item *items, size_t n, struct buf *out);      /* commented file */
+void conf_print_reference(const struct conf_item *items, size_t n, struct buf *out);   /* Markdown table */
+
+#endif

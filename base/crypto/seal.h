@@ -1,0 +1,45 @@
+/*
+ * seal: the one way to encrypt what must be used later (DESIGN rule 3).
+ *
+ * To somebody else: HPKE (RFC 9180, base mode, DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM).
+ * Own columns: AES-256-GCM under a versioned key with table, column and row as associated data.
+ * Compared only: HMAC-SHA-256 under a versioned key ("pepper") that is not in the database.
+ */
+#ifndef BASE_CRYPTO_SEAL_H
+#define BASE_CRYPTO_SEAL_H
+
+#include "base/core/secret.h"
+
+/* --- HPKE ---------------------------------------------------------------------------------------- */
+struct key;
+/* out = enc (65 bytes) || ciphertext || tag. info and aad are bound. recipient: P-256 key, public is enough. */
+MUST_USE enum err seal_to(const struct key *recipient, struct str info, struct str aad, struct str plain,
+                          struct buf *out, struct why *why);
+/* ERR_DENIED: not for this key, or altered. */
+MUST_USE enum err seal_open(const struct key *recipient, struct str info, struct str aad, struct str sealed,
+                            struct buf *out, struct why *why);
+
+/* --- versioned key rings --------------------------------------------------------------------------- */
+/* A folder with files v1, v2, …: 32 random bytes in hex each, mode 0400. The highest is the current one. */
+struct keyring;
+MUST_USE enum err keyring_load(const char *folder, struct keyring **ret, struct why *why);
+MUST_USE enum err keyring_create(const char *folder, struct why *why);        /* makes v1; ERR_CONFLICT if there */
+MUST_USE enum err keyring_rotate(const char *folder, struct why *why);        /* adds the next version */
+void keyring_free(struct keyring *k);
+DEFINE_FREEP(struct keyring, keyring_free)
+int keyring_current(const struct keyring *k);
+int keyring_oldest(const struct keyring *k);
+
+#define MAC_LEN 32
+/* HMAC-SHA-256(key[version], label || 0x00 || value). label separates uses ("code.creation", "email", …).
+ * ERR_NOT_FOUND: no such version. */
+MUST_USE enum err mac_compute(const struct keyring *k, int version, const char *label, struct str value,
+                              unsigned char out[MAC_LEN]);
+
+/* out = version (1 byte) || nonce (12) || ciphertext || tag (16). The place is bound: "account.email" and row id. */
+MUST_USE enum err column_seal(const struct keyring *k, const char *place, const char *row_id, struct str plain,
+                              struct buf *out);
+MUST_USE enum err column_open(const struct keyring *k, const char *place, const char *row_id, struct str sealed,
+                              struct buf *out, struct why *why);
+
+#endif
