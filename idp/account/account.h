@@ -1,0 +1,160 @@
+/*
+ * account: the account aggregate and its state machine (DOMAIN 2.1). SQL is in account_store.c.
+ *
+ * Every change is one transaction: guarded UPDATE … WHERE state = …, audit row, change row for the town, jobs. Zero
+ * rows mean the event is not allowed in this state: ERR_CONFLICT with the state in why->code ("account.state.closed").
+ */
+#ifndef IDP_ACCOUNT_ACCOUNT_H
+#define IDP_ACCOUNT_ACCOUNT_H
+
+#include "base/core/arena.h"
+#include "base/core/code.h"
+#include "base/crypto/seal.h"
+#include "base/pg/pg.h"
+
+extern const struct pg_stmts account_stmts;
+extern const struct pg_stmts account_secret_stmts;
+
+enum account_type { ACCOUNT_PASSWORD, ACCOUNT_X509_CARD, ACCOUNT_X509_SOFT };
+enum account_state { ACCOUNT_PENDING, ACCOUNT_ACTIVE, ACCOUNT_SUSPENDED, ACCOUNT_CLOSED, ACCOUNT_ERASED };
+enum account_event {
+    ACCOUNT_EV_ACK, ACCOUNT_EV_ACTIVATE, ACCOUNT_EV_REISSUE, ACCOUNT_EV_REVOKE, ACCOUNT_EV_REVOKE_FINAL,
+    ACCOUNT_EV_SET_AUTHZ, ACCOUNT_EV_REACTIVATE, ACCOUNT_EV_TIMEOUT, ACCOUNT_EV_CLOSE, ACCOUNT_EV_REOPEN,
+    ACCOUNT_EV_EXPIRE, ACCOUNT_EV_PURGE
+};
+const char *account_type_name(enum account_type t);
+const char *account_state_name(enum account_state s);
+const char *account_event_name(enum account_event e);
+/* The table of DOMAIN 2.1: ERR_CONFLICT when the event is not listed for this type and state (D-13). */
+MUST_USE enum err account_next(enum account_type type, enum account_state from, enum account_event event,
+                               enum account_state *ret_to);
+
+struct account {
+    char id[37];
+    char town_id[37];
+    char town[64];              /* short name */
+    enum account_type type;
+    enum account_state state;
+    utime state_since;
+    bool final, contested, acked;
+    char handle[65];
+    char number[16];            /* folded, "" for login/password */
+    char lang[3];
+};
+
+/* Who acts, for the audit row: "town:rivemont" + "clerk:…" as the town says, "citizen", "system", "operator:…". */
+struct account_actor {
+    const char *actor;
+    const char *role;
+};
+
+struct account_authz {
+    const char *code;
+    utime until;                /* UTIME_NULL: none */
+};
+
+/* Codes drawn for an account; shown once to the town, then only MACs remain. Wiped by account_codes_done(). */
+struct account_codes {
+    char creation[CODE_FOLDED_MAX];
+    char revocation[CODE_FOLDED_MAX];
+    char sheet[CODE_FOLDED_MAX];         /* "" when the town's policy does not ask for one */
+    utime creation_expires;
+};
+void account_codes_done(struct account_codes *c);
+
+struct account_new {
+    const char *town_id;
+    const char *town;
+    enum account_type type;
+    const char *handle;
+    const char *lang;
+    const struct account_authz *authz;
+    size_t nauthz;
+    bool sheet;                 /* draw a sheet number */
+    int64_t creation_life;
+};
+/* Inside the caller's transaction: account, authorisations, secrets, change and audit rows. ERR_CONFLICT: handle taken. */
+MUST_USE enum err account_create(struct pg *pg, const struct keyring *pepper, const struct account_new *in,
+                                 const struct account_actor *who, utime now, char ret_id[37],
+                                 struct account_codes *ret_codes, struct why *why);
+/* By handle within one town; ERR_NOT_FOUND also when it is another town's. */
+MUST_USE enum err account_by_handle(struct pg *pg, const char *town_id, const char *handle, struct account *ret,
+                                    struct why *why);
+MUST_USE enum err account_by_id(struct pg *pg, const char *id, struct account *ret, struct why *why);
+/* Current authorisations into the arena. */
+MUST_USE enum err account_authz_list(struct pg *pg, const char *account_id, utime now, struct arena *a,
+                                     struct account_authz **ret, size_t *ret_n, struct why *why);
+
+/* pending: acked. Idempotent. */
+MUST_USE enum err account_ack(struct pg *pg, const char *account_id, const struct account_actor *who, utime now,
+                              struct why *why);
+/* Replaces the set; also in the live sessions (P-057). */
+MUST_USE enum err account_set_authz(struct pg *pg, const char *account_id, const struct account_authz *authz, size_t n,
+                                    const struct account_actor *who, utime now, struct why *why);
+/* New creation, revocation and sheet codes; old ones superseded the same second; unbound, contested cleared.
+ * pending → pending, suspended (password, soft) → pending. In the caller's transaction. */
+MUST_USE enum err account_reissue(struct pg *pg, const struct keyring *pepper, const char *account_id, bool sheet,
+                                  int64_t creation_life, const struct account_actor *who, utime now,
+                                  struct account_codes *ret_codes, struct why *why);
+/* A new blocking code alone (lost paper, active account): DOMAIN 6.6. In the caller's transaction. */
+MUST_USE enum err account_reissue_revocation(struct pg *pg, const struct keyring *pepper, const char *account_id,
+                                             const struct account_actor *who, utime now,
+                                             char ret_code[CODE_FOLDED_MAX], struct why *why);
+
+struct account_blocked {
+    char account_id[37];
+    enum account_state to;          /* suspended, or closed for a pending soft account */
+    utime at;
+    bool already;                   /* it was blocked before: at says when */
+    char receipt[24];               /* proof number shown to the citizen */
+};
+/* By the paper code (P-055…P-058): one statement finds the live code and blocks; sessions and tokens die in the same
+ * transaction, jobs for logout and notices are inserted. A used code of a blocked account: OK with already = true.
+ * ERR_NOT_FOUND: unknown; ERR_DENIED with code "secret.superseded": « ce code n'est plus valable ». */
+MUST_USE enum err account_block_by_code(struct pg *pg, const struct keyring *pepper, const char *folded,
+                                        const struct account_actor *who, utime now, struct account_blocked *ret,
+                                        struct why *why);
+/* By the town or the citizen's own session. reason: "lost" or "stolen" (final). Idempotent when already blocked. */
+MUST_USE enum err account_block(struct pg *pg, const char *account_id, const char *reason,
+                                const struct account_actor *who, utime now, struct account_blocked *ret,
+                                struct why *why);
+/* The question after the block: "lost" or "stolen" (final). */
+MUST_USE enum err account_block_reason(struct pg *pg, const char *account_id, const char *reason,
+                                       const struct account_actor *who, utime now, struct why *why);
+MUST_USE enum err account_close(struct pg *pg, const char *account_id, const char *reason,
+                                const struct account_actor *who, utime now, struct why *why);
+/* pending → active; every creation code, link and sheet number dies. In the caller's transaction. */
+MUST_USE enum err account_activate(struct pg *pg, const char *account_id, const struct account_actor *who, utime now,
+                                   struct why *why);
+/* pending accounts whose creation code is over: erased, 100 at a time; returns how many. */
+MUST_USE enum err account_expire_due(struct pg *pg, utime now, int *ret_n, struct why *why);
+
+struct account_change {
+    char cursor[40];            /* opaque: "<tx>.<seq>" */
+    char handle[65];
+    char what[32];
+    enum account_state state;
+    utime at;
+};
+/* Changes of a town after a cursor ("" = from the beginning), at most max. */
+MUST_USE enum err account_changes(struct pg *pg, const char *town_id, const char *cursor, size_t max, struct arena *a,
+                                  struct account_change **ret, size_t *ret_n, struct why *why);
+
+/* --- one-time secrets ------------------------------------------------------------------------------------- */
+enum secret_verdict { SECRET_LIVE, SECRET_UNKNOWN, SECRET_USED, SECRET_EXPIRED, SECRET_SUPERSEDED, SECRET_LOCKED };
+struct secret_row {
+    char id[37];
+    char account_id[37];
+    enum secret_verdict state;
+    utime ended_at;
+};
+/* Looks a folded code up under every pepper version still in use. Never logs it. */
+MUST_USE enum err secret_find(struct pg *pg, const struct keyring *pepper, const char *kind, const char *folded,
+                              utime now, struct secret_row *ret, struct why *why);
+/* Compares the sheet number of an account (4 digits), constant time; does not count tries (the link does). */
+MUST_USE enum err secret_sheet_check(struct pg *pg, const struct keyring *pepper, const char *account_id,
+                                     const char *typed, bool *ret_needed, bool *ret_ok, struct why *why);
+/* Marks a code that crossed the mail system by mistake (DOMAIN 6.4). */
+MUST_USE enum err secret_exposed(struct pg *pg, const char *secret_id, utime now, struct why *why);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * idp: what every handler and job of the identity provider can reach. Made once at start, read-only afterwards
+ * (the services registry swaps its own snapshot). http_app() of the IdP's listeners is a struct idp *.
+ */
+#ifndef IDP_IDP_H
+#define IDP_IDP_H
+
+#include "base/core/conf.h"
+#include "base/crypto/key.h"
+#include "base/crypto/seal.h"
+#include "base/http/server.h"
+#include "base/page/page.h"
+#include "base/pg/pg.h"
+
+struct services;          /* idp/services/services.h */
+struct signon_dialect;    /* idp/signon/signon.h */
+
+/* Configuration; the table is in idp/conf.c. Durations in microseconds. */
+struct idp_conf {
+    int environment;                     /* index in "production|demo|test" */
+    char *base_url;                      /* "https://idp.example": what citizens and services see */
+    char *entity_id;                     /* SAML entityID; default base_url + "/saml/metadata" */
+    char *issuer;                        /* OIDC issuer; default base_url */
+    char *name_fr, *name_en;             /* « Mon compte Rivemont » */
+    char *help_url, *help_phone;
+    char *theme;                         /* folder below templates/themes */
+    char *templates;                     /* folder */
+    char *migrations;                    /* folder */
+    char *database;                      /* conninfo of this process */
+    char *database_owner;                /* conninfo for migrate; may be empty */
+    struct conf_list listen;             /* public listeners */
+    char *tls_cert, *tls_key;            /* empty: plain, behind a trusted front */
+    struct conf_list trusted_proxies;
+    struct conf_list town_listen;        /* town door, mutual TLS */
+    char *town_url;                      /* its base URL */
+    char *town_tls_cert, *town_tls_key, *town_client_ca;
+    int64_t threads, slow_threads;
+    char *keys;                          /* folder: saml.pem, saml-cert.pem, oidc-rs256.pem, oidc-es256.pem, audit.pem,
+                                            csrf.key, pepper/, field/, pair/ */
+    char *clock_file;                    /* demo and test only */
+    char *mail_address;                  /* where creation codes are sent: activation@… */
+    char *mail_lmtp_listen;
+    char *mail_authserv_id;              /* the only Authentication-Results believed; empty: none */
+    char *mail_smtp_url, *mail_smtp_ca;
+    char *mail_from, *mail_from_name;
+    int64_t session_idle, session_max;   /* 8 h / 12 h */
+    int64_t flow_life;                   /* ≥ 60 min (WCAG 2.2.1) */
+    int64_t link_life;                   /* 24 h */
+    int64_t code_life, token_life;       /* OIDC: ≤ 60 s; access token 10 min */
+    int64_t assertion_life;              /* SAML: 5 min */
+    int64_t request_age;                 /* SAML: IssueInstant at most this old, 5 min */
+    int64_t argon2_memory_kib, argon2_passes;
+    char *deny_passwords;                /* file, one per line; may be empty */
+};
+
+struct idp {
+    struct idp_conf conf;
+    struct page_set *pages;
+    struct keyring *pepper;              /* codes, e-mail and throttle MACs (K_pepper) */
+    struct keyring *field;               /* sealed columns (K_field) */
+    struct keyring *pair;                /* pairwise identifiers (K_pair) */
+    struct key *saml_key;                /* RSA */
+    struct buf saml_cert;                /* DER, published in metadata */
+    struct key *oidc_rsa, *oidc_ec;
+    char oidc_rsa_kid[44], oidc_ec_kid[44];
+    struct services *services;
+    const struct signon_dialect *const *dialects;   /* NULL-terminated; set by the program, lowest layer calls up through it */
+};
+
+/* Loads configuration, keys and pages. What a process needs differs: flags. */
+enum idp_need { IDP_NEED_PAGES = 1, IDP_NEED_KEYS = 2, IDP_NEED_SERVICES = 4 };
+MUST_USE enum err idp_load(const char *config_path, unsigned need, struct idp **ret, struct why *why);
+void idp_free(struct idp *idp);
+DEFINE_FREEP(struct idp, idp_free)
+extern const struct conf_item idp_conf_items[];
+extern const size_t idp_conf_nitems;
+
+/* Page data with what every page of the IdP shows: names, theme, language switch, help, CSRF token, request id. */
+struct page_data *idp_page(struct http_request *req);
+/* Renders and replies; a rendering error becomes a plain 500 with the reference. */
+void idp_reply_page(struct http_request *req, int status, const char *template_name, const struct page_data *d);
+/* The error page: message_key is the sentence, way_out a URL (NULL: front page). The reference is the request id. */
+void idp_reply_error(struct http_request *req, int status, const char *message_key, const char *way_out);
+
+#endif

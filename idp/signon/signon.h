@@ -1,0 +1,117 @@
+/*
+ * signon: the conversation that SAML and OIDC are two dialects of. Each dialect reads its request into struct
+ * signon_request; signon decides; the dialect writes struct signon_answer in its own language. Neither dialect knows
+ * how a citizen proves who they are; signon knows neither XML nor JSON.
+ *
+ *   dialect endpoint (GET/POST, from the service)
+ *     → reads, checks, fills struct signon_request
+ *     → signon_decide()            one statement: session, state, freshness, method, replay, record
+ *          SIGNON_ANSWERED   the dialect writes its success answer
+ *          SIGNON_INTERACT   signon_ask() stores a flow and redirects to /signon/{flow}; the person signs in; a GET of
+ *                            /signon/{flow}/go calls dialect->resume(), which reads its own request back from the
+ *                            flow, and decides again
+ *          others            the dialect writes its refusal
+ */
+#ifndef IDP_SIGNON_SIGNON_H
+#define IDP_SIGNON_SIGNON_H
+
+#include "base/http/server.h"
+#include "idp/idp.h"
+#include "idp/services/services.h"
+
+extern const struct pg_stmts signon_stmts;
+extern const struct pg_stmts session_stmts;
+extern const struct http_routes signon_routes;
+
+/* How a person proved who they are; bits, so that a service's wish is a mask. */
+enum signon_method { METHOD_PASSWORD = 1, METHOD_SOFT_CERT = 2, METHOD_CARD = 4 };
+#define METHOD_ANY 0u
+/* Methods of at least the strength of m (minimum), in the order password < software certificate < card. */
+unsigned signon_methods_from(enum signon_method m);
+/* Methods this installation offers at all. */
+unsigned signon_methods_offered(const struct idp *idp);
+
+struct signon_request {
+    const struct service *service;      /* held by the dialect until it has replied */
+    struct str request_key;             /* unique per request: replay protection and record (see table signon) */
+    unsigned accept;                    /* mask of enum signon_method, METHOD_ANY */
+    bool force_authn;                   /* the person must prove it again, after the request */
+    bool passive;                       /* no page may be shown */
+    int64_t max_age;                    /* seconds since the proof, -1: no limit */
+    const char *login_hint;             /* or NULL */
+    const char *lang;                   /* "fr", "en" or NULL */
+    const char *transient_id;           /* give this instead of the pairwise identifier; NULL: pairwise */
+    struct str extra;                   /* kept in the record for the dialect; p NULL: none */
+    /* Only when resumed from a flow: */
+    const char *flow_id;                /* NULL at first sight */
+    utime flow_started;                 /* force_authn is met by a proof after this */
+};
+
+enum signon_outcome {
+    SIGNON_ANSWERED,
+    SIGNON_INTERACT,            /* no session good enough: ask the person */
+    SIGNON_NO_PASSIVE,          /* same, but passive was asked */
+    SIGNON_NO_METHOD,           /* nothing this installation offers would satisfy accept */
+    SIGNON_REPLAYED             /* this request was answered before */
+};
+
+struct signon_answer {
+    char account_id[37];
+    const char *name_id;                /* pairwise or the transient given; in the arena */
+    const char *session_index;          /* unique per answer, random */
+    enum signon_method method;
+    utime auth_time;
+    utime session_until;                /* absolute end of the session */
+    const struct str *authz;            /* after the release policy; in the arena */
+    size_t nauthz;
+    const char *town;                   /* "" unless released */
+};
+
+/* ERR_UNAVAILABLE: nothing is known, say no (fail closed). OK: *ret_outcome; *ret only when SIGNON_ANSWERED. */
+MUST_USE enum err signon_decide(struct http_request *req, const struct signon_request *rq,
+                                enum signon_outcome *ret_outcome, struct signon_answer *ret, struct why *why);
+
+/* Stores the flow and replies with a redirect to the sign-in page. state: the dialect's own words, given back to
+ * resume(). */
+void signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state);
+
+struct signon_dialect {
+    const char *name;                   /* "saml", "oidc", "own" */
+    /* The person has signed in (or had a session) in this flow: decide and answer. state is what signon_ask() got. */
+    void (*resume)(struct http_request *req, const char *flow_id, utime flow_started, struct str state);
+    /* The person gave up on the sign-in page: answer the service with its own refusal, or NULL: front page. */
+    void (*cancel)(struct http_request *req, const char *flow_id, struct str state);
+    /* Logout: tells one service that a session ended, from a job (worker). OK, ERR_UNAVAILABLE: try again. */
+    enum err (*logout_notice)(struct idp *idp, struct pg *pg, struct str job_payload, struct why *why);
+};
+
+/* --- session -------------------------------------------------------------------------------------------------- */
+#define SESSION_COOKIE "__Host-beffroi"
+struct session {
+    char account_id[37];
+    unsigned char digest[32];
+    enum signon_method method;
+    utime auth_time;
+};
+/* Hook for http_hooks.session of the IdP. */
+MUST_USE enum err session_load(struct http_request *req, struct why *why);
+/* After a proof: new session for the account (never re-uses a cookie value), cookie set, old session of this browser
+ * ended. ERR_DENIED: the account is not active any more (its row is locked while the session is made). */
+MUST_USE enum err session_start(struct http_request *req, const char *account_id, enum signon_method method,
+                                struct why *why);
+
+/* One logout pass for both dialects: ends the session of this browser, inserts the notices for its other services as
+ * jobs, clears the cookie. by: service that asked (not notified again), 0 for none. ret_services: those the session
+ * had answered, for the page ("fermé / à fermer vous-même"). OK also when there was no session. */
+struct session_participant {
+    int32_t service_id;
+    const char *name_id, *session_index;
+};
+MUST_USE enum err session_end(struct http_request *req, int32_t by, struct session_participant **ret, size_t *ret_n,
+                              struct why *why);
+/* Same for a session named by a participant's session_index (SAML SLO, back-channel): only if the service is one of it. */
+MUST_USE enum err session_end_by_index(struct http_request *req, int32_t service_id, const char *name_id,
+                                       const char *session_index, struct session_participant **ret, size_t *ret_n,
+                                       struct why *why);
+
+#endif

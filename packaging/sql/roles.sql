@@ -1,0 +1,13 @@
+-- Database roles, one per process (docs/architecture.md). Run once by the cluster's superuser; idempotent.
+-- Passwords, peer maps or certificates are the operator's business: pg_hba.conf.
+DO $$
+DECLARE
+    r text;
+BEGIN
+    FOREACH r IN ARRAY ARRAY['idp_owner', 'idp_web', 'idp_worker', 'mairie_owner', 'mairie_web', 'mairie_outbox'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN', r);
+        END IF;
+    END LOOP;
+END
+$$;
