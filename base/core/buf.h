@@ -49,6 +49,7 @@ void buf_addv(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 /* Room for n more bytes, to be filled by the caller and then counted with buf_advance(); NULL on overflow. */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_advance(struct buf *b, size_t n);
+void buf_truncate(struct buf *b, size_t len);   /* len <= b->len; the cut part is wiped if secret */
 
 /* The content as a C string: "" when empty. The caller must have excluded NUL bytes itself. */
 const char *buf_cstr(const struct buf *b);

@@ -39,5 +39,8 @@ MUST_USE enum err duration_parse(const char *s, int64_t *ret_usec);
 /* Local civil time in zone "Europe/Paris" etc. for letters and pages, without touching TZ of the process. */
 struct civil { int year, month, day, hour, minute, second, weekday /* 0 = Sunday */; };
 void utime_civil(utime t, const char *zone, struct civil *ret);
+/* Is the zone known to the system (package tzdata)? Ask at start: utime_civil() falls back to UTC. ERR_NOT_FOUND. */
+MUST_USE enum err clock_zone_check(const char *zone, struct why *why);
+int64_t utime_seconds(utime t);     /* whole seconds, rounded down (X.509, JWT) */
 
 #endif

@@ -26,6 +26,7 @@ struct log_field {
 #define LF_ERR(e)     LF_STR("err", err_name(e))
 
 void log_start(const char *program, enum log_level least);
+void log_to(int fd);                             /* another descriptor than stderr; the caller keeps it open */
 void log_request(const char *request_id);        /* this thread's request, NULL when it ends */
 void log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t n);
 

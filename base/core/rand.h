@@ -7,7 +7,7 @@
 void rand_bytes(void *p, size_t n);
 /* Uniform in [0, limit), limit > 0, without modulo bias. */
 uint32_t rand_below(uint32_t limit);
-/* n random bytes as base64url without padding; out holds 4*ceil(n/3)+1 bytes. */
+/* n random bytes (1 to 64) as base64url without padding; out holds 4*ceil(n/3)+1 bytes. */
 void rand_token(size_t n, char *out, size_t out_size);
 /* RFC 9562 version 4, 36 characters + NUL. */
 #define UUID_TEXT_LEN 36

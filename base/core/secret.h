@@ -9,7 +9,7 @@
 
 struct secret {
     unsigned char *data;   /* own page-locked memory where the system allows, excluded from core dumps */
-    size_t len;
+    size_t len;            /* may be shortened by the holder; data[len] is always readable and NUL at first */
 };
 #define SECRET_INIT { NULL, 0 }
 
@@ -24,5 +24,9 @@ void mem_wipe(void *p, size_t n);
 /* Reads a file whose owner must be us (or root) and whose mode must not let group or others read.
  * ERR_NOT_FOUND, ERR_DENIED (owner or mode), ERR_INPUT (empty or > max). */
 MUST_USE enum err secret_read_file(const char *path, size_t max, struct secret *ret, struct why *why);
+/* Drops one line end ("\n" or "\r\n") at the end: for pass words kept in text files. */
+void secret_chomp(struct secret *s);
+/* The check alone, on an open file: regular, owner us or root, nothing for group and others; ERR_DENIED. */
+MUST_USE enum err secret_check_file(int fd, const char *path, struct why *why);
 
 #endif
