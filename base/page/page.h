@@ -1,28 +1,60 @@
 /*
  * page: templates of pages, mails and letters; Mustache syntax, compiled at start, escaped by the place they stand in.
  *
- * {{name}} is escaped for its place: HTML text, attribute, URL attribute (href/src/action: scheme checked), or not at
- * all in .txt templates. {{{name}}} takes only values set by page_html() (own type). {{#list}}…{{/list}} repeats or
- * tests, {{^x}}…{{/x}} is the opposite, {{>partial}} includes, {{$key}} is a message of the catalogue in the page's
- * language, {{$key with {0} placeholders}} is not a thing: messages have named placeholders {name} filled (and
- * escaped) from the data. A missing value is an error in tests and empty and logged in production; a missing message
- * breaks the build.
+ * Who may call it: anything that answers a person. Templates hold text, code holds decisions (STYLE §11).
+ *
+ *   {{name}}            a value, escaped for its place: HTML text, quoted attribute, URL attribute (href, src, action,
+ *                       formaction, cite, poster: the scheme is checked when the value begins the URL, the value is
+ *                       percent-encoded when it continues one), datetime attribute (RFC 3339); as it is in .txt
+ *   {{{name}}}          only values set by page_html(), only in HTML text
+ *   {{#x}}…{{/x}}       repeats for each element of a list; once when x is a true flag, a non-empty text, a number
+ *                       other than 0; not at all otherwise (a missing x is false)
+ *   {{^x}}…{{/x}}       the opposite
+ *   {{$key}}            a message of the catalogue in the page's language; the message may have {name} placeholders,
+ *                       filled from the data and escaped like values
+ *   {{>file p=q}}       includes a file, compiled in place with parameters; inside it @p stands for q in any tag:
+ *                       {{@p}} prints the text q, {{=@p}} the value named q, {{$@p}} the message q, {{#@p}} tests it
+ *   {{?p}}…{{/?p}}      compiled only when the parameter p was given and is not empty; {{^?p}}…{{/?p}} the opposite
+ *   {{!takes … }}       the first tag of a file: one value per line, "name", "name?" (may be missing), "name[]" (list);
+ *                       fields of a list have their own lines ("name[].field"); what follows the name is for people.
+ *                       A name that is used but not declared is an error, and so is the reverse.
+ *   {{! … }}            a comment
+ *
+ * Two parameters always exist: @lang ("fr", "en") and @assets ("/assets/<version>").
+ * HTML is checked while it is compiled: attributes in double quotes, no style or on… attribute, nothing inside
+ * <script> and <style> (so that a strict content policy can stand), a section ends where it began.
+ *
+ * A missing value is an error in strict mode (tests), empty and logged otherwise. A missing message, a message that
+ * lacks one of the languages, or whose placeholders differ between them, stops the start.
+ *
+ * What bites: a value set to "" is not missing. Inside a list element, names that the element lacks are looked for in
+ * what surrounds the list. French messages get their no-break spaces (before : ; ! ?, inside « ») from the loader.
  */
 #ifndef BASE_PAGE_PAGE_H
 #define BASE_PAGE_PAGE_H
 
 #include "base/core/arena.h"
+#include "base/core/clock.h"
 
-struct page_set;      /* all templates and catalogues of a program */
+struct page_set;      /* all templates, catalogues and assets of a program; read-only once loaded */
 struct page_data;     /* values for one rendering, in an arena */
 
-/* Compiles every template below folder (*.html, *.txt) and reads folder/messages.fr, messages.en. Checks that all
- * partials and all messages of both languages exist. ERR_INPUT says file:line. */
+/* Compiles every template below folder (*.html, *.txt), reads folder/messages.fr, messages.en and the files below
+ * folder/assets and folder/themes. ERR_INPUT says file:line; ERR_UNAVAILABLE: cannot be read. */
 MUST_USE enum err page_set_load(const char *folder, bool strict, struct page_set **ret, struct why *why);
 void page_set_free(struct page_set *s);
 DEFINE_FREEP(struct page_set, page_set_free)
 
+/* The same from memory: names as they are relative to the folder ("messages.fr" among them). For tests. */
+struct page_file {
+    const char *name;
+    struct str text;
+};
+MUST_USE enum err page_set_compile(const struct page_file *files, size_t n, bool strict, struct page_set **ret,
+                                   struct why *why);
+
 struct page_data *page_data_new(struct arena *a);
+/* Setting a name again replaces its value. Names are kept by reference: literals, or in the arena. */
 void page_str(struct page_data *d, const char *name, const char *utf8);        /* copied; NULL = "" */
 void page_strf(struct page_data *d, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void page_int(struct page_data *d, const char *name, int64_t v);
@@ -31,15 +63,37 @@ void page_html(struct page_data *d, const char *name, struct str trusted_html); 
 struct page_data *page_item(struct page_data *d, const char *list_name);        /* appends one element */
 /* A message key chosen by code: {{name}} prints the catalogue's text for message_key in the page's language. */
 void page_msg(struct page_data *d, const char *name, const char *message_key);
+/* A moment, written in the page's language in this zone: « 21 novembre 2026 à 22 h 14 », "21 November 2026 at 22:14";
+ * page_date() leaves the hour out. In a datetime attribute: RFC 3339, UTC. zone is kept by reference. */
+void page_time(struct page_data *d, const char *name, utime t, const char *zone);
+void page_date(struct page_data *d, const char *name, utime t, const char *zone);
 
-/* name: "signon/login.html". lang: "fr" or "en". ERR_INTERNAL: no such template, or a value missing in strict mode. */
+/* name: "signon/login.html". lang: "fr" or "en" (anything else is "fr"). ERR_NOT_FOUND: no such template.
+ * ERR_INTERNAL: in strict mode a value is missing or of the wrong type; or the page passes the ceiling of out. */
 MUST_USE enum err page_render(const struct page_set *s, const char *name, const char *lang,
                               const struct page_data *d, struct buf *out, struct why *why);
 /* A message by itself; the key when it is missing (and a log line). Placeholders from d (may be NULL), not escaped. */
 const char *page_message(const struct page_set *s, const char *lang, const char *key, const struct page_data *d,
                          struct arena *a);
+bool page_has_message(const struct page_set *s, const char *key);
+bool page_has_template(const struct page_set *s, const char *name);
 
-/* Escapers for the few writers that do not go through a template. */
+/* Static files: what stands below /assets/ in URLs. path is what follows "/assets/": "<version>/beffroi.css", or
+ * "beffroi.css" without version. Theme files are "<version>/themes/<town>/theme.css". NULL: no such file. */
+struct page_asset {
+    char *path;                  /* without version */
+    const char *content_type;
+    struct str body;
+    char etag[20];               /* quoted */
+};
+const struct page_asset *page_asset_find(const struct page_set *s, const char *path, bool *ret_versioned);
+const char *page_assets_base(const struct page_set *s);     /* "/assets/<version>" */
+
+/* Names of all templates, for the tools and tests that render them all. */
+size_t page_template_count(const struct page_set *s);
+const char *page_template_name(const struct page_set *s, size_t i);
+
+/* Escapers for the few writers that do not go through a template: HTML text and quoted attributes alike. */
 void html_escape(struct buf *out, struct str s);
 
 #endif
