@@ -119,7 +119,7 @@ enum op { OP_TEXT, OP_VALUE, OP_HTML, OP_SECTION, OP_INVERTED, OP_END };
 struct node {
     enum op op;
     enum esc esc;                /* VALUE */
-    bool optional;               /* VALUE, HTML: may be missing */
+    bool optional;               /* VALUE, HTML: may be missing. SECTION: of a list too, once */
     struct name name;            /* VALUE, HTML, SECTION, INVERTED; in the set's pool */
     uint32_t a, b;               /* TEXT: offset, length. SECTION, INVERTED: index after its END. END: of its section */
 };

@@ -9,6 +9,7 @@
  *   {{{name}}}          only values set by page_html(), only in HTML text
  *   {{#x}}…{{/x}}       repeats for each element of a list; once when x is a true flag, a non-empty text, a number
  *                       other than 0; not at all otherwise (a missing x is false)
+ *   {{#x?}}…{{/x?}}     once when the list x has elements: what stands around them
  *   {{^x}}…{{/x}}       the opposite
  *   {{$key}}            a message of the catalogue in the page's language; the message may have {name} placeholders,
  *                       filled from the data and escaped like values
@@ -67,6 +68,20 @@ void page_msg(struct page_data *d, const char *name, const char *message_key);
  * page_date() leaves the hour out. In a datetime attribute: RFC 3339, UTC. zone is kept by reference. */
 void page_time(struct page_data *d, const char *name, utime t, const char *zone);
 void page_date(struct page_data *d, const char *name, utime t, const char *zone);
+
+/* What every page shows around its content: partials/head.html and foot.html. All kept by reference. */
+struct page_site {
+    const char *name;        /* « Ville de Rivemont », "Compte citoyen du Grand Rivemont" */
+    const char *theme;       /* folder below templates/themes/; NULL: "default" */
+    const char *help_url;    /* or NULL */
+    const char *phone;       /* to call a person; NULL: none */
+    const char *access_url;  /* accessibility statement; NULL: none */
+};
+/* lang_href: this page in the other language ("?lang=en"), NULL: no switch (an answer to a POST). */
+void page_site(struct page_data *d, const struct page_site *site, const char *lang_href);
+/* One refused form field: an entry of the summary (list "errors") and, as {{<field>_error}}, the text beside the
+ * field. Fills the data of partials/errors.html and partials/field.html. */
+void page_field_error(struct page_data *d, const char *field, const char *message_key);
 
 /* name: "signon/login.html". lang: "fr" or "en" (anything else is "fr"). ERR_NOT_FOUND: no such template.
  * ERR_INTERNAL: in strict mode a value is missing or of the wrong type; or the page passes the ceiling of out. */

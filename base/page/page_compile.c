@@ -31,7 +31,8 @@ struct frame {
 };
 
 struct section {
-    struct str name;                 /* as it was written */
+    struct str name;
+    bool once;                       /* {{#x?}} */
     const struct frame *frame;
     uint32_t node;
     struct place from;
@@ -405,10 +406,14 @@ section_begin(struct compiler *c, struct frame *f, enum op op, struct str text, 
 {
     struct section *s;
     struct name name;
-    bool optional;
+    bool optional, once;
     enum err e;
 
-    if ((e = name_resolve(c, f, str_trim(text), &name, &optional, why)) != OK)
+    text = str_trim(text);
+    once = op == OP_SECTION && text.n > 1 && text.p[text.n - 1] == '?';
+    if (once)
+        text.n--;
+    if ((e = name_resolve(c, f, text, &name, &optional, why)) != OK)
         return e;
     if (c->nsections == PAGE_DEPTH_MAX)
         return why_set(why, ERR_INPUT, "more than %d sections inside each other", PAGE_DEPTH_MAX);
@@ -416,10 +421,12 @@ section_begin(struct compiler *c, struct frame *f, enum op op, struct str text, 
         c->place.kind = PLACE_TAG_EDGE;
     s = &c->sections[c->nsections++];
     s->name = str_of(name.p);
+    s->once = once;
     s->frame = f;
     s->node = (uint32_t)c->program->n;
     s->from = c->place;
     node_add(c->program, op)->name = name;
+    c->program->nodes[s->node].optional = once;
     return OK;
 }
 
@@ -430,6 +437,8 @@ section_end(struct compiler *c, struct frame *f, struct str text, struct why *wh
     struct section *s = c->nsections == 0 ? NULL : &c->sections[c->nsections - 1];
     enum err e;
 
+    if (s != NULL && s->once && name.n > 1 && name.p[name.n - 1] == '?')
+        name.n--;
     if (s == NULL || s->frame != f || !str_eq(name, s->name))
         return why_set(why, ERR_INPUT, "{{/%.*s}} ends no section begun here", (int)(name.n < 40 ? name.n : 40),
                        name.p);

@@ -165,3 +165,24 @@ page_item(struct page_data *d, const char *list_name)
     list->last = item;
     return item;
 }
+
+void
+page_site(struct page_data *d, const struct page_site *site, const char *lang_href)
+{
+    page_str(d, "site", site->name);
+    page_str(d, "theme", site->theme == NULL ? "default" : site->theme);
+    page_str(d, "help_url", site->help_url);
+    page_str(d, "phone", site->phone);
+    page_str(d, "access_url", site->access_url);
+    page_str(d, "lang_href", lang_href);
+}
+
+void
+page_field_error(struct page_data *d, const char *field, const char *message_key)
+{
+    struct page_data *entry = page_item(d, "errors");
+
+    page_str(entry, "field", field);
+    page_msg(entry, "text", message_key);
+    page_msg(d, arena_printf(d->arena, "%s_error", field), message_key);
+}

@@ -145,7 +145,7 @@ program_run(struct render *r, const struct program *p)
                 break;
             }
             stack[open].node = i;
-            stack[open].item = v != NULL && v->type == VALUE_LIST ? v->u.first : NULL;
+            stack[open].item = v != NULL && v->type == VALUE_LIST && !node->optional ? v->u.first : NULL;
             stack[open].outside = r->data;
             if (stack[open].item != NULL)
                 r->data = stack[open].item;

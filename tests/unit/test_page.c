@@ -183,6 +183,21 @@ lists_and_scopes(void **state)
 }
 
 static void
+once_around_a_list(void **state)
+{
+    struct fixture *f = *state;
+    struct page_data *d = page_data_new(f->arena);
+
+    must_compile(f, "{{!takes\nerrors[]\nerrors[].field\nerrors[].text\nlogin_error?\n}}\n"
+                    "{{#errors?}}<ul>{{#errors}}<li>{{field}} {{text}}</li>{{/errors}}</ul>{{/errors?}}{{login_error}}");
+    assert_string_equal(render(f, "t.html", "fr", d), "");
+    page_field_error(d, "login", "long");
+    page_field_error(d, "other", "plain");
+    assert_string_equal(render(f, "t.html", "fr", d),
+                        "<ul><li>login un deux</li><li>other Été &amp; &lt;pluie&gt;</li></ul>un deux");
+}
+
+static void
 truth_of_values(void **state)
 {
     struct fixture *f = *state;
@@ -515,6 +530,7 @@ main(void)
         cmocka_unit_test_setup_teardown(refuses_unsafe_urls, setup, teardown),
         cmocka_unit_test_setup_teardown(plain_text_is_not_escaped, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_and_scopes, setup, teardown),
+        cmocka_unit_test_setup_teardown(once_around_a_list, setup, teardown),
         cmocka_unit_test_setup_teardown(truth_of_values, setup, teardown),
         cmocka_unit_test_setup_teardown(trusted_html_has_its_own_type, setup, teardown),
         cmocka_unit_test_setup_teardown(missing_values, setup, teardown),
