@@ -48,6 +48,7 @@ struct http_route {
     enum http_pool pool;
     const char *name;                /* stable id: metrics, tests, the list of pages ("signon.login") */
     bool html;                       /* a person sees its answer: the page tests must visit it */
+    bool offline;                    /* needs no database: answered while it is away (assets, health, metrics) */
 };
 /* Tables are given as a NULL-terminated list of { routes, n }. */
 struct http_routes { const struct http_route *list; size_t n; };
@@ -58,19 +59,40 @@ struct http_tls {
     const char *client_ca_file;            /* PEM; NULL: no client certificate is asked */
     bool client_required;                  /* handshake is refused without a certificate of client_ca_file */
 };
+/* key_file is read as a secret: owned by us or root, not readable by others. With client_ca_file the chain is checked
+ * in the handshake (dates, purpose "TLS client", strength). A listener that asks for certificates gives no session
+ * tickets, the others do (keys of the process, rotated by GnuTLS). TLS 1.2 and 1.3 with AEAD suites only. */
 
 struct http_listener {
     const char *address;                   /* "127.0.0.1:8443" or "[::1]:8443" */
     const struct http_tls *tls;            /* NULL: plain (behind a trusted front, or the bench) */
     const struct http_routes *const *routes;
     const char *base_url;                  /* what we are called, from configuration: for Origin checks and redirects */
+    bool no_hsts;                          /* else HSTS is sent when base_url is https and not on loopback */
 };
 
 struct http_hooks {
     /* Loads the session of a request whose route wants one; OK with http_session_set(), ERR_DENIED when none. */
     enum err (*session)(struct http_request *req, struct why *why);
-    /* Answers a request refused before its handler (no session, CSRF, 404, 405, 413, 415, 503): status and code. */
+    /*
+     * Answers a request refused before its handler; NULL, or a hook that does not reply: problem+json. Codes:
+     * 400 "malformed", "framing" (Content-Length and Transfer-Encoding), "parameter_repeated", "parameter_malformed",
+     * "parameters_too_many"; 401 "session"; 403 "csrf" (the page expired: start again); 404 "not_found";
+     * 405 "method"; 413 "body_too_large"; 414 "uri_too_long"; 415 "content_type"; 431 "headers_too_large";
+     * 503 "busy" (slow pool full), "unavailable" (database away). http_route() is NULL when none was found.
+     */
     void (*refuse)(struct http_request *req, int status, const char *code);
+};
+
+/* What a peer may take of us; zero members mean the default of base/http/limits.h. Times in microseconds. */
+struct http_limits {
+    int64_t first_time;                    /* from accept to the first request line, TLS handshake included */
+    int64_t header_time;                   /* from the request line to the empty line */
+    int64_t body_time;                     /* for the body, plus what its size takes at HTTP_SLOWEST_PEER */
+    int64_t idle_time;                     /* between two requests of a connection */
+    int64_t send_time;                     /* for the answer, plus what its size takes at HTTP_SLOWEST_PEER */
+    int64_t stop_time;                     /* running requests are waited for this long by http_server_stop() */
+    int per_address;                       /* connections of one IPv4 address or one IPv6 /64 */
 };
 
 struct http_server_config {
@@ -85,20 +107,36 @@ struct http_server_config {
     const unsigned char *csrf_key;         /* 32 bytes */
     const char *const *trusted_proxies;    /* addresses whose X-Forwarded-For/Proto we believe; NULL: none */
     void *app;                             /* http_app() */
+    const struct http_limits *limits;      /* NULL: defaults */
 };
+/* trusted_proxies: "192.0.2.7" or "192.0.2.0/24", IPv4 or IPv6. */
 
+/*
+ * Opens the listeners and starts the threads. conf and all it points to must outlive the server, but listeners, limits
+ * and trusted_proxies are copied. ERR_INPUT: configuration or route table wrong (why names the route);
+ * ERR_CONFLICT: address taken; ERR_UNAVAILABLE: database away; others from the certificate files.
+ */
 MUST_USE enum err http_server_start(const struct http_server_config *conf, struct http_server **ret, struct why *why);
-MUST_USE enum err http_server_reload(struct http_server *s, struct why *why);      /* certificates */
-void http_server_stop(struct http_server *s);        /* finishes running requests (at most 10 s), then frees */
+/* Reads certificates and keys again; new connections get them, old ones go on. On failure all stays as it was. */
+MUST_USE enum err http_server_reload(struct http_server *s, struct why *why);
+/* Accepts nothing more, finishes running requests (limits.stop_time), then frees. NULL is allowed. */
+void http_server_stop(struct http_server *s);
+/* The port a listener got: for address "127.0.0.1:0". */
+int http_server_port(const struct http_server *s, size_t listener);
+/* Appends counters in Prometheus text format: requests and seconds by route name and class of status, connections,
+ * refusals, slow pool. */
+void http_server_metrics(struct http_server *s, struct buf *out);
 
 /* --- what a handler reads ---------------------------------------------------------------------- */
 const char *http_request_id(const struct http_request *req);       /* 20 characters, shown to people as reference */
 struct arena *http_arena(struct http_request *req);
+/* This thread's connection. Never NULL in a handler whose route is not offline and whose server has conf.pg: while the
+ * database is away such a route is answered 503 before its handler. */
 struct pg *http_pg(struct http_request *req);
 utime http_now(const struct http_request *req);                    /* read once per request */
 void *http_app(const struct http_request *req);
 enum http_method http_method(const struct http_request *req);
-const char *http_path(const struct http_request *req);
+const char *http_path(const struct http_request *req);             /* as received, percent-encoded, without query */
 struct str http_raw_query(const struct http_request *req);         /* octets as received, without '?' (SAML R1) */
 const char *http_base_url(const struct http_request *req);         /* of the listener, from configuration */
 const char *http_peer(const struct http_request *req);             /* textual IP, after trusted proxies */
@@ -120,6 +158,9 @@ const char *http_cookie(const struct http_request *req, const char *name);
 const char *http_lang(const struct http_request *req);             /* "fr" or "en": ?lang=, cookie, Accept-Language */
 /* DER of the verified client certificate, leaf; p NULL when none. Chain checked against client_ca_file. */
 struct str http_client_cert(const struct http_request *req);
+/* Why http_client_cert() gives none: for the page that explains it. */
+enum http_cert { HTTP_CERT_NONE, HTTP_CERT_GOOD, HTTP_CERT_EXPIRED, HTTP_CERT_UNTRUSTED };
+enum http_cert http_client_cert_state(const struct http_request *req);
 void http_session_set(struct http_request *req, void *session);    /* in the request's arena */
 void *http_session(const struct http_request *req);
 const char *http_csrf_token(struct http_request *req);             /* for the form; sets the cookie when missing */
@@ -129,8 +170,11 @@ const char *http_csrf_token(struct http_request *req);             /* for the fo
 void http_cookie_set(struct http_request *req, const char *name, const char *value, int64_t max_age_s /* -1: session */,
                      const char *same_site /* "Lax", "Strict", "None" */);  /* always Secure, HttpOnly, Path=/ */
 void http_cookie_clear(struct http_request *req, const char *name);
+/* A header given here replaces the reply functions' own of the same name (Cache-Control, COOP …). A value that is not
+ * visible ASCII or UTF-8 without line breaks turns the reply into 500. */
 void http_header_add(struct http_request *req, const char *name, const char *value);
-/* One more source for form-action of this answer's policy (the ACS of a SAML answer, a client's redirect_uri). */
+/* One more source for form-action of this answer's policy (the ACS of a SAML answer, a client's redirect_uri): a whole
+ * URL or an origin; scheme, host and port of it are used. Chromium checks redirects after a form's POST too. */
 void http_csp_form_action(struct http_request *req, const char *origin);
 
 void http_reply(struct http_request *req, int status, const char *content_type, struct str body); /* body is copied */

@@ -1,0 +1,42 @@
+/* limits: every ceiling of the HTTP server that a peer can push against, by name. */
+#ifndef BASE_HTTP_LIMITS_H
+#define BASE_HTTP_LIMITS_H
+
+#include "base/core/clock.h"
+
+/* --- bytes --- */
+#define HTTP_URI_MAX            (16 * 1024)  /* request target; a SAML Redirect request needs 8 KB and more */
+#define HTTP_HEADERS_MAX        (32 * 1024)  /* header lines together, without the request line */
+#define HTTP_BODY_CEILING       (2 << 20)    /* the largest body_max a route may ask for */
+#define HTTP_ARENA_MAX          (8 << 20)    /* memory of one request, decoded parameters included */
+/* What libmicrohttpd holds per connection: both of the above, its records of header lines and our answer's headers. */
+#define HTTP_CONNECTION_MEMORY  (64 * 1024)
+
+/* --- counts --- */
+#define HTTP_HEADER_LINES_MAX   100
+#define HTTP_PARAMS_MAX         256          /* of a query, of a form */
+#define HTTP_PARAM_NAME_MAX     128
+#define HTTP_COOKIES_MAX        64
+#define HTTP_SEGMENTS_MAX       16           /* of a path */
+#define HTTP_PATH_PARAMS_MAX    6
+#define HTTP_CONNECTIONS        4096
+#define HTTP_PER_ADDRESS        512          /* a school or an operator's NAT is one address */
+#define HTTP_SLOW_QUEUE         20
+#define HTTP_RETRY_AFTER        "2"          /* seconds, told with 503 */
+
+/* --- times (microseconds); the slow-loris limits count from the start, whatever trickles in between --- */
+#define HTTP_FIRST_TIME         (15 * USEC_PER_SEC)
+#define HTTP_HEADER_TIME        (15 * USEC_PER_SEC)
+#define HTTP_BODY_TIME          (15 * USEC_PER_SEC)
+#define HTTP_IDLE_TIME          (75 * USEC_PER_SEC)   /* above the 60 s of usual front ends, so that they close first */
+#define HTTP_CROWDED_IDLE_TIME  (5 * USEC_PER_SEC)    /* the same when three quarters of the connections are taken */
+#define HTTP_SEND_TIME          (30 * USEC_PER_SEC)
+#define HTTP_SLOWEST_PEER       (8 * 1024)            /* bytes per second we go on waiting for */
+#define HTTP_POOL_WAIT          (10 * USEC_PER_SEC)   /* in the queue of the slow pool */
+#define HTTP_STOP_TIME          (10 * USEC_PER_SEC)
+
+/* --- client certificates --- */
+#define HTTP_CERT_CHAIN_MAX     6
+#define HTTP_CERT_BITS_MAX      8192
+
+#endif

@@ -1,0 +1,254 @@
+/*
+ * tls: GnuTLS under libmicrohttpd: certificates per listener, client certificates, tickets, reload.
+ *
+ * libmicrohttpd knows one set of credentials per daemon and verifies nothing: with MHD_OPTION_HTTPS_MEM_TRUST a
+ * certificate of any CA reaches the handler. Here each session gets its listener's own credentials in the STARTED
+ * notice, before the first handshake byte, so one daemon serves listeners with different certificates and different
+ * demands, and the client's chain is checked inside the handshake by verify_client().
+ *
+ * Credentials are counted: a reload swaps the listener's, running sessions keep theirs to their end.
+ *
+ * Tickets: MHD never enables them. A ticket taken with a client certificate would bring the certificate back without
+ * its key being used, so listeners that ask for certificates give none; each of the others has a key of its own.
+ */
+#include <gnutls/gnutls.h>
+#include <gnutls/abstract.h>
+#include <gnutls/x509.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/core/log.h"
+#include "base/core/secret.h"
+#include "base/http/http-internal.h"
+
+/* ANSSI SDE-NT-35: TLS 1.2 and 1.3, ephemeral elliptic curves, AEAD. */
+const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+                              ":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA"
+                              ":-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305"
+                              ":-MAC-ALL:+AEAD"
+                              ":-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1"
+                              ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
+                              ":%SERVER_PRECEDENCE";
+
+#define PEM_MAX (256 * 1024)
+
+struct tls_cred {
+    _Atomic int refs;
+    gnutls_certificate_credentials_t x509;
+    gnutls_datum_t ticket_key;            /* empty when certificates are asked */
+    bool ask, require;
+};
+
+static void
+gnutls_datum_done(gnutls_datum_t *d)
+{
+    if (d->data != NULL)
+        mem_wipe(d->data, d->size);
+    gnutls_free(d->data);
+    d->data = NULL;
+}
+
+struct tls_cred *
+tls_cred_ref(struct tls_cred *c)
+{
+    atomic_fetch_add(&c->refs, 1);
+    return c;
+}
+
+void
+tls_cred_unref(struct tls_cred *c)
+{
+    if (c == NULL || atomic_fetch_sub(&c->refs, 1) > 1)
+        return;
+    gnutls_certificate_free_credentials(c->x509);
+    gnutls_datum_done(&c->ticket_key);
+    free(c);
+}
+DEFINE_FREEP(struct tls_cred, tls_cred_unref)
+
+static int verify_client(gnutls_session_t session);
+
+static enum err
+load_key_pair(struct tls_cred *c, const struct http_tls *conf, struct why *why)
+{
+    AUTO(secret_done) struct secret key = SECRET_INIT;
+    AUTO(gnutls_datum_done) gnutls_datum_t cert = { NULL, 0 };
+    gnutls_datum_t key_view;
+    enum err e;
+    int rc;
+
+    if ((e = secret_read_file(conf->key_file, PEM_MAX, &key, why)) != OK)
+        return e;
+    if ((rc = gnutls_load_file(conf->cert_file, &cert)) < 0)
+        return why_set(why, ERR_NOT_FOUND, "%s: %s", conf->cert_file, gnutls_strerror(rc));
+    key_view = (gnutls_datum_t){ key.data, (unsigned)key.len };
+    rc = gnutls_certificate_set_x509_key_mem(c->x509, &cert, &key_view, GNUTLS_X509_FMT_PEM);
+    if (rc < 0)
+        return why_set(why, ERR_INPUT, "%s with %s: %s", conf->cert_file, conf->key_file, gnutls_strerror(rc));
+    return OK;
+}
+
+enum err
+tls_cred_load(const struct http_tls *conf, struct tls_cred **ret, struct why *why)
+{
+    AUTO(tls_cred_unrefp) struct tls_cred *c = mem_alloc(sizeof(*c));
+    enum err e;
+    int rc;
+
+    atomic_store(&c->refs, 1);
+    if (gnutls_certificate_allocate_credentials(&c->x509) < 0)
+        panic("gnutls: out of memory");
+    if (conf->cert_file == NULL || conf->key_file == NULL)
+        return why_set(why, ERR_INPUT, "TLS without certificate or key file");
+    if ((e = load_key_pair(c, conf, why)) != OK)
+        return e;
+    if (conf->client_ca_file == NULL) {
+        if (conf->client_required)
+            return why_set(why, ERR_INPUT, "client certificates required without client_ca_file");
+        if (gnutls_session_ticket_key_generate(&c->ticket_key) < 0)
+            return why_set(why, ERR_INTERNAL, "gnutls: no ticket key");
+        *ret = TAKE(c);
+        return OK;
+    }
+    rc = gnutls_certificate_set_x509_trust_file(c->x509, conf->client_ca_file, GNUTLS_X509_FMT_PEM);
+    if (rc <= 0)
+        return why_set(why, ERR_INPUT, "%s: %s", conf->client_ca_file,
+                       rc == 0 ? "no certificate in it" : gnutls_strerror(rc));
+    gnutls_certificate_set_verify_flags(c->x509, GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_MEDIUM));
+    gnutls_certificate_set_verify_limits(c->x509, HTTP_CERT_BITS_MAX, HTTP_CERT_CHAIN_MAX);
+    gnutls_certificate_set_verify_function(c->x509, verify_client);
+    c->ask = true;
+    c->require = conf->client_required;
+    *ret = TAKE(c);
+    return OK;
+}
+
+/* MHD insists on a certificate of its own or a callback; its credentials are replaced before they are used. */
+static int
+never(gnutls_session_t session, const gnutls_datum_t *req_ca_dn, int nreqs, const gnutls_pk_algorithm_t *pk_algos,
+      int pk_algos_length, gnutls_pcert_st **pcert, unsigned int *pcert_length, gnutls_privkey_t *privkey)
+{
+    (void)session, (void)req_ca_dn, (void)nreqs, (void)pk_algos, (void)pk_algos_length;
+    (void)pcert, (void)pcert_length, (void)privkey;
+    return -1;
+}
+
+void *
+tls_never_callback(void)
+{
+    gnutls_certificate_retrieve_function2 *fn = never;
+    void *p;
+
+    /* POSIX lets a function pointer travel as void *, C has no cast for it. */
+    memcpy(&p, &fn, sizeof(p));
+    return p;
+}
+
+bool
+tls_conn_start(struct http_conn *conn, void *gnutls_session)
+{
+    gnutls_session_t session = gnutls_session;
+    struct listener *l = &conn->server->listeners[conn->listener->index];
+
+    if (session == NULL)
+        return false;
+    pthread_mutex_lock(&l->cred_lock);
+    conn->cred = tls_cred_ref(l->cred);
+    pthread_mutex_unlock(&l->cred_lock);
+
+    if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, conn->cred->x509) < 0)
+        return false;
+    if (conn->cred->ask)
+        gnutls_certificate_server_set_request(session, conn->cred->require ? GNUTLS_CERT_REQUIRE
+                                                                            : GNUTLS_CERT_REQUEST);
+    else if (gnutls_session_ticket_enable_server(session, &conn->cred->ticket_key) < 0)
+        return false;
+    return true;
+}
+
+void
+tls_conn_done(struct http_conn *conn)
+{
+    tls_cred_unref(conn->cred);
+    conn->cred = NULL;
+    free(conn->cert);
+    conn->cert = NULL;
+}
+
+static struct http_conn *
+conn_of(gnutls_session_t session)
+{
+    struct MHD_Connection *mhd = gnutls_session_get_ptr(session);
+    const union MHD_ConnectionInfo *info =
+        mhd == NULL ? NULL : MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info == NULL ? NULL : info->socket_context;
+}
+
+/* Unix time at which the first certificate of the chain expires; -1: unreadable. */
+static int64_t
+chain_expiry(const gnutls_datum_t *chain, unsigned n)
+{
+    int64_t first = INT64_MAX;
+
+    for (unsigned i = 0; i < n; i++) {
+        gnutls_x509_crt_t crt;
+        time_t t = -1;
+
+        if (gnutls_x509_crt_init(&crt) < 0)
+            return -1;
+        if (gnutls_x509_crt_import(crt, &chain[i], GNUTLS_X509_FMT_DER) >= 0)
+            t = gnutls_x509_crt_get_expiration_time(crt);
+        gnutls_x509_crt_deinit(crt);
+        if (t == (time_t)-1)
+            return -1;
+        if ((int64_t)t < first)
+            first = t;
+    }
+    return first;
+}
+
+/*
+ * Runs in the handshake when the client sent a chain; possession of the key is proved by the handshake itself. Where
+ * certificates are required a bad one ends the handshake (result -1), elsewhere the page can explain (result 0, no
+ * certificate shown to handlers).
+ */
+static int
+verify_client(gnutls_session_t session)
+{
+    char purpose_oid[] = GNUTLS_KP_TLS_WWW_CLIENT;
+    gnutls_typed_vdata_st data = { GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)purpose_oid, 0 };
+    struct http_conn *conn = conn_of(session);
+    const gnutls_datum_t *chain;
+    unsigned n = 0, status = ~0u;
+    int rc;
+
+    if (conn == NULL || conn->cred == NULL)
+        return -1;
+    conn->cert_state = HTTP_CERT_UNTRUSTED;
+    chain = gnutls_certificate_get_peers(session, &n);
+    rc = chain == NULL || n == 0 || n > HTTP_CERT_CHAIN_MAX || gnutls_session_is_resumed(session)
+             ? GNUTLS_E_CERTIFICATE_ERROR
+             : gnutls_certificate_verify_peers(session, &data, 1, &status);
+    if (rc == GNUTLS_E_SUCCESS && status == 0) {
+        conn->cert_not_after = chain_expiry(chain, n);
+        conn->cert = mem_dup(chain[0].data, chain[0].size);
+        conn->cert_len = chain[0].size;
+        conn->cert_state = HTTP_CERT_GOOD;
+        return 0;
+    }
+    if (rc == GNUTLS_E_SUCCESS && (status & ~(unsigned)GNUTLS_CERT_INVALID) == GNUTLS_CERT_EXPIRED)
+        conn->cert_state = HTTP_CERT_EXPIRED;
+    LOG_INFO_EV("http.client_certificate_refused", LF_INT("status", rc == GNUTLS_E_SUCCESS ? (int64_t)status : rc),
+                LF_BOOL("required", conn->cred->require));
+    atomic_fetch_add(&conn->server->certs_bad, 1);
+    return conn->cred->require ? -1 : 0;
+}
+
+enum http_cert
+tls_conn_cert(struct http_conn *conn, int64_t unix_now)
+{
+    if (conn->cert_state == HTTP_CERT_GOOD && conn->cert_not_after < unix_now)
+        return HTTP_CERT_EXPIRED;
+    return conn->cert_state;
+}
