@@ -1,0 +1,192 @@
+/*
+ * pg_exec: running one prepared statement, and transactions.
+ *
+ * A transaction's BEGIN waits for its first statement and travels with it. What a statement outside a transaction did
+ * when its answer was lost is unknown; nothing here runs it again. Inside a transaction a lost connection means that
+ * the server rolls back, unless COMMIT itself was on its way.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/core/rand.h"
+#include "base/pg/pg-internal.h"
+
+#define TX_RUNS 5
+
+static bool
+send_stmt(struct pg *pg, const struct pg_stmt *stmt, const struct pg_args *args)
+{
+    static const struct pg_args none = PG_ARGS_INIT;
+    const struct pg_args *a = args == NULL ? &none : args;
+
+    return PQsendQueryPrepared(pg->conn, stmt->name, a->n, a->values, a->lengths, a->formats, 1) == 1;
+}
+
+/* BEGIN and the first statement in one round trip. */
+static enum err
+exec_first(struct pg *pg, const struct pg_stmt *stmt, const struct pg_args *args, PGresult **ret_res, struct why *why)
+{
+    utime deadline = clock_monotonic() + pg_patience(pg);
+    AUTO(pg_res_freep) PGresult *begun = NULL;
+    AUTO(pg_res_freep) PGresult *res = NULL;
+    AUTO(pg_res_freep) PGresult *sync = NULL;
+    bool alive;
+    enum err e;
+
+    pg_trip();
+    pg->tx = TX_OPEN;
+    if (PQenterPipelineMode(pg->conn) != 1)
+        return why_set(why, ERR_INTERNAL, "%s: %s", stmt->name, PQerrorMessage(pg->conn));
+    pg->pipelined = true;
+    if (PQsendQueryParams(pg->conn, "BEGIN", 0, NULL, NULL, NULL, NULL, 0) != 1 || !send_stmt(pg, stmt, args) ||
+        PQpipelineSync(pg->conn) != 1 || !pg_flush(pg, deadline))
+        return pg_judge(pg, NULL, stmt->name, why);
+    begun = pg_next(pg, deadline, &alive);
+    if ((e = pg_judge(pg, begun, "BEGIN", why)) != OK) {
+        pg->doomed = true;          /* a server that refuses BEGIN is going away */
+        return e;
+    }
+    PQclear(pg_next(pg, deadline, &alive));
+    res = pg_next(pg, deadline, &alive);
+    e = pg_judge(pg, res, stmt->name, why);
+    if (res == NULL || pg->doomed)
+        return e;
+    PQclear(pg_next(pg, deadline, &alive));
+    sync = pg_next(pg, deadline, &alive);
+    if (sync == NULL || PQresultStatus(sync) != PGRES_PIPELINE_SYNC || PQexitPipelineMode(pg->conn) != 1) {
+        pg->doomed = true;
+        return e != OK ? e : why_set(why, ERR_UNAVAILABLE, "%s: connection lost", stmt->name);
+    }
+    pg->pipelined = false;
+    if (e == OK)
+        *ret_res = TAKE(res);
+    return e;
+}
+
+static enum err
+exec_plain(struct pg *pg, const struct pg_stmt *stmt, const struct pg_args *args, PGresult **ret_res, struct why *why)
+{
+    utime deadline = clock_monotonic() + pg_patience(pg);
+    AUTO(pg_res_freep) PGresult *res = NULL;
+    bool alive;
+    enum err e;
+
+    pg_trip();
+    if (!send_stmt(pg, stmt, args) || !pg_flush(pg, deadline))
+        return pg_judge(pg, NULL, stmt->name, why);
+    res = pg_next(pg, deadline, &alive);
+    e = pg_judge(pg, res, stmt->name, why);
+    for (;;) {
+        AUTO(pg_res_freep) PGresult *more = res == NULL ? NULL : pg_next(pg, deadline, &alive);
+
+        if (more == NULL)
+            break;
+        /* A FATAL may follow the answer: the answer stands, the connection does not. */
+        if (PQresultStatus(more) == PGRES_FATAL_ERROR)
+            pg->doomed = true;
+    }
+    if (e == OK)
+        *ret_res = TAKE(res);
+    return e;
+}
+
+enum err
+pg_exec(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, struct pg_result **ret, struct why *why)
+{
+    AUTO(pg_res_freep) PGresult *res = NULL;
+    enum err e;
+
+    if (args == NULL && stmt->nparams != 0)
+        panic("statement %s has %d parameters, none were given", stmt->name, stmt->nparams);
+    e = args == NULL ? OK : pg_args_settle(args, stmt, why);
+    if (e == OK && (e = pg_ready(pg, why)) == OK) {
+        pg->constraint[0] = '\0';
+        if (pg->tx == TX_PENDING)
+            e = exec_first(pg, stmt, args, &res, why);
+        else
+            e = exec_plain(pg, stmt, args, &res, why);
+        if (pg->doomed)
+            pg_drop(pg);
+    }
+    if (args != NULL)
+        pg_args_done(args);
+    if (e == OK && ret != NULL) {
+        struct pg_result *r = mem_alloc(sizeof(*r));
+
+        r->res = TAKE(res);
+        r->stmt = stmt->name;
+        *ret = r;
+    }
+    return e;
+}
+
+/* --- transactions --- */
+static void
+rollback(struct pg *pg)
+{
+    struct why ignored = WHY_INIT;
+
+    /* A server that cannot be told rolls back by itself when the connection closes. */
+    if (pg->tx == TX_OPEN && pg_command(pg, "ROLLBACK", &ignored) != OK)
+        pg_drop(pg);
+    pg->tx = TX_NONE;
+}
+
+static enum err
+commit(struct pg *pg, struct why *why)
+{
+    enum err e = OK;
+
+    switch (pg->tx) {
+    case TX_PENDING:
+        break;                      /* nothing was sent */
+    case TX_LOST:
+        e = why_set(why, ERR_UNAVAILABLE, "the connection was lost in the transaction: rolled back");
+        break;
+    case TX_OPEN:
+        if (PQtransactionStatus(pg->conn) == PQTRANS_INERROR) {
+            rollback(pg);
+            return why_set(why, ERR_INTERNAL, "transaction body answered OK after a statement failed: rolled back");
+        }
+        e = pg_command(pg, "COMMIT", why);
+        if (pg->doomed)
+            pg_drop(pg);
+        break;
+    case TX_NONE:
+        panic("commit without a transaction");
+    }
+    pg->tx = TX_NONE;
+    return e;
+}
+
+/* 1–4 ms, then up to 2–8, … so that two who collided do not meet again. */
+static void
+pause_before_run(int run)
+{
+    uint32_t usec = (1000u << run) / 2 + rand_below(3000u << run) / 2;
+    struct timespec t = { .tv_sec = 0, .tv_nsec = (long)usec * 1000 };
+
+    (void)nanosleep(&t, NULL);      /* a shorter pause does no harm */
+}
+
+enum err
+pg_tx(struct pg *pg, pg_tx_body body, void *arg, struct why *why)
+{
+    CHECK(pg->tx == TX_NONE);
+    for (int run = 1;; run++) {
+        enum err e;
+
+        pg->tx = TX_PENDING;
+        pg->tx_retry = false;
+        e = body(pg, arg, why);
+        if (e != OK || pg->tx_retry)
+            rollback(pg);
+        else
+            e = commit(pg, why);
+        if (!pg->tx_retry)
+            return e;
+        if (run == TX_RUNS)
+            return why_code(why, ERR_UNAVAILABLE, "pg.contention", "transaction collided %d times", run);
+        pause_before_run(run);
+    }
+}

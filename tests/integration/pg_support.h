@@ -1,0 +1,80 @@
+/*
+ * pg_support: what tests beside a real PostgreSQL share. The second session that a test needs (the operator with psql,
+ * the one who kills a backend) speaks libpq directly, so that it does not depend on what is tested.
+ */
+#ifndef TESTS_INTEGRATION_PG_SUPPORT_H
+#define TESTS_INTEGRATION_PG_SUPPORT_H
+
+#include "tests/unit/support.h"
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+
+#include "base/pg/pg.h"
+
+/* Conninfo of the throwaway cluster, with more libpq keywords behind it. */
+static inline const char *
+test_conninfo(const char *more, char *out, size_t size)
+{
+    const char *base = getenv("BEFFROI_TEST_PG");
+
+    if (base == NULL) {
+        (void)fputs("run this beside a PostgreSQL: tests/lib/with-pg -- THIS\n", stderr);
+        exit(1);
+    }
+    (void)snprintf(out, size, "%s %s", base, more);
+    return out;
+}
+
+static inline PGconn *
+operator_open(const char *more)
+{
+    char conninfo[600];
+    PGconn *c = PQconnectdb(test_conninfo(more, conninfo, sizeof(conninfo)));
+
+    if (PQstatus(c) != CONNECTION_OK)
+        fail_msg("operator: %s", PQerrorMessage(c));
+    return c;
+}
+
+/* Runs SQL as the operator; the first value of the last result goes to out (may be NULL). */
+static inline void
+operator_run(const char *sql, char *out, size_t size)
+{
+    PGconn *c = operator_open("options='-c client_min_messages=warning'");
+    PGresult *r = PQexec(c, sql);
+    ExecStatusType s = PQresultStatus(r);
+
+    if (s != PGRES_COMMAND_OK && s != PGRES_TUPLES_OK)
+        fail_msg("operator: %s: %s", sql, PQerrorMessage(c));
+    if (out != NULL)
+        (void)snprintf(out, size, "%s", PQntuples(r) > 0 ? PQgetvalue(r, 0, 0) : "");
+    PQclear(r);
+    PQfinish(c);
+}
+
+static inline int64_t
+operator_count(const char *sql)
+{
+    char out[32];
+
+    operator_run(sql, out, sizeof(out));
+    return strtoll(out, NULL, 10);
+}
+
+/* Says what went wrong when a step that must succeed does not. */
+#define assert_ok(expr, why)                                                                        \
+    do {                                                                                            \
+        enum err ok_e_ = (expr);                                                                    \
+        if (ok_e_ != OK)                                                                            \
+            fail_msg("%s: %s: %s [%s]", #expr, err_name(ok_e_), (why)->text, (why)->code);          \
+    } while (0)
+#define assert_err(expr, want, why)                                                                 \
+    do {                                                                                            \
+        enum err got_e_ = (expr), want_e_ = (want);                                                 \
+        if (got_e_ != want_e_)                                                                      \
+            fail_msg("%s: %s instead of %s: %s [%s]", #expr, err_name(got_e_), err_name(want_e_),   \
+                     (why)->text, (why)->code);                                                     \
+    } while (0)
+
+#endif
