@@ -48,37 +48,69 @@ copy_payload(const char *payload, char *out, size_t size)
     out[n] = '\0';
 }
 
+/* Waits until one of the two is readable or the deadline has passed: 1 the first, 2 the second, 0 neither, -1 failed. */
+static int
+wait_two(int first, int second, utime deadline)
+{
+    struct pollfd fds[2] = { { .fd = first, .events = POLLIN }, { .fd = second, .events = POLLIN } };
+
+    for (;;) {
+        int64_t left = deadline - clock_monotonic();
+        int n = poll(fds, 2, left <= 0 ? 0 : (int)(left / 1000) + 1);
+
+        if (n > 0)
+            return fds[1].revents != 0 ? 2 : 1;
+        if (n == 0 && left <= 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return -1;
+    }
+}
+
+void
+pg_pause(int64_t timeout, int wake_fd)
+{
+    (void)wait_two(-1, wake_fd, clock_monotonic() + timeout);
+}
+
 enum err
-pg_wait_notify(struct pg *pg, int64_t timeout, char *ret_payload, size_t payload_size, struct why *why)
+pg_wait_notify_or(struct pg *pg, int64_t timeout, int wake_fd, char *ret_payload, size_t payload_size,
+                  struct why *why)
 {
     utime deadline = clock_monotonic() + timeout;
 
     for (;;) {
-        struct pollfd fd = { .fd = -1, .events = POLLIN };
-        PGnotify *note;
-        int64_t left;
-        int n;
+        PGnotify *note = NULL;
 
-        if (pg->conn == NULL || pg->doomed || !pg->listening || PQstatus(pg->conn) != CONNECTION_OK) {
-            pg_drop(pg);
-            return why_code(why, ERR_UNAVAILABLE, "pg.listen", "the listening connection was lost");
-        }
-        note = PQnotifies(pg->conn);    /* also parses what was read: a FATAL dooms the connection */
+        if (pg->conn != NULL && !pg->doomed && pg->listening)
+            note = PQnotifies(pg->conn);       /* also parses what was read: a FATAL dooms the connection */
         if (note != NULL) {
             copy_payload(note->extra, ret_payload, payload_size);
             PQfreemem(note);
             return OK;
         }
-        if (pg->doomed)
-            continue;
-        left = deadline - clock_monotonic();
-        fd.fd = PQsocket(pg->conn);
-        n = poll(&fd, 1, left <= 0 ? 0 : (int)(left / 1000) + 1);
-        if (n == 0 && left <= 0)
+        if (pg->conn == NULL || pg->doomed || !pg->listening || PQstatus(pg->conn) != CONNECTION_OK) {
+            if (pg->doomed)
+                pg_drop(pg);
+            return why_code(why, ERR_UNAVAILABLE, "pg.listen", "the listening connection was lost");
+        }
+        switch (wait_two(PQsocket(pg->conn), wake_fd, deadline)) {
+        case 1:
+            if (PQconsumeInput(pg->conn) == 0)
+                pg->doomed = true;
+            break;
+        case 0:
+        case 2:
             return why_set(why, ERR_NOT_FOUND, "no notification");
-        if (n < 0 && errno != EINTR)
+        default:
             pg->doomed = true;
-        if (n > 0 && PQconsumeInput(pg->conn) == 0)
-            pg->doomed = true;
+            break;
+        }
     }
+}
+
+enum err
+pg_wait_notify(struct pg *pg, int64_t timeout, char *ret_payload, size_t payload_size, struct why *why)
+{
+    return pg_wait_notify_or(pg, timeout, -1, ret_payload, payload_size, why);
 }

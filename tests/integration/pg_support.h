@@ -53,6 +53,31 @@ operator_run(const char *sql, char *out, size_t size)
     PQfinish(c);
 }
 
+/* A fresh schema made of SQL files of the tree (the common pieces of migrations/), as a migration would make it. */
+static inline void
+operator_make_schema(const char *schema, const char *const *files, size_t n)
+{
+    size_t size = 1 << 20, used;
+    char *sql = malloc(size);
+
+    used = (size_t)snprintf(sql, size, "DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s; SET search_path = %s;\n",
+                            schema, schema, schema);
+    for (size_t i = 0; i < n; i++) {
+        char path[600];
+        FILE *in;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", SOURCE_DIR, files[i]);
+        in = fopen(path, "r");
+        assert_non_null(in);
+        used += fread(sql + used, 1, size - used - 1, in);
+        assert_true(feof(in));
+        (void)fclose(in);
+    }
+    sql[used] = '\0';
+    operator_run(sql, NULL, 0);
+    free(sql);
+}
+
 static inline int64_t
 operator_count(const char *sql)
 {
