@@ -3,7 +3,7 @@
  *
  * Letters: alphabet A31 = 23456789ABCDEFGHJKMNPQRSTUVWXYZ, last symbol is a check
  * symbol that also tells the kind (sum w_i*v_i = k mod 31). Digits: 8 digits of
- * which the last is a check digit. Nothing is silently mapped: 0, O, 1, I, L get
+ * which the last is a check digit (Damm, ending at a value that tells the kind). Nothing is silently mapped: 0, O, 1, I, L get
  * their own answer. Codes with ugly words (fr, en) are redrawn (D-12).
  */
 #ifndef BASE_CORE_CODE_H
@@ -44,7 +44,9 @@ enum code_verdict code_read(enum code_kind kind, struct str typed, char out[CODE
 /* « G comme Gaston »: the spelling line of a folded code, words separated by ", ". lang "fr" or "en". */
 void code_spelling(const char *folded, const char *lang, struct buf *out);
 /* Finds the codes in running text (mail subject or body, DOMAIN 6.4). Returns how many different good codes of
- * this kind were found (0, 1, 2 = two or more) and the first; *ret_near is the best verdict when none was. */
+ * this kind were found (0, 1, 2 = two or more) and the first; *ret_near is the best verdict when none was
+ * (CODE_EMPTY: nothing that looks like a code), CODE_GOOD otherwise. A text may hold a code of another kind beside
+ * a good one: to learn whether a blocking code crossed the mail, scan for CODE_REVOCATION as well. */
 int code_scan(enum code_kind kind, struct str text, char out[CODE_FOLDED_MAX], enum code_verdict *ret_near,
               enum code_kind *ret_other);
 const char *code_kind_name(enum code_kind kind);     /* "creation", "activation", … as stored in SQL */

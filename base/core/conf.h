@@ -5,6 +5,11 @@
  * File: `name = value` lines, '#' comments, `include FILE`. Unknown, repeated or
  * contradictory settings stop the start with file and line. Relative paths are
  * relative to the file's folder. Secrets are never values, only file names.
+ * A value runs to the end of its line; there is no quoting.
+ *
+ * Texts and paths are never NULL: a setting whose default is "" and that is not
+ * set is "". Whether http:// is allowed on loopback is read from the setting
+ * "environment" of the same table (demo or test), when it has one.
  */
 #ifndef BASE_CORE_CONF_H
 #define BASE_CORE_CONF_H
@@ -37,11 +42,13 @@ struct conf_item {
     const char *help;       /* one or two sentences */
 };
 
-/* Reads path into target (zeroed by the caller). why says file:line and what. */
+/* Reads path into target (zeroed by the caller). why says file:line and what: ERR_INPUT for what is written there,
+ * ERR_NOT_FOUND, ERR_DENIED or ERR_UNAVAILABLE for the file itself. On failure nothing is owned by target. */
 MUST_USE enum err conf_load(const char *path, const struct conf_item *items, size_t n, void *target,
                             struct why *why);
 void conf_free(const struct conf_item *items, size_t n, void *target);
-void conf_print_sample(const struct conf_item *items, size_t n, struct buf *out);      /* commented file */
+/* Every setting as a comment with its default; compulsory ones without a value. */
+void conf_print_sample(const struct conf_item *items, size_t n, struct buf *out);   
 void conf_print_reference(const struct conf_item *items, size_t n, struct buf *out);   /* Markdown table */
 
 #endif
