@@ -4,7 +4,8 @@
  * Framing is checked again here (RFC 9112 §6.3, §11.2), because MHD 0.9.75 takes the first of several Content-Length,
  * silently prefers Transfer-Encoding, keeps names with trailing spaces ("Content-Length : 5"), glues a folded line to
  * the name of the header before it, and ends lines and header sections at a NUL. The two last hide octets from us,
- * which shows in the size of the header section.
+ * which shows in the size of the header section. Its stricter mode is not used: the refusals it adds (no Host, spaces
+ * in the target) leave with the header section sent twice, so they are made here.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,8 @@ read_target(struct http_request *req, struct http_path *ret)
         const char *slash = strchr(strstr(req->target, "://") + 3, '/');
         target = slash == NULL ? STR_LIT("/") : str_of(slash);
     }
+    if (memchr(target.p, ' ', target.n) != NULL)
+        refuse_later(req, 400, "malformed");
     path = str_split(target, '?', &query);
     req->path = arena_str(req->arena, path);
     req->raw_query = query.p == NULL ? STR_LIT("") : query;

@@ -216,7 +216,6 @@ daemon_start(struct http_server *s, bool tls)
                             MHD_OPTION_CONNECTION_LIMIT, 2u * (unsigned)s->max_connections + threads,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
                             MHD_OPTION_CONNECTION_TIMEOUT, MHD_TIMEOUT_S,
-                            MHD_OPTION_STRICT_FOR_CLIENT, 1,
                             MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 

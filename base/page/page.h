@@ -14,9 +14,10 @@
  *   {{$key}}            a message of the catalogue in the page's language; the message may have {name} placeholders,
  *                       filled from the data and escaped like values
  *   {{>file p=q}}       includes a file, compiled in place with parameters; inside it @p stands for q in any tag:
- *                       {{@p}} prints the text q, {{=@p}} the value named q, {{$@p}} the message q, {{#@p}} tests it
+ *                       {{@p}} prints the text q, {{=@p}} the value named q, {{$@p}} the message q, {{#@p}} tests it;
+ *                       what that file includes in its turn sees them too
  *   {{?p}}…{{/?p}}      compiled only when the parameter p was given and is not empty; {{^?p}}…{{/?p}} the opposite
- *   {{!takes … }}       the first tag of a file: one value per line, "name", "name?" (may be missing), "name[]" (list);
+ *   {{!takes … }}       before all others: one value per line, "name", "name?" (may be missing), "name[]" (list);
  *                       fields of a list have their own lines ("name[].field"); what follows the name is for people.
  *                       A name that is used but not declared is an error, and so is the reverse.
  *   {{! … }}            a comment
@@ -79,6 +80,8 @@ struct page_site {
 };
 /* lang_href: this page in the other language ("?lang=en"), NULL: no switch (an answer to a POST). */
 void page_site(struct page_data *d, const struct page_site *site, const char *lang_href);
+/* A code as code_shown() writes it, "G6J7-2QGR-RB3K", as the list name of its groups for partials/code.html. */
+void page_code(struct page_data *d, const char *name, const char *shown);
 /* One refused form field: an entry of the summary (list "errors") and, as {{<field>_error}}, the text beside the
  * field. Fills the data of partials/errors.html and partials/field.html. */
 void page_field_error(struct page_data *d, const char *field, const char *message_key);

@@ -150,13 +150,14 @@ name_resolve(struct compiler *c, struct frame *f, struct str text, struct name *
 
     if (!name_ok(text))
         return why_set(why, ERR_INPUT, "\"%.*s\" is no name of a value", (int)(text.n < 40 ? text.n : 40), text.p);
-    for (struct frame *at = f; at != NULL && d == NULL; at = at->outer)
-        for (size_t i = 0; i < at->ndeclared && d == NULL; i++)
-            if (at->declared[i].name.n == text.n && memcmp(at->declared[i].name.p, text.p, text.n) == 0)
-                d = &at->declared[i];
+    for (struct frame *at = f; at != NULL; at = at->outer)
+        for (size_t i = 0; i < at->ndeclared; i++)
+            if (at->declared[i].name.n == text.n && memcmp(at->declared[i].name.p, text.p, text.n) == 0) {
+                at->declared[i].used = true;
+                d = d == NULL ? &at->declared[i] : d;
+            }
     if (d == NULL)
         return why_set(why, ERR_INPUT, "value %.*s is not in the list {{!takes}} of its file", (int)text.n, text.p);
-    d->used = true;
     *ret_optional = d->optional;
     if ((ret_name->p = pool_str(c, text)) == NULL)
         return why_set(why, ERR_INPUT, "the templates are too large");
@@ -237,12 +238,14 @@ declare_all(struct frame *f, struct str body, struct why *why)
 }
 
 /* --- parameters --------------------------------------------------------------------------------------------- */
+/* Innermost first: an include inherits what its includer was given. */
 static const struct str *
 param_find(const struct frame *f, struct str name)
 {
-    for (size_t i = 0; i < f->nparams; i++)
-        if (f->params[i].name.n == name.n && memcmp(f->params[i].name.p, name.p, name.n) == 0)
-            return &f->params[i].value;
+    for (; f != NULL; f = f->outer)
+        for (size_t i = 0; i < f->nparams; i++)
+            if (f->params[i].name.n == name.n && memcmp(f->params[i].name.p, name.p, name.n) == 0)
+                return &f->params[i].value;
     return NULL;
 }
 
@@ -290,7 +293,7 @@ params_parse(struct compiler *c, const struct frame *f, struct str in, struct pa
         enum err e;
 
         if (*n == PARAMS_MAX)
-            return why_set(why, ERR_INPUT, "more than %d parameters", PARAMS_MAX - 2);
+            return why_set(why, ERR_INPUT, "more than %d parameters", PARAMS_MAX);
         p->name = str_split(rest, '=', &rest);
         if (rest.p == NULL || !name_ok(p->name))
             return why_set(why, ERR_INPUT, "parameters are written name=value");
@@ -483,7 +486,7 @@ frame_compile(struct compiler *c, struct frame *f, struct why *why)
 static enum err
 include_add(struct compiler *c, struct frame *f, struct str text, struct why *why)
 {
-    struct param params[PARAMS_MAX + 2];
+    struct param params[PARAMS_MAX];
     struct str rest = text, name = word_next(&rest);
     AUTO(frame_done) struct frame inner = { .outer = f, .params = params, .depth = f->depth + 1 };
     enum err e;
@@ -497,8 +500,6 @@ include_add(struct compiler *c, struct frame *f, struct str text, struct why *wh
         return why_set(why, ERR_INPUT, "too many includes");
     if ((e = params_parse(c, f, rest, params, &inner.nparams, why)) != OK)
         return e;
-    params_add(params, &inner.nparams, "lang", c->lang == LANG_FR ? "fr" : "en");
-    params_add(params, &inner.nparams, "assets", c->env->set->assets_base);
     return frame_compile(c, &inner, why);
 }
 

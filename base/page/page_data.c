@@ -178,6 +178,20 @@ page_site(struct page_data *d, const struct page_site *site, const char *lang_hr
 }
 
 void
+page_code(struct page_data *d, const char *name, const char *shown)
+{
+    while (*shown != '\0') {
+        size_t n = strcspn(shown, "- ");
+        struct page_data *item = page_item(d, name);
+
+        page_str(item, "group", arena_str(d->arena, (struct str){ shown, n }));
+        shown += n;
+        page_str(item, "after", *shown == '\0' ? "" : *shown == '-' ? "-" : " ");
+        shown += *shown != '\0';
+    }
+}
+
+void
 page_field_error(struct page_data *d, const char *field, const char *message_key)
 {
     struct page_data *entry = page_item(d, "errors");

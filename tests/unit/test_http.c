@@ -1,0 +1,385 @@
+/* test_http: the pure parts of base/http: parameters, cookies, paths, languages, routes, addresses, origins. */
+#include "tests/unit/support.h"
+
+#include "base/http/http-internal.h"
+
+static int
+arena_setup(void **state)
+{
+    *state = arena_new(1 << 20);
+    return 0;
+}
+
+static int
+arena_teardown(void **state)
+{
+    arena_free(*state);
+    return 0;
+}
+
+static void
+params(void **state)
+{
+    static const struct {
+        const char *in, *code;             /* code NULL: good */
+        size_t n;
+        const char *name, *value;
+    } rows[] = {
+        { "", NULL, 0, "a", NULL },
+        { "a=1", NULL, 1, "a", "1" },
+        { "a", NULL, 1, "a", "" },
+        { "a=", NULL, 1, "a", "" },
+        { "a=b=c", NULL, 1, "a", "b=c" },
+        { "a=1+%2B%26%3d", NULL, 1, "a", "1 +&=" },
+        { "&&a=1&", NULL, 1, "a", "1" },
+        { "%61=1", NULL, 1, "a", "1" },
+        { "a+b=1", NULL, 1, "a b", "1" },
+        { "a=1;b=2", NULL, 1, "a", "1;b=2" },
+        { "x[]=1&x[]=2", NULL, 2, "x[]", "1" },
+        { "a=1&A=2", NULL, 2, "A", "2" },
+        { "a=1&a=1", "parameter_repeated", 0, NULL, NULL },
+        { "[]=1&[]=2", "parameter_repeated", 0, NULL, NULL },
+        { "a=%", "parameter_malformed", 0, NULL, NULL },
+        { "a=%g0", "parameter_malformed", 0, NULL, NULL },
+        { "a=%00", "parameter_malformed", 0, NULL, NULL },
+        { "%00=a", "parameter_malformed", 0, NULL, NULL },
+        { "a=\xff", "parameter_malformed", 0, NULL, NULL },
+        { "a=%f4%90%80%80", "parameter_malformed", 0, NULL, NULL },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_params p = { NULL, 77 };
+        struct why why = WHY_INIT;
+        enum err e = http_params_parse(*state, str_of(rows[i].in), &p, &why);
+
+        print_message("%s\n", rows[i].in);
+        if (rows[i].code != NULL) {
+            assert_int_equal(e, ERR_INPUT);
+            assert_string_equal(why.code, rows[i].code);
+            assert_int_equal(p.n, 77);
+            continue;
+        }
+        assert_int_equal(e, OK);
+        assert_int_equal(p.n, rows[i].n);
+        if (rows[i].value == NULL)
+            assert_null(http_params_get(&p, rows[i].name));
+        else
+            assert_string_equal(http_params_get(&p, rows[i].name), rows[i].value);
+    }
+}
+
+static void
+params_beyond_the_arena(void **state)
+{
+    AUTO(buf_free) struct buf in = BUF_BOUNDED(1 << 20);
+    struct arena *small = arena_new(16 * 1024);
+    struct http_params p;
+    struct why why = WHY_INIT;
+
+    (void)state;
+    buf_add_lit(&in, "a=");
+    for (int i = 0; i < 60000; i++)
+        buf_addc(&in, 'x');
+    assert_int_equal(http_params_parse(small, buf_view(&in), &p, &why), ERR_INPUT);
+    assert_string_equal(why.code, "body_too_large");
+    arena_free(small);
+}
+
+static void
+paths(void **state)
+{
+    static const struct {
+        const char *in;
+        enum err e;
+        size_t n;
+        const char *last;
+    } rows[] = {
+        { "/", OK, 1, "" },       { "/a", OK, 1, "a" },          { "/a/", OK, 2, "" },
+        { "/a/b%2fc", OK, 2, "b/c" }, { "/a+b", OK, 1, "a+b" },  { "//", OK, 2, "" },
+        { "", ERR_INPUT, 0, NULL },   { "a", ERR_INPUT, 0, NULL }, { "*", ERR_INPUT, 0, NULL },
+        { "/%00", ERR_INPUT, 0, NULL }, { "/%", ERR_INPUT, 0, NULL }, { "/%ff", ERR_INPUT, 0, NULL },
+        { "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16", OK, 16, "16" },
+        { "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17", ERR_NOT_FOUND, 0, NULL },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_path p = { 0, { STR_NULL } };
+
+        print_message("%s\n", rows[i].in);
+        assert_int_equal(http_path_parse(*state, str_of(rows[i].in), &p), rows[i].e);
+        assert_int_equal(p.n, rows[i].n);
+        if (rows[i].e == OK)
+            assert_true(str_eqs(p.seg[p.n - 1], rows[i].last));
+    }
+}
+
+static void
+languages(void **state)
+{
+    static const char *const rows[][2] = {
+        { "", "fr" }, { "en", "en" }, { "EN-us", "en" }, { "fr,en", "fr" }, { "en;q=0.9,fr;q=0.8", "en" },
+        { "en;q=0.8,fr;q=0.9", "fr" }, { "en;q=0", "fr" }, { "en;q=x", "fr" }, { "eng", "fr" }, { "*", "fr" },
+        { "de, en ; q=0.1", "en" }, { "en;q=1.0000", "fr" }, { ";;,,", "fr" }, { "en;q=0.001,fr;q=0", "en" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        print_message("%s\n", rows[i][0]);
+        assert_string_equal(http_accept_language(str_of(rows[i][0])), rows[i][1]);
+    }
+}
+
+/* --- routes ----------------------------------------------------------------------------------------------- */
+
+static void
+nothing(struct http_request *req)
+{
+    (void)req;
+}
+
+#define GET_ROUTE(p, n) { .method = HTTP_GET, .path = (p), .handler = nothing, .name = (n) }
+
+static const struct http_route good_list[] = {
+    GET_ROUTE("/", "root"),
+    GET_ROUTE("/a/{x}", "a.x"),
+    GET_ROUTE("/a/new", "a.new"),
+    GET_ROUTE("/{y}/new", "y.new"),
+    GET_ROUTE("/{y}/{z}", "y.z"),
+    { .method = HTTP_POST, .path = "/a/{x}", .handler = nothing, .body = HTTP_BODY_FORM, .body_max = 10,
+      .csrf = HTTP_CSRF_PROTOCOL, .name = "a.x.post" },
+};
+static const struct http_routes good = HTTP_ROUTES(good_list);
+
+static void
+routes_match(void **state)
+{
+    static const struct http_routes *const tables[] = { &good, NULL };
+    static const struct {
+        unsigned method;
+        const char *path, *route, *param, *value, *allow;
+    } rows[] = {
+        { HTTP_GET, "/", "root", "x", NULL, "GET, HEAD" },
+        { HTTP_GET, "/a/new", "a.new", "x", NULL, "GET, HEAD" },
+        { HTTP_GET, "/a/1", "a.x", "x", "1", "GET, HEAD, POST" },
+        { HTTP_POST, "/a/1", "a.x.post", "x", "1", "GET, HEAD, POST" },
+        { HTTP_GET, "/b/new", "y.new", "y", "b", "GET, HEAD" },
+        { HTTP_GET, "/b/c", "y.z", "z", "c", "GET, HEAD" },
+        { HTTP_POST, "/a/new", NULL, NULL, NULL, "GET, HEAD" },      /* does not fall through to a.x.post */
+        { HTTP_GET, "/a/", NULL, NULL, NULL, NULL },                 /* a parameter is never empty */
+        { HTTP_GET, "/a", NULL, NULL, NULL, NULL },
+        { HTTP_GET, "/a/1/2", NULL, NULL, NULL, NULL },
+        { 0, "/a/1", NULL, NULL, NULL, "GET, HEAD, POST" },
+    };
+    struct route_count list[8] = { { .name = "-" } };
+    struct route_counts counts = { list, 1 };
+    struct route_table t;
+    struct why why = WHY_INIT;
+
+    assert_int_equal(route_table_init(&t, tables, &counts, true, &why), OK);
+    assert_int_equal(counts.n, 7);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_path path;
+        struct route_match m;
+
+        print_message("%s\n", rows[i].path);
+        assert_int_equal(http_path_parse(*state, str_of(rows[i].path), &path), OK);
+        route_find(&t, &path, rows[i].method, *state, &m);
+        if (rows[i].route == NULL) {
+            assert_null(m.route);
+        } else {
+            assert_string_equal(m.route->name, rows[i].route);
+            assert_string_equal(m.count->name, rows[i].route);
+            if (rows[i].value == NULL)
+                assert_null(http_params_get(&m.params, rows[i].param));
+            else
+                assert_string_equal(http_params_get(&m.params, rows[i].param), rows[i].value);
+        }
+        if (rows[i].allow == NULL)
+            assert_null(m.node);
+        else
+            assert_string_equal(m.node->allow, rows[i].allow);
+    }
+    route_table_done(&t);
+}
+
+static void
+routes_refused(void **state)
+{
+    static const struct {
+        const char *label;
+        struct http_route r[2];
+        bool base_url;
+    } rows[] = {
+        { "same path and method", { GET_ROUTE("/a", "1"), GET_ROUTE("/a", "2") }, true },
+        { "same shape", { GET_ROUTE("/{a}", "1"), GET_ROUTE("/{b}", "2") }, true },
+        { "no slash", { GET_ROUTE("a", "1"), GET_ROUTE("/b", "2") }, true },
+        { "no name", { GET_ROUTE("/a", NULL), GET_ROUTE("/b", "2") }, true },
+        { "name", { GET_ROUTE("/a", "a\"b"), GET_ROUTE("/b", "2") }, true },
+        { "query in path", { GET_ROUTE("/a?b", "1"), GET_ROUTE("/b", "2") }, true },
+        { "half a parameter", { GET_ROUTE("/a{b}", "1"), GET_ROUTE("/b", "2") }, true },
+        { "no handler", { { .method = HTTP_GET, .path = "/a", .name = "1" }, GET_ROUTE("/b", "2") }, true },
+        { "no method", { { .path = "/a", .handler = nothing, .name = "1" }, GET_ROUTE("/b", "2") }, true },
+        { "GET with body", { { .method = HTTP_GET, .path = "/a", .handler = nothing, .body = HTTP_BODY_FORM,
+                               .body_max = 1, .name = "1" }, GET_ROUTE("/b", "2") }, true },
+        { "body without ceiling", { { .method = HTTP_POST, .path = "/a", .handler = nothing, .body = HTTP_BODY_FORM,
+                                      .csrf = HTTP_CSRF_PROTOCOL, .name = "1" }, GET_ROUTE("/b", "2") }, true },
+        { "ceiling too high", { { .method = HTTP_POST, .path = "/a", .handler = nothing, .body = HTTP_BODY_RAW,
+                                  .body_max = HTTP_BODY_CEILING + 1, .csrf = HTTP_CSRF_PROTOCOL, .name = "1" },
+                                GET_ROUTE("/b", "2") }, true },
+        { "session without CSRF check", { { .method = HTTP_POST, .path = "/a", .handler = nothing,
+                                            .body = HTTP_BODY_FORM, .body_max = 1, .csrf = HTTP_CSRF_NONE,
+                                            .session = HTTP_SESSION_REQUIRED, .name = "1" },
+                                          GET_ROUTE("/b", "2") }, true },
+        { "CSRF without base_url", { { .method = HTTP_POST, .path = "/a", .handler = nothing, .body = HTTP_BODY_FORM,
+                                       .body_max = 1, .name = "1" }, GET_ROUTE("/b", "2") }, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_routes table = { rows[i].r, 2 };
+        const struct http_routes *tables[] = { &table, NULL };
+        struct route_count list[3];
+        struct route_counts counts = { list, 0 };
+        struct route_table t;
+        struct why why = WHY_INIT;
+
+        print_message("%s\n", rows[i].label);
+        assert_int_equal(route_table_init(&t, tables, &counts, rows[i].base_url, &why), ERR_INPUT);
+        assert_true(why.text[0] != '\0');
+        route_table_done(&t);
+    }
+}
+
+/* --- addresses and origins ------------------------------------------------------------------------------------ */
+
+static void
+private_addresses(void **state)
+{
+    static const struct {
+        const char *text;
+        bool private;
+    } rows[] = {
+        { "127.0.0.1", true },       { "127.255.255.255", true }, { "128.0.0.1", false },  { "10.1.2.3", true },
+        { "172.15.0.1", false },     { "172.16.0.1", true },      { "172.31.255.1", true }, { "172.32.0.1", false },
+        { "192.168.1.1", true },     { "169.254.169.254", true }, { "100.64.0.1", true },   { "100.128.0.1", false },
+        { "0.0.0.0", true },         { "224.0.0.1", true },       { "255.255.255.255", true }, { "8.8.8.8", false },
+        { "::1", true },             { "::", true },              { "fe80::1", true },      { "fd00::1", true },
+        { "ff02::1", true },         { "::ffff:10.0.0.1", true }, { "::ffff:8.8.8.8", false },
+        { "2a01:e0a::1", false },    { "2002:7f00:1::", true },   { "2001:0:1::1", true },  { "64:ff9b::a00:1", true },
+        { "2001:db8::1", true },     { "2001:4860::8888", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct address a;
+
+        print_message("%s\n", rows[i].text);
+        assert_true(address_parse(str_of(rows[i].text), &a));
+        assert_int_equal(address_is_private(&a), rows[i].private);
+    }
+}
+
+static void
+address_forms(void **state)
+{
+    static const char *const bad[] = { "", "1.2.3", "1.2.3.4.5", "1.2.3.4 ", "01.2.3.4x", "[::1]", "::1%lo", "g::" };
+    static const char *const bad_cidr[] = { "1.2.3.4/33", "1.2.3.4/-1", "1.2.3.4/24", "1.2.3.4/", "x", "::/129", "::1/64" };
+    static const char *const bad_listen[] = { "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:80", "localhost:80", ":80" };
+    struct address a;
+    struct cidr c;
+    struct sockaddr_storage ss;
+    socklen_t len;
+    char text[ADDRESS_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_false(address_parse(str_of(bad[i]), &a));
+    for (size_t i = 0; i < ARRAY_LEN(bad_cidr); i++)
+        assert_int_equal(cidr_parse(bad_cidr[i], &c, NULL), ERR_INPUT);
+    for (size_t i = 0; i < ARRAY_LEN(bad_listen); i++)
+        assert_int_equal(listen_parse(bad_listen[i], &ss, &len, NULL), ERR_INPUT);
+    assert_int_equal(listen_parse("[::1]:443", &ss, &len, NULL), OK);
+    assert_int_equal(ss.ss_family, AF_INET6);
+
+    assert_int_equal(cidr_parse("2001:db8::/33", &c, NULL), OK);
+    assert_true(address_parse(STR_LIT("2001:db8:7fff::1"), &a));
+    assert_true(cidr_has(&c, 1, &a));
+    assert_true(address_parse(STR_LIT("2001:db8:8000::1"), &a));
+    assert_false(cidr_has(&c, 1, &a));
+    assert_true(address_parse(STR_LIT("32.1.13.184"), &a));
+    assert_false(cidr_has(&c, 1, &a));
+
+    assert_true(address_parse(STR_LIT("2001:db8:1:2345:6::7"), &a));
+    address_masked(&a, 24, 56, &a);
+    address_text(&a, text);
+    assert_string_equal(text, "2001:db8:1:2300::");
+}
+
+static void
+census_counts(void **state)
+{
+    struct census *c = mem_alloc(sizeof(*c));
+    struct address a, b, other;
+
+    (void)state;
+    assert_true(address_parse(STR_LIT("2001:db8::1"), &a));
+    assert_true(address_parse(STR_LIT("2001:db8::ffff:1"), &b));       /* the same /64 */
+    assert_true(address_parse(STR_LIT("2001:db8:0:1::1"), &other));
+    census_add(c, &a);
+    census_add(c, &b);
+    census_add(c, &other);
+    assert_int_equal(census_count(c, &a), 2);
+    assert_int_equal(census_count(c, &other), 1);
+    census_remove(c, &a);
+    census_remove(c, &b);
+    assert_int_equal(census_count(c, &a), 0);
+    assert_int_equal(census_count(c, &other), 1);
+    census_done(c);
+    mem_freep(&c);
+}
+
+static void
+origins(void **state)
+{
+    static const char *const rows[][2] = {
+        { "https://a.example", "https://a.example" },       { "HTTPS://A.Example/x?y#z", "https://a.example" },
+        { "https://a.example:443/", "https://a.example" },  { "http://a.example:80", "http://a.example" },
+        { "https://a.example:80", "https://a.example:80" }, { "https://[::1]:8443/x", "https://[::1]:8443" },
+        { "https://a.example?x", "https://a.example" },     { "ftp://a.example", NULL },
+        { "https://", NULL },                               { "https:///x", NULL },
+        { "https://u@a.example", NULL },                    { "https://a;b", NULL },
+        { "https://a b", NULL },                            { "https://a\\b", NULL },
+        { "https://*.example", NULL },                      { "//a.example", NULL },
+        { "https://'self'", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char out[64] = "untouched";
+        bool ok = origin_of(rows[i][0], out, sizeof(out));
+
+        print_message("%s\n", rows[i][0]);
+        assert_int_equal(ok, rows[i][1] != NULL);
+        if (ok)
+            assert_string_equal(out, rows[i][1]);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(params, arena_setup, arena_teardown),
+        cmocka_unit_test(params_beyond_the_arena),
+        cmocka_unit_test_setup_teardown(paths, arena_setup, arena_teardown),
+        cmocka_unit_test(languages),
+        cmocka_unit_test_setup_teardown(routes_match, arena_setup, arena_teardown),
+        cmocka_unit_test(routes_refused),
+        cmocka_unit_test(private_addresses),
+        cmocka_unit_test(address_forms),
+        cmocka_unit_test(census_counts),
+        cmocka_unit_test(origins),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
