@@ -1,13 +1,19 @@
-/* digest: SHA-256 and SHA-1-free; one-shot. */
+/* digest: SHA-256 and its family, HMAC-SHA-256; one-shot; no SHA-1. They cannot fail: a libcrypto without them panics. */
 #ifndef BASE_CRYPTO_DIGEST_H
 #define BASE_CRYPTO_DIGEST_H
 
 #include "base/core/buf.h"
 
 #define SHA256_LEN 32
+#define SHA384_LEN 48
+#define SHA512_LEN 64
 void sha256(struct str in, unsigned char out[SHA256_LEN]);
-void sha512(struct str in, unsigned char out[64]);
+void sha384(struct str in, unsigned char out[SHA384_LEN]);
+void sha512(struct str in, unsigned char out[SHA512_LEN]);
 /* A bearer value as it is stored: SHA-256 of its text. */
 void token_digest(const char *token, unsigned char out[SHA256_LEN]);
+
+/* HMAC-SHA-256 over the concatenation of parts. The caller makes the concatenation unambiguous. */
+void hmac_sha256(struct str key, const struct str *parts, size_t n, unsigned char out[SHA256_LEN]);
 
 #endif

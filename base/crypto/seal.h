@@ -1,7 +1,7 @@
 /*
  * seal: the one way to encrypt what must be used later (DESIGN rule 3).
  *
- * To somebody else: HPKE (RFC 9180, base mode, DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM).
+ * To somebody else: HPKE (RFC 9180, base mode, DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM), one message each.
  * Own columns: AES-256-GCM under a versioned key with table, column and row as associated data.
  * Compared only: HMAC-SHA-256 under a versioned key ("pepper") that is not in the database.
  */
@@ -10,18 +10,27 @@
 
 #include "base/core/secret.h"
 
+#define SEAL_PLAIN_MAX (16 * 1024 * 1024)
+
 /* --- HPKE ---------------------------------------------------------------------------------------- */
 struct key;
-/* out = enc (65 bytes) || ciphertext || tag. info and aad are bound. recipient: P-256 key, public is enough. */
+#define SEAL_OVERHEAD (65 + 16)    /* bytes that seal_to() adds to the plaintext */
+/* Appends enc (65 bytes) || ciphertext || tag. info and aad are bound. recipient: P-256 key, public is enough; a
+ * private one must be KEY_SEAL. ERR_DENIED: such a key cannot receive; ERR_INPUT: plain too long. */
 MUST_USE enum err seal_to(const struct key *recipient, struct str info, struct str aad, struct str plain,
                           struct buf *out, struct why *why);
-/* ERR_DENIED: not for this key, or altered. */
+/* recipient: KEY_SEAL, in a file or a token. ERR_DENIED: not for this key, or altered. Appends to out, which should be
+ * a BUF_SECRET; nothing is appended on failure. */
 MUST_USE enum err seal_open(const struct key *recipient, struct str info, struct str aad, struct str sealed,
                             struct buf *out, struct why *why);
 
 /* --- versioned key rings --------------------------------------------------------------------------- */
-/* A folder with files v1, v2, …: 32 random bytes in hex each, mode 0400. The highest is the current one. */
+/* A folder with files v1, v2, … v255: 32 random bytes in hex each, mode 0400. The highest is the current one. Deleting
+ * a file destroys what was sealed under it; gaps are allowed. Anything else in the folder but names starting with '.'
+ * stops the load. */
 struct keyring;
+#define KEYRING_VERSION_MAX 255
+/* ERR_NOT_FOUND: no folder, or no key in it; ERR_DENIED: owner or mode; ERR_INPUT: a file that is not a key. */
 MUST_USE enum err keyring_load(const char *folder, struct keyring **ret, struct why *why);
 MUST_USE enum err keyring_create(const char *folder, struct why *why);        /* makes v1; ERR_CONFLICT if there */
 MUST_USE enum err keyring_rotate(const char *folder, struct why *why);        /* adds the next version */
@@ -31,14 +40,17 @@ int keyring_current(const struct keyring *k);
 int keyring_oldest(const struct keyring *k);
 
 #define MAC_LEN 32
-/* HMAC-SHA-256(key[version], label || 0x00 || value). label separates uses ("code.creation", "email", …).
+/* HMAC-SHA-256(key[version], label || 0x00 || value). label separates uses ("code.creation", "email", …), never empty.
  * ERR_NOT_FOUND: no such version. */
 MUST_USE enum err mac_compute(const struct keyring *k, int version, const char *label, struct str value,
                               unsigned char out[MAC_LEN]);
 
-/* out = version (1 byte) || nonce (12) || ciphertext || tag (16). The place is bound: "account.email" and row id. */
+#define COLUMN_OVERHEAD (1 + 12 + 16)   /* bytes that column_seal() adds to the plaintext */
+/* Appends version (1 byte) || nonce (12) || ciphertext || tag (16). The place is bound: "account.email" and row id.
+ * Each place and row has an AES key of its own, derived from the ring's, so that random nonces never wear out. */
 MUST_USE enum err column_seal(const struct keyring *k, const char *place, const char *row_id, struct str plain,
                               struct buf *out);
+/* ERR_DENIED: altered, or sealed for another place or row; ERR_NOT_FOUND: the ring has no such version any more. */
 MUST_USE enum err column_open(const struct keyring *k, const char *place, const char *row_id, struct str sealed,
                               struct buf *out, struct why *why);
 

@@ -1,0 +1,196 @@
+/* x509: what is read, dates to the second, refusals; certificates are made here with OpenSSL. */
+#include "tests/unit/crypto_support.h"
+
+#include <openssl/pem.h>
+
+#include "base/crypto/digest.h"
+#include "base/crypto/x509.h"
+
+#define FROM INT64_C(1767225600)             /* 2026-01-01T00:00:00Z */
+#define UNTIL (FROM + 86400 * 365)
+
+struct made {
+    const char *subject[6];                  /* type, value, type, value, …, NULL */
+    const char *not_before, *not_after;
+    long serial;
+};
+
+static void
+certificate_make(const struct made *m, struct buf *out)
+{
+    EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+    X509 *x = X509_new();
+    unsigned char *der = NULL;
+    int n;
+
+    X509_set_version(x, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(x), m->serial);
+    for (size_t i = 0; m->subject[i] != NULL; i += 2)
+        assert_int_equal(X509_NAME_add_entry_by_txt(X509_get_subject_name(x), m->subject[i], MBSTRING_UTF8,
+                                                    (const unsigned char *)m->subject[i + 1], -1, -1, 0), 1);
+    X509_NAME_add_entry_by_txt(X509_get_issuer_name(x), "CN", MBSTRING_UTF8, (const unsigned char *)"CA", -1, -1, 0);
+    assert_int_equal(ASN1_TIME_set_string(X509_getm_notBefore(x), m->not_before), 1);
+    assert_int_equal(ASN1_TIME_set_string(X509_getm_notAfter(x), m->not_after), 1);
+    X509_set_pubkey(x, pkey);
+    assert_true(X509_sign(x, pkey, EVP_sha256()) > 0);
+    n = i2d_X509(x, &der);
+    assert_true(n > 0);
+    buf_add(out, der, (size_t)n);
+    OPENSSL_free(der);
+    X509_free(x);
+    EVP_PKEY_free(pkey);
+}
+
+static const struct made plain = {
+    { "C", "FR", "O", "Mairie d'Épône", NULL, NULL }, "20260101000000Z", "20270101000000Z", 0x0badcafe
+};
+
+static void
+test_read(void **state)
+{
+    struct buf der = BUF_BOUNDED(4096);
+    unsigned char digest[SHA256_LEN];
+    struct x509_cert cert;
+    struct key *k = NULL;
+
+    (void)state;
+    certificate_make(&plain, &der);
+    assert_int_equal(x509_read(buf_view(&der), &cert, NULL), OK);
+    sha256(buf_view(&der), digest);
+    assert_memory_equal(cert.fingerprint, digest, sizeof(digest));
+    assert_string_equal(buf_cstr(&cert.subject), "O=Mairie d'Épône,C=FR");
+    assert_string_equal(buf_cstr(&cert.issuer), "CN=CA");
+    assert_string_equal(buf_cstr(&cert.serial), "0badcafe");
+    assert_int_equal(cert.not_before, FROM * USEC_PER_SEC);
+    assert_int_equal(cert.not_after, UNTIL * USEC_PER_SEC);
+    assert_int_equal(key_public(buf_view(&cert.spki), &k, NULL), OK);
+    key_free(k);
+    x509_done(&cert);
+    buf_free(&der);
+}
+
+static void
+test_dates(void **state)
+{
+    static const struct {
+        const char *label;
+        utime now;
+        enum err want;
+    } rows[] = { { "a second before", (FROM - 1) * USEC_PER_SEC, ERR_DENIED },
+                 { "a microsecond before", FROM * USEC_PER_SEC - 1, ERR_DENIED },
+                 { "first moment", FROM * USEC_PER_SEC, OK },
+                 { "middle", (FROM + 1000) * USEC_PER_SEC, OK },
+                 { "last second", UNTIL * USEC_PER_SEC, OK },
+                 { "end of the last second", (UNTIL + 1) * USEC_PER_SEC - 1, OK },
+                 { "after", (UNTIL + 1) * USEC_PER_SEC, ERR_DENIED } };
+    struct buf der = BUF_BOUNDED(4096);
+    struct x509_cert cert;
+
+    (void)state;
+    certificate_make(&plain, &der);
+    assert_int_equal(x509_read(buf_view(&der), &cert, NULL), OK);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct why why = WHY_INIT;
+
+        assert_row(rows[i].label, x509_check_dates(&cert, rows[i].now, &why) == rows[i].want);
+        assert_row(rows[i].label, (why.text[0] != '\0') == (rows[i].want != OK));
+    }
+    x509_done(&cert);
+    buf_free(&der);
+}
+
+static void
+test_far_dates(void **state)
+{
+    static const struct made far = { { "CN", "x", NULL, NULL, NULL, NULL }, "19700101000000Z", "99991231235959Z", 1 };
+    struct buf der = BUF_BOUNDED(4096);
+    struct x509_cert cert;
+
+    (void)state;
+    certificate_make(&far, &der);
+    assert_int_equal(x509_read(buf_view(&der), &cert, NULL), OK);
+    assert_int_equal(cert.not_before, 0);
+    assert_int_equal(cert.not_after, INT64_C(253402300799) * USEC_PER_SEC);
+    assert_int_equal(x509_check_dates(&cert, clock_now(), NULL), OK);
+    x509_done(&cert);
+    buf_free(&der);
+}
+
+/* A subject must not be able to look like another one, nor break a log line. */
+static void
+test_names_are_escaped(void **state)
+{
+    static const struct made hostile = {
+        { "CN", "a,O=Mairie\n\"b\"+c=d", "OU", "\x01", NULL, NULL }, "20260101000000Z", "20270101000000Z", 1
+    };
+    struct buf der = BUF_BOUNDED(4096);
+    struct x509_cert cert;
+
+    (void)state;
+    certificate_make(&hostile, &der);
+    assert_int_equal(x509_read(buf_view(&der), &cert, NULL), OK);
+    assert_string_equal(buf_cstr(&cert.subject), "OU=\\01,CN=a\\,O=Mairie\\0A\\\"b\\\"\\+c=d");
+    x509_done(&cert);
+    buf_free(&der);
+}
+
+static void
+test_refusals(void **state)
+{
+    struct buf der = BUF_BOUNDED(4096), altered = BUF_BOUNDED(4096);
+    struct x509_cert cert;
+
+    (void)state;
+    certificate_make(&plain, &der);
+    for (size_t i = 0; i < der.len; i++)
+        assert_int_equal(x509_read((struct str){ der.data, i }, &cert, NULL), ERR_INPUT);
+    buf_add_str(&altered, buf_view(&der));
+    buf_addc(&altered, 0);
+    assert_int_equal(x509_read(buf_view(&altered), &cert, NULL), ERR_INPUT);
+    buf_reset(&altered);
+    buf_add_str(&altered, buf_view(&der));
+    altered.data[0] = 0x31;
+    assert_int_equal(x509_read(buf_view(&altered), &cert, NULL), ERR_INPUT);
+    assert_int_equal(x509_read(buf_view(&der), &cert, NULL), OK);
+    x509_done(&cert);
+    buf_free(&der);
+    buf_free(&altered);
+}
+
+static void
+test_pem(void **state)
+{
+    struct buf der = BUF_BOUNDED(4096), pem = BUF_BOUNDED(8192), back = BUF_BOUNDED(4096), b64 = BUF_BOUNDED(8192);
+
+    (void)state;
+    certificate_make(&plain, &der);
+    base64_encode(&b64, der.data, der.len);
+    buf_adds(&pem, "some text before\n-----BEGIN CERTIFICATE-----\n");
+    for (size_t i = 0; i < b64.len; i += 64) {
+        buf_add(&pem, b64.data + i, b64.len - i < 64 ? b64.len - i : 64);
+        buf_addc(&pem, '\n');
+    }
+    assert_int_equal(x509_pem_decode(buf_view(&pem), &back, NULL), ERR_INPUT);       /* no end */
+    buf_adds(&pem, "-----END CERTIFICATE-----\n");
+    assert_int_equal(x509_pem_decode(buf_view(&pem), &back, NULL), OK);
+    assert_true(str_eq(buf_view(&back), buf_view(&der)));
+    assert_int_equal(x509_pem_decode(STR_NULL, &back, NULL), ERR_INPUT);
+    assert_int_equal(x509_pem_decode(STR_LIT("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), &back,
+                                     NULL), ERR_INPUT);
+    buf_free(&der);
+    buf_free(&pem);
+    buf_free(&back);
+    buf_free(&b64);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read),    cmocka_unit_test(test_dates),
+        cmocka_unit_test(test_far_dates), cmocka_unit_test(test_names_are_escaped),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_pem),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
