@@ -44,9 +44,13 @@ code_kind_name(enum code_kind kind)
 int
 code_a31_value(char c)
 {
-    const char *at = c == '\0' ? NULL : strchr(a31, c);
+    /* places of the letters from A on; I, L and O have none */
+    static const signed char letters[26] = { 8,  9,  10, 11, 12, 13, 14, 15, -1, 16, 17, -1, 18,
+                                             19, -1, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30 };
 
-    return at == NULL ? -1 : (int)(at - a31);
+    if (c >= '2' && c <= '9')
+        return c - '2';
+    return c >= 'A' && c <= 'Z' ? letters[c - 'A'] : -1;
 }
 
 bool

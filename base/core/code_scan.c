@@ -113,22 +113,26 @@ struct run {
     enum gap widest;
     bool uneven;             /* not the same gap between all groups */
     size_t shortest, longest;
-    bool has_digit;
-    bool foreign;
+    bool has_digit;          /* one of A31 */
+    size_t strange;          /* symbols that are not in the kind's alphabet */
 };
 
 static bool
-run_add(struct run *r, const struct word *w, size_t group)
+run_add(struct run *r, const struct word *w, enum code_kind kind)
 {
-    if (w->len > WORD_MOST - r->len)
+    size_t group = code_shapes[kind].group;
+
+    if (w->foreign || w->len > WORD_MOST - r->len)
         return false;
     memcpy(r->symbols + r->len, w->symbols, w->len);
     r->printed = (r->groups == 0 || r->printed) && r->len == r->groups * group && w->len <= group;
     r->len += w->len;
     r->symbols[r->len] = '\0';
     r->groups++;
-    r->foreign = r->foreign || w->foreign;
-    r->has_digit = r->has_digit || strpbrk(r->symbols, "23456789") != NULL;
+    for (size_t i = 0; i < w->len; i++) {
+        r->has_digit = r->has_digit || (w->symbols[i] >= '2' && w->symbols[i] <= '9');
+        r->strange += !code_has_symbol(kind, w->symbols[i]);
+    }
     if (r->shortest == 0 || w->len < r->shortest)
         r->shortest = w->len;
     if (w->len > r->longest)
@@ -136,20 +140,10 @@ run_add(struct run *r, const struct word *w, size_t group)
     return true;
 }
 
-static size_t
-strange_symbols(enum code_kind kind, const struct run *r)
-{
-    size_t strange = 0;
-
-    for (size_t i = 0; i < r->len; i++)
-        strange += !code_has_symbol(kind, r->symbols[i]);
-    return strange;
-}
-
 static bool
 run_is_good(enum code_kind kind, const struct run *r)
 {
-    return !r->foreign && r->len == code_shapes[kind].len && strange_symbols(kind, r) == 0 &&
+    return r->len == code_shapes[kind].len && r->strange == 0 &&
            code_check_is_good(kind, r->symbols);
 }
 
@@ -166,19 +160,18 @@ static enum code_verdict
 run_near(enum code_kind kind, const struct run *r)
 {
     const struct code_shape *shape = &code_shapes[kind];
-    size_t strange = strange_symbols(kind, r);
     bool as_printed = r->groups == (shape->len + shape->group - 1) / shape->group &&
                       r->shortest + 1 >= shape->group && r->longest <= shape->group + 1;
 
-    if (r->foreign || r->len > shape->len + 1 || strange > 2)
+    if (r->len > shape->len + 1 || r->strange > 2)
         return CODE_EMPTY;
-    if (r->len + 1 < shape->len && (2 * r->len < shape->len || r->widest != GAP_DASH || strange > 0))
+    if (r->len + 1 < shape->len && (2 * r->len < shape->len || r->widest != GAP_DASH || r->strange > 0))
         return CODE_EMPTY;
     if (shape->check == CODE_LETTERS && !r->has_digit)
         return CODE_EMPTY;      /* words */
     if (r->groups > 1 && !(as_printed && r->widest <= GAP_MARK) && r->widest != GAP_DASH)
         return CODE_EMPTY;      /* words with a number among them */
-    if (strange > 0)
+    if (r->strange > 0)
         return CODE_BAD_CHAR;
     return r->len < shape->len ? CODE_TOO_SHORT : r->len > shape->len ? CODE_TOO_LONG : CODE_TYPO;
 }
@@ -215,13 +208,15 @@ struct found {
 static void
 run_judge(enum code_kind kind, const struct run *r, int pass, struct found *f)
 {
-    if (run_is_good(kind, r) && run_fits_pass(r, pass)) {
+    bool good = run_is_good(kind, r);
+
+    if (good && run_fits_pass(r, pass)) {
         if (f->n == 0)
             memcpy(f->first, r->symbols, r->len + 1);
         else if (strcmp(f->first, r->symbols) == 0)
             return;
         f->n = f->n == 0 ? 1 : 2;
-    } else if (!run_is_good(kind, r)) {
+    } else if (!good) {
         enum code_verdict near = run_near(kind, r);
 
         if (verdict_rank(near) > verdict_rank(f->near))
@@ -231,9 +226,9 @@ run_judge(enum code_kind kind, const struct run *r, int pass, struct found *f)
 
 /* Adds word i to the run, unless it cannot belong to it. */
 static bool
-run_goes_on(struct run *r, const struct words *ws, size_t start, size_t i, const struct code_shape *shape)
+run_goes_on(struct run *r, const struct words *ws, size_t start, size_t i, enum code_kind kind)
 {
-    if (i == ws->n || ws->w[i].taken || r->len > shape->len)
+    if (i == ws->n || ws->w[i].taken || r->len > code_shapes[kind].len)
         return false;
     if (i > start) {
         enum gap gap = ws->w[i - 1].gap;
@@ -244,7 +239,7 @@ run_goes_on(struct run *r, const struct words *ws, size_t start, size_t i, const
         if (gap > r->widest)
             r->widest = gap;
     }
-    return run_add(r, &ws->w[i], shape->group);
+    return run_add(r, &ws->w[i], kind);
 }
 
 static void
@@ -253,7 +248,7 @@ scan_pass(enum code_kind kind, const struct words *ws, int pass, struct found *f
     for (size_t start = 0; start < ws->n; start++) {
         struct run r = { .widest = GAP_SPACE };
 
-        for (size_t i = start; run_goes_on(&r, ws, start, i, &code_shapes[kind]); i++)
+        for (size_t i = start; run_goes_on(&r, ws, start, i, kind); i++)
             run_judge(kind, &r, pass, f);
         mem_wipe(&r, sizeof(r));
     }
@@ -266,7 +261,7 @@ take_words(enum code_kind kind, struct words *ws)
     for (size_t start = 0; start < ws->n; start++) {
         struct run r = { .widest = GAP_SPACE };
 
-        for (size_t i = start; run_goes_on(&r, ws, start, i, &code_shapes[kind]); i++) {
+        for (size_t i = start; run_goes_on(&r, ws, start, i, kind); i++) {
             if (!run_is_good(kind, &r) || !r.printed || r.uneven)
                 continue;
             for (size_t k = start; k <= i; k++)
