@@ -210,9 +210,17 @@ test_files(void **state)
     if (geteuid() == 0) {
         int fd = open(path, O_CREAT | O_WRONLY, 0600);
 
+        /* another user's file: root reads it, for anybody else it is refused */
+        assert_int_equal(write(fd, "k", 1), 1);
         assert_int_equal(fchown(fd, 12345, 12345), 0);
+        assert_int_equal(secret_read_file(path, 100, &s, &why), OK);
+        assert_int_equal(seteuid(54321), 0);
+        assert_int_equal(secret_check_file(fd, path, &why), ERR_DENIED);
+        assert_int_equal(seteuid(0), 0);
+        assert_int_equal(seteuid(12345), 0);
+        assert_int_equal(secret_check_file(fd, path, &why), OK);
+        assert_int_equal(seteuid(0), 0);
         close(fd);
-        assert_int_equal(secret_read_file(path, 100, &s, &why), ERR_DENIED);
     }
     secret_done(&s);
 }

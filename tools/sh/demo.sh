@@ -1,0 +1,511 @@
+# demo.sh: the steps of ./run, in the order in which it takes them. Sourced by ./run; needs common.sh, process.sh and
+# postgres.sh.
+#
+# DATA/demo holds everything (STATE is its real place):
+#   endpoints.env   addresses, accounts and files, for people and tests
+#   settings        base port and host names of the last start
+#   secrets         passwords drawn once, the clerk's and the citizen's among them
+#   conf/ pki/ prog/ run/ log/   written by us, read by the demo's user
+#   pg/ keys/ mail/ clock/ agenda/ sondage/   the demo user's own
+# shellcheck shell=bash
+
+# The order of starting; stopping goes the other way.
+PROCESSES="pg-operator pg-town mta idp idp2 idp-worker mairie mairie-outbox agenda sondage"
+
+TOWN_NAME=valbourg
+TOWN_LABEL='Ville de Valbourg'
+
+# --- the folder ---------------------------------------------------------------------------------------------------
+demo_paths() {
+    RUN_DIR=$STATE/run LOG_DIR=$STATE/log CONF_DIR=$STATE/conf PKI_DIR=$STATE/pki PROG_DIR=$STATE/prog
+    KEY_DIR=$STATE/keys MAIL_DIR=$STATE/mail CLOCK_DIR=$STATE/clock
+    demo_prefix
+}
+
+# Finds the demo of DATA; fails when there is none.
+demo_open() {
+    [ -e "$DATA/demo/.beffroi-demo" ] || return 1
+    STATE=$(readlink -f "$DATA/demo")
+    demo_paths
+    BASE_PORT_LAST='' SUFFIX_LAST=''
+    # shellcheck source=/dev/null
+    [ ! -r "$STATE/settings" ] || . "$STATE/settings"
+    BASE_PORT=${BASE_PORT:-$BASE_PORT_LAST}
+    SUFFIX=${SUFFIX:-$SUFFIX_LAST}
+}
+
+demo_lock() {
+    exec 9>"$DATA/.lock"
+    flock -n 9 || { say "Waiting for another ./run that is at work in $DATA …"; flock 9; }
+}
+demo_unlock() { exec 9>&-; }
+
+# A place for STATE: in DATA when the demo's user can walk there and the paths of the Unix sockets stay short enough
+# (108 bytes, unix(7)); else in a folder of the system, with a link to it in DATA.
+demo_prepare() {
+    local place id
+    demo_user_make
+    if ! demo_open; then
+        [ ! -e "$DATA/demo" ] && [ ! -L "$DATA/demo" ] ||
+            die "$DATA/demo is there and is not a demo of ours" "Take it away, or choose another place with --data DIR."
+        need_space "$DATA" 500 "the demo"
+        STATE=$DATA/demo
+        demo_prefix
+        if ! as_demo test -x "$DATA" 2>/dev/null || [ ${#DATA} -gt 70 ]; then
+            id=$(printf '%s' "$DATA" | sha256sum | cut -c1-10)
+            if am_root; then place=/var/lib/beffroi-demo; else place=/var/tmp/beffroi-demo-$(id -u); fi
+            mkdir -p -m 0755 "$place"
+            [ -O "$place" ] && [ ! -L "$place" ] || die "$place belongs to somebody else"
+            STATE=$place/$id
+            say "The demo's files go to $STATE: $DATA is closed to the user that runs the demo, or its path is too long."
+            mkdir -m 0750 "$STATE"
+            ln -s "$STATE" "$DATA/demo"
+        else
+            mkdir -m 0750 "$STATE"
+        fi
+        : >"$STATE/.beffroi-demo"
+    fi
+    demo_paths
+    mkdir -p "$RUN_DIR" "$LOG_DIR" "$CONF_DIR" "$PKI_DIR" "$PROG_DIR"
+    mkdir -p "$STATE/pg" "$KEY_DIR" "$MAIL_DIR" "$CLOCK_DIR" "$STATE/agenda" "$STATE/sondage"
+    chmod 0750 "$STATE" "$RUN_DIR" "$LOG_DIR" "$CONF_DIR" "$PKI_DIR" "$PROG_DIR" "$STATE/pg"
+    demo_reads "$STATE" "$CONF_DIR" "$PKI_DIR" "$PROG_DIR" "$STATE/pg"
+    demo_owns "$KEY_DIR" "$MAIL_DIR" "$CLOCK_DIR" "$STATE/agenda" "$STATE/sondage"
+    chmod 0700 "$KEY_DIR" "$MAIL_DIR" "$CLOCK_DIR" "$STATE/agenda" "$STATE/sondage"
+}
+
+demo_delete() {
+    [ -n "$STATE" ] && [ -e "$STATE/.beffroi-demo" ] || die "$STATE is not a demo of ours"
+    rm -rf -- "$STATE"
+    if [ -L "$DATA/demo" ]; then rm -f "$DATA/demo"; fi
+    say "The demo's data are gone."
+}
+
+# --- build --------------------------------------------------------------------------------------------------------
+demo_build() {
+    local log
+    [ -z "$BUILD_DIR" ] || return 0
+    BUILD_DIR=$TOP/build
+    need_space "$TOP" 500 "the build"
+    mkdir -p "$BUILD_DIR"
+    log=$BUILD_DIR/build.log
+    exec 7>"$BUILD_DIR/.lock"
+    flock 7
+    # A checkout that was moved: CMake refuses the old cache.
+    if [ -e "$BUILD_DIR/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$TOP" "$BUILD_DIR/CMakeCache.txt"; then
+        rm -rf "$BUILD_DIR/CMakeCache.txt" "$BUILD_DIR/CMakeFiles"
+    fi
+    [ -e "$BUILD_DIR/idp/beffroi-idp" ] || step "building (the log is $log)"
+    if ! { cmake -S "$TOP" -B "$BUILD_DIR" -DBUILD_TESTING=OFF && make -C "$BUILD_DIR" -j"$(nproc)"; } >"$log" 2>&1; then
+        grep -E -A3 'error|Error|No space' "$log" | head -n 40 >&2 || tail -n 20 "$log" >&2
+        die "the build failed (above)" "All of it: $log"
+    fi
+    exec 7>&-
+}
+
+# --- names and ports ----------------------------------------------------------------------------------------------
+demo_names() {
+    local name names missing=''
+    SUFFIX=${SUFFIX:-beffroi.localhost}
+    IDP_HOST=idp.$SUFFIX API_HOST=api.$SUFFIX MAIRIE_HOST=mairie.$SUFFIX AGENDA_HOST=agenda.$SUFFIX SONDAGE_HOST=sondage.$SUFFIX
+    names="$IDP_HOST $API_HOST $MAIRIE_HOST $AGENDA_HOST $SONDAGE_HOST"
+    if [ "$HOSTS" = yes ]; then
+        for name in $names; do
+            grep -qE "^[^#]*[[:space:]]$name([[:space:]]|\$)" /etc/hosts || missing="$missing $name"
+        done
+        if [ -n "$missing" ]; then
+            step "adding to /etc/hosts:$missing"
+            printf '127.0.0.1%s # beffroi demo\n' "$missing" | as_root tee -a /etc/hosts >/dev/null ||
+                die "cannot write /etc/hosts" "It takes root or sudo."
+        fi
+    fi
+    for name in $names; do
+        resolves "$name" || die "this machine does not know the host name $name" \
+            "Names below .localhost need the package libnss-myhostname or systemd-resolved;" \
+            "./run --hosts writes the names into /etc/hosts instead."
+    done
+}
+
+# Each use has its place counted from the base port; docs/demo.md has the table.
+demo_ports() {
+    local taken port name who
+    BASE_PORT=${BASE_PORT:-8440}
+    IDP_PORT=$BASE_PORT IDP2_PORT=$((BASE_PORT + 1)) API_PORT=$((BASE_PORT + 2)) API2_PORT=$((BASE_PORT + 3))
+    MAIRIE_PORT=$((BASE_PORT + 4)) AGENDA_PORT=$((BASE_PORT + 5)) SONDAGE_PORT=$((BASE_PORT + 6))
+    SMTP_IN_PORT=$((BASE_PORT + 7)) SMTP_OUT_PORT=$((BASE_PORT + 8)) LMTP_PORT=$((BASE_PORT + 9))
+    PG_OPERATOR_PORT=$((BASE_PORT + 10)) PG_TOWN_PORT=$((BASE_PORT + 11)) SMTP_ALIGNED_PORT=$((BASE_PORT + 12))
+    # Moving to other ports or names means starting anew.
+    if [ -n "${BASE_PORT_LAST:-}" ] && [ "$BASE_PORT_LAST $SUFFIX_LAST" != "$BASE_PORT $SUFFIX" ]; then
+        demo_stop_quietly
+    fi
+    if [ -z "$(proc_names)" ]; then
+        taken=$(ports_taken $(seq "$BASE_PORT" $((BASE_PORT + 12))) | head -n 1)
+        if [ -n "$taken" ]; then
+            who=$(port_holder "$taken")
+            die "port $taken is taken${who:+ by $who}" \
+                "Choose another place for the 13 ports with --base-port N, for example ./run --base-port $((BASE_PORT + 1000))."
+        fi
+    fi
+    write_file "$STATE/settings" <<SETTINGS
+BASE_PORT_LAST=$BASE_PORT
+SUFFIX_LAST=$SUFFIX
+SETTINGS
+    IDP_BASE_URL=https://$IDP_HOST:$IDP_PORT
+    IDP2_BASE_URL=https://$IDP_HOST:$IDP2_PORT
+    TOWN_API_URL=https://$API_HOST:$API_PORT
+    TOWN_API2_URL=https://$API_HOST:$API2_PORT
+    MAIRIE_URL=https://$MAIRIE_HOST:$MAIRIE_PORT
+    AGENDA_URL=https://$AGENDA_HOST:$AGENDA_PORT
+    SONDAGE_URL=https://$SONDAGE_HOST:$SONDAGE_PORT
+}
+
+# Drawn once for this folder.
+demo_secrets() {
+    if [ ! -s "$STATE/secrets" ]; then
+        write_file "$STATE/secrets" <<SECRETS
+IDP_OWNER_PASSWORD=$(random_word)
+MAIRIE_OWNER_PASSWORD=$(random_word)
+CLERK_PASSWORD=guichet-$(random_word 6)-$(random_word 6)
+CLERK_TOTP_SECRET=$(head -c 20 /dev/urandom | base32 | tr -d '=')
+CITIZEN_PASSWORD=citoyen-$(random_word 6)-$(random_word 6)
+SONDAGE_CLIENT_SECRET=$(random_word 24)
+SECRETS
+    fi
+    # shellcheck source=/dev/null
+    . "$STATE/secrets"
+    CLERK_LOGIN=lea.guichet
+    CITIZEN_LOGIN=camille.demo
+}
+
+demo_pki() {
+    "$TOP/tools/demo-pki" "$PKI_DIR" "$SUFFIX" "$TOWN_NAME"
+    demo_owns "$PKI_DIR"/*.key
+    chmod 0644 "$PKI_DIR"/*.pem
+}
+
+# --- programs -----------------------------------------------------------------------------------------------------
+# Copies what runs into PROG_DIR: the demo's user may not be able to walk into the checkout, and a later build does
+# not pull the rug from under running processes.
+demo_stage() {
+    stage_file "$BUILD_DIR/idp/beffroi-idp" beffroi-idp
+    stage_file "$BUILD_DIR/mairie-connector/beffroi-mairie" beffroi-mairie
+    stage_folder "$TOP/templates" templates
+    stage_folder "$TOP/migrations" migrations
+    stage_folder "$TOP/tools/demo-agenda" demo-agenda
+    "$TOP/tools/npm-packages" "$TOP/tools/demo-oidc"
+    stage_folder "$TOP/tools/demo-oidc" demo-oidc
+    "$TOP/tools/install-packages" --unpack "$TOP/var/pkg"
+    stage_file "$TOP/var/pkg/root/usr/lib/apache2/modules/mod_auth_mellon.so" mod_auth_mellon.so
+    IDP_BIN=$PROG_DIR/beffroi-idp
+    MAIRIE_BIN=$PROG_DIR/beffroi-mairie
+}
+stage_file() { # FROM NAME
+    [ -f "$1" ] || die "there is no ${1#"$TOP/"}" "The demo needs it; what the build made is in $BUILD_DIR."
+    if ! cmp -s "$1" "$PROG_DIR/$2"; then
+        install -m 0755 "$1" "$PROG_DIR/.$2.new"
+        mv -f "$PROG_DIR/.$2.new" "$PROG_DIR/$2"
+    fi
+}
+stage_folder() { # FROM NAME
+    if ! diff -rq "$1" "$PROG_DIR/$2" >/dev/null 2>&1; then
+        rm -rf "${PROG_DIR:?}/.$2.new"
+        cp -R "$1" "$PROG_DIR/.$2.new"
+        chmod -R u+rwX,go+rX "$PROG_DIR/.$2.new"
+        rm -rf "${PROG_DIR:?}/$2"
+        mv "$PROG_DIR/.$2.new" "$PROG_DIR/$2"
+    fi
+}
+staged() { find "$PROG_DIR/$1" -type f 2>/dev/null | sort; }
+
+# --- databases ----------------------------------------------------------------------------------------------------
+demo_databases() {
+    pg_cluster_make operator "$PG_OPERATOR_PORT"
+    pg_cluster_make town "$PG_TOWN_PORT"
+    pg_cluster_start operator "$PG_OPERATOR_PORT"
+    pg_cluster_start town "$PG_TOWN_PORT"
+    pg_database_make operator "$PG_OPERATOR_PORT" beffroi idp_owner "$IDP_OWNER_PASSWORD" idp_web idp_worker
+    pg_database_make town "$PG_TOWN_PORT" mairie mairie_owner "$MAIRIE_OWNER_PASSWORD" mairie_web mairie_outbox
+    IDP_DATABASE_URL=postgresql://idp_owner:$IDP_OWNER_PASSWORD@127.0.0.1:$PG_OPERATOR_PORT/beffroi
+    MAIRIE_DATABASE_URL=postgresql://mairie_owner:$MAIRIE_OWNER_PASSWORD@127.0.0.1:$PG_TOWN_PORT/mairie
+}
+
+# --- configuration ------------------------------------------------------------------------------------------------
+listen_list() { loopbacks | sed "s/.*:.*/[&]/; s/\$/:$1/" | paste -sd, -; }
+idp_conf() { # PORT TOWN-PORT ROLE: the settings of one IdP process
+    cat <<CONF
+# One process of the demo's IdP; made by ./run, changed by the next ./run.
+environment = demo
+base_url = $IDP_BASE_URL
+name.fr = Mon compte $TOWN_LABEL
+name.en = My $TOWN_LABEL account
+help.phone = 01 99 00 12 34
+templates = $PROG_DIR/templates
+migrations = $PROG_DIR/migrations
+database = host=$STATE/pg/operator/socket port=$PG_OPERATOR_PORT dbname=beffroi user=$3
+database.owner = host=$STATE/pg/operator/socket port=$PG_OPERATOR_PORT dbname=beffroi user=idp_owner
+listen = $(listen_list "$1")
+tls.cert = $PKI_DIR/idp.pem
+tls.key = $PKI_DIR/idp.key
+town.listen = $(listen_list "$2")
+town.url = $TOWN_API_URL
+town.tls.cert = $PKI_DIR/api.pem
+town.tls.key = $PKI_DIR/api.key
+town.client_ca = $PKI_DIR/town-ca.pem
+keys = $KEY_DIR/idp
+clock.file = $CLOCK_DIR/offset
+mail.address = $MAIL_IN_ADDRESS
+mail.lmtp.listen = $MAIL_LMTP_LISTEN
+mail.authserv_id = $MAIL_AUTHSERV_ID
+mail.smtp.url = smtp://127.0.0.1:$SMTP_OUT_PORT
+mail.from = ne-pas-repondre@$SUFFIX
+mail.from_name = $TOWN_LABEL
+CONF
+}
+demo_configure() {
+    MAIL_IN_ADDRESS=activation@$SUFFIX
+    MAIL_AUTHSERV_ID=mx.$SUFFIX
+    MAIL_LMTP_LISTEN=127.0.0.1:$LMTP_PORT
+    MAIL_OUT_DIR=$MAIL_DIR/out
+    IDP_CONFIG=$CONF_DIR/idp.conf
+    IDP2_CONFIG=$CONF_DIR/idp2.conf
+    IDP_WORKER_CONFIG=$CONF_DIR/idp-worker.conf
+    MAIRIE_CONFIG=$CONF_DIR/mairie.conf
+    MAIRIE_OUTBOX_CONFIG=$CONF_DIR/mairie-outbox.conf
+    idp_conf "$IDP_PORT" "$API_PORT" idp_web | write_file "$IDP_CONFIG"
+    idp_conf "$IDP2_PORT" "$API2_PORT" idp_web | write_file "$IDP2_CONFIG"
+    idp_conf "$IDP_PORT" "$API_PORT" idp_worker | write_file "$IDP_WORKER_CONFIG"
+    demo_reads "$IDP_CONFIG" "$IDP2_CONFIG" "$IDP_WORKER_CONFIG"
+    SAML_METADATA_URL=$IDP_BASE_URL/saml/metadata
+    OIDC_ISSUER=$IDP_BASE_URL
+    BLOCK_URL=$IDP_BASE_URL/bloquer
+}
+
+demo_migrate() {
+    local program
+    as_demo "$IDP_BIN" migrate --config "$IDP_CONFIG" >"$LOG_DIR/idp-migrate.log" 2>&1 || command_failed idp-migrate
+    as_demo "$IDP_BIN" keys init --config "$IDP_CONFIG" >"$LOG_DIR/idp-keys.log" 2>&1 || command_failed idp-keys
+}
+command_failed() {
+    cat "$LOG_DIR/$1.log" >&2
+    die "$1 failed (above)"
+}
+
+# A real MTA of our own: mail from outside, mail from us, and the way from it to the worker.
+demo_mail_start() {
+    "$TOP/tools/mta" prepare --dir "$MAIL_DIR/mta" --in-port "$SMTP_IN_PORT" --aligned-port "$SMTP_ALIGNED_PORT" \
+        --submit-port "$SMTP_OUT_PORT" --lmtp "$MAIL_LMTP_LISTEN" --out-dir "$MAIL_OUT_DIR" --address "$MAIL_IN_ADDRESS" \
+        --authserv-id "$MAIL_AUTHSERV_ID" --user "$DEMO_USER"
+    proc_start mta "$(find "$MAIL_DIR/mta" -maxdepth 1 -name '*.conf' | sort)" "$MAIL_DIR/mta/mta-run"
+    proc_wait_ready mta "$SMTP_IN_PORT"
+    proc_wait_ready mta "$SMTP_OUT_PORT"
+}
+
+demo_programs_start() {
+    local files
+    files="$PKI_DIR/idp.pem $PKI_DIR/api.pem $PKI_DIR/town-ca.pem $(staged templates)"
+    proc_start idp "$IDP_CONFIG $files" "$IDP_BIN" serve --config "$IDP_CONFIG"
+    proc_start idp2 "$IDP2_CONFIG $files" "$IDP_BIN" serve --config "$IDP2_CONFIG"
+    proc_start idp-worker "$IDP_WORKER_CONFIG $files" "$IDP_BIN" worker --config "$IDP_WORKER_CONFIG"
+    proc_wait_ready idp "$IDP_PORT"
+    proc_wait_ready idp2 "$IDP2_PORT"
+    proc_wait_ready idp-worker "$LMTP_PORT"
+}
+
+# --- the two services ---------------------------------------------------------------------------------------------
+# agenda: Apache with mod_auth_mellon. Its metadata are made here, the IdP's are fetched from where the IdP offers them.
+agenda_make() {
+    local dir=$STATE/agenda entity=$AGENDA_URL/mellon/metadata cert
+    if [ ! -s "$dir/sp.key" ]; then
+        as_demo openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 -subj "/CN=$AGENDA_HOST" \
+            -keyout "$dir/sp.key" -out "$dir/sp.pem" 2>/dev/null
+    fi
+    cert=$(grep -v -- '-----' "$dir/sp.pem")
+    write_file "$CONF_DIR/agenda-sp.xml" 0644 <<XML
+<?xml version="1.0" encoding="UTF-8"?>
+<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" xmlns:ds="http://www.w3.org/2000/09/xmldsig#" entityID="$entity">
+  <SPSSODescriptor AuthnRequestsSigned="true" WantAssertionsSigned="true" protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">
+    <KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>
+$cert
+    </ds:X509Certificate></ds:X509Data></ds:KeyInfo></KeyDescriptor>
+    <KeyDescriptor use="encryption"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>
+$cert
+    </ds:X509Certificate></ds:X509Data></ds:KeyInfo></KeyDescriptor>
+    <SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="$AGENDA_URL/mellon/logout"/>
+    <NameIDFormat>urn:oasis:names:tc:SAML:2.0:nameid-format:persistent</NameIDFormat>
+    <AssertionConsumerService index="0" isDefault="true" Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="$AGENDA_URL/mellon/postResponse"/>
+  </SPSSODescriptor>
+  <Organization>
+    <OrganizationName xml:lang="fr">Agenda</OrganizationName>
+    <OrganizationDisplayName xml:lang="fr">Agenda des services municipaux</OrganizationDisplayName>
+    <OrganizationURL xml:lang="fr">$AGENDA_URL/</OrganizationURL>
+  </Organization>
+</EntityDescriptor>
+XML
+    # mod_auth_mellon reads it from a folder it may walk: the same file, the demo user's copy.
+    as_demo cp "$CONF_DIR/agenda-sp.xml" "$dir/sp-metadata.xml"
+    AGENDA_METADATA=$CONF_DIR/agenda-sp.xml
+}
+agenda_start() {
+    local dir=$STATE/agenda listen address
+    listen=$(for address in $(loopbacks); do
+        case $address in
+        *:*) printf 'Listen [%s]:%s\\n' "$address" "$AGENDA_PORT" ;;
+        *) printf 'Listen %s:%s\\n' "$address" "$AGENDA_PORT" ;;
+        esac
+    done)
+    sed "s|@DIR@|$dir|g; s|@HOST@|$AGENDA_HOST|g; s|@PORT@|$AGENDA_PORT|g; s|@LISTEN@|$listen|; s|@PKI@|$PKI_DIR|g
+        s|@MODULES@|/usr/lib/apache2/modules|g; s|@MELLON@|$PROG_DIR/mod_auth_mellon.so|
+        s|@PROG@|$PROG_DIR/demo-agenda|g" "$TOP/tools/demo-agenda/httpd.conf.in" | write_file "$CONF_DIR/agenda.conf"
+    demo_reads "$CONF_DIR/agenda.conf"
+    # Apache refuses to start beside its own stale pid file after a crash when another process has got the number.
+    proc_pid agenda >/dev/null || rm -f "$dir/httpd.pid"
+    proc_start agenda "$CONF_DIR/agenda.conf $dir/sp-metadata.xml $dir/idp-metadata.xml $PKI_DIR/agenda.pem" \
+        apache2 -DFOREGROUND -f "$CONF_DIR/agenda.conf"
+    proc_wait_ready agenda "$AGENDA_PORT"
+}
+
+# sondage: an OpenID Connect client on openid-client.
+sondage_start() {
+    local listen
+    listen=$(loopbacks | sed 's/.*/"&"/' | paste -sd, -)
+    write_file "$CONF_DIR/sondage.json" <<JSON
+{
+  "issuer": "$OIDC_ISSUER",
+  "client_id": "sondage",
+  "client_secret": "$SONDAGE_CLIENT_SECRET",
+  "scope": "openid",
+  "base_url": "$SONDAGE_URL",
+  "listen": [$listen],
+  "port": $SONDAGE_PORT,
+  "cert": "$PKI_DIR/sondage.pem",
+  "key": "$PKI_DIR/sondage.key",
+  "ca": "$PKI_DIR/ca.pem"
+}
+JSON
+    demo_reads "$CONF_DIR/sondage.json"
+    proc_start sondage "$CONF_DIR/sondage.json $PROG_DIR/demo-oidc/server.mjs $PKI_DIR/sondage.pem" \
+        node "$PROG_DIR/demo-oidc/server.mjs" "$CONF_DIR/sondage.json"
+    proc_wait_ready sondage "$SONDAGE_PORT"
+}
+
+demo_services() {
+    agenda_make
+    https_get "$SAML_METADATA_URL" "$STATE/agenda/idp-metadata.new"
+    as_demo mv -f "$STATE/agenda/idp-metadata.new" "$STATE/agenda/idp-metadata.xml"
+    as_demo "$IDP_BIN" sp add --config "$IDP_CONFIG" "$AGENDA_METADATA" --policy "$CONF_DIR/agenda-policy.json" --replace \
+        >"$LOG_DIR/sp-add.log" 2>&1 || command_failed sp-add
+    as_demo "$IDP_BIN" client add --config "$IDP_CONFIG" "$CONF_DIR/sondage-client.json" --replace \
+        >"$LOG_DIR/client-add.log" 2>&1 || command_failed client-add
+    agenda_start
+    sondage_start
+}
+https_get() { # URL FILE: the demo user's file
+    as_demo curl -sS --fail --max-time 20 --cacert "$PKI_DIR/ca.pem" -o "$2" "$1" || die "cannot fetch $1"
+}
+
+# --- what people and tests read -----------------------------------------------------------------------------------
+demo_endpoints() {
+    local name pid
+    {
+        cat <<ENDPOINTS
+# The demo of $DATA; written by ./run, described in docs/demo.md. KEY=VALUE lines, no quotes.
+IDP_BASE_URL=$IDP_BASE_URL
+IDP2_BASE_URL=$IDP2_BASE_URL
+SAML_METADATA_URL=$SAML_METADATA_URL
+OIDC_ISSUER=$OIDC_ISSUER
+TOWN_API_URL=$TOWN_API_URL
+TOWN_API2_URL=$TOWN_API2_URL
+TOWN_CERT=$PKI_DIR/town.pem
+TOWN_KEY=$PKI_DIR/town.key
+TOWN_NAME=$TOWN_NAME
+TOWN2_CERT=$PKI_DIR/town2.pem
+TOWN2_KEY=$PKI_DIR/town2.key
+STRANGER_CERT=$PKI_DIR/stranger.pem
+STRANGER_KEY=$PKI_DIR/stranger.key
+CA_CERT=$PKI_DIR/ca.pem
+MAIRIE_URL=$MAIRIE_URL
+AGENDA_URL=$AGENDA_URL
+SONDAGE_URL=$SONDAGE_URL
+CLERK_LOGIN=$CLERK_LOGIN
+CLERK_PASSWORD=$CLERK_PASSWORD
+CLERK_TOTP_SECRET=$CLERK_TOTP_SECRET
+CITIZEN_LOGIN=$CITIZEN_LOGIN
+CITIZEN_PASSWORD=$CITIZEN_PASSWORD
+MAIL_IN_ADDRESS=$MAIL_IN_ADDRESS
+SMTP_IN_HOST=127.0.0.1
+SMTP_IN_PORT=$SMTP_IN_PORT
+SMTP_IN_ALIGNED_PORT=$SMTP_ALIGNED_PORT
+MAIL_OUT_DIR=$MAIL_OUT_DIR
+BLOCK_URL=$BLOCK_URL
+IDP_DATABASE_URL=$IDP_DATABASE_URL
+MAIRIE_DATABASE_URL=$MAIRIE_DATABASE_URL
+IDP_CONFIG=$IDP_CONFIG
+IDP2_CONFIG=$IDP2_CONFIG
+IDP_WORKER_CONFIG=$IDP_WORKER_CONFIG
+IDP_BIN=$IDP_BIN
+MAIRIE_CONFIG=$MAIRIE_CONFIG
+MAIRIE_BIN=$MAIRIE_BIN
+LOG_DIR=$LOG_DIR
+ENDPOINTS
+        for name in $PROCESSES; do
+            pid=$(proc_pid "$name") || continue
+            printf '%s_PID=%s\n' "$(tr 'a-z-' 'A-Z_' <<<"$name")" "$pid"
+        done
+    } | write_file "$STATE/endpoints.env"
+}
+
+# --- stopping and looking -------------------------------------------------------------------------------------------
+demo_stop_quietly() {
+    local name i names=''
+    for name in $PROCESSES; do names="$name $names"; done
+    for name in $names; do
+        case $name in
+        # SIGINT is PostgreSQL's fast shutdown: sessions are ended, nothing is lost.
+        pg-*) proc_stop "$name" INT ;;
+        *) proc_stop "$name" ;;
+        esac
+    done
+}
+demo_stop() {
+    local had
+    had=$(for name in $(proc_names); do proc_pid "$name" >/dev/null && printf '%s ' "$name"; done)
+    demo_stop_quietly
+    if [ -n "$had" ]; then say "Stopped: $had"; else say "Nothing of Beffroi runs from $DATA."; fi
+}
+
+demo_status() {
+    local name pid up=0 down=0
+    for name in $PROCESSES; do
+        if pid=$(proc_pid "$name"); then
+            printf '  %-14s runs, pid %s\n' "$name" "$pid"
+            up=$((up + 1))
+        else
+            printf '  %-14s does not run\n' "$name"
+            down=$((down + 1))
+        fi
+    done
+    say "Addresses, accounts and files: $DATA/demo/endpoints.env; logs: $LOG_DIR"
+    [ "$down" != 0 ] || exit 0
+    [ "$up" != 0 ] || exit 3
+    exit 1
+}
+
+# Stays until Ctrl-C; says so when a process ends by itself.
+demo_watch() {
+    local name told=' '
+    trap 'trap "" INT TERM HUP; say ""; say "Stopping …"; demo_lock; demo_stop; exit 0' INT TERM HUP
+    say "Ctrl-C stops everything."
+    while :; do
+        for name in $PROCESSES; do
+            case $told in *" $name "*) continue ;; esac
+            if ! proc_pid "$name" >/dev/null; then
+                # Somebody stopped everything with ./run --stop: nothing left to stay for.
+                [ -e "$RUN_DIR/$name.proc" ] || { say "The demo was stopped."; exit 0; }
+                warn "$name ended by itself; its log is $LOG_DIR/$name.log"
+                told="$told$name "
+            fi
+        done
+        sleep 1 &
+        wait $! || true
+    done
+}
