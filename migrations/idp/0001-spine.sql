@@ -181,9 +181,9 @@ CREATE TABLE session (
     ended_at     timestamptz,
     ended_why    text
 );
-COMMENT ON TABLE session IS 'Signed-in browsers by SHA-256 of the cookie. live, authz and authz_until are copies kept by the transactions that change the account, so that a sign-on reads one row.';
+COMMENT ON TABLE session IS 'Signed-in browsers by SHA-256 of the cookie. live, authz and authz_until are copies, kept true by triggers on account and account_authz, so that a sign-on reads one row.';
 COMMENT ON COLUMN session.method IS 'How the person proved who they are: bit 1 password, 2 software certificate, 4 card.';
-COMMENT ON COLUMN session.authz_until IS 'When the copied authorisations must be read again: the earliest end date, 5 minutes at most (P-057).';
+COMMENT ON COLUMN session.authz_until IS 'When the copied authorisations must be read again: the earliest end date, or at once after a change (P-057).';
 CREATE INDEX session_account ON session (account_id) WHERE live;
 CREATE INDEX session_expiry ON session (abs_until);
 
@@ -232,6 +232,7 @@ CREATE TABLE flow (
     service_id  integer REFERENCES service ON DELETE CASCADE,
     request     bytea NOT NULL,
     accept      smallint NOT NULL,
+    fresh_after timestamptz NOT NULL,
     lang        text NOT NULL,
     login_hint  text,
     created_at  timestamptz NOT NULL,
@@ -240,6 +241,7 @@ CREATE TABLE flow (
 COMMENT ON TABLE flow IS 'A sign-on that waits for a person; the id stands in the URL, so that tabs, nodes and restarts do not matter.';
 COMMENT ON COLUMN flow.request IS 'What the dialect needs to answer, in its own words.';
 COMMENT ON COLUMN flow.accept IS 'Methods that the service accepts, as the bits of session.method; 0 = any.';
+COMMENT ON COLUMN flow.fresh_after IS 'A proof older than this is not good enough: ForceAuthn, max_age.';
 CREATE INDEX flow_expiry ON flow (expires_at);
 
 CREATE TABLE signon (
@@ -253,6 +255,7 @@ CREATE TABLE signon (
     method         smallint NOT NULL,
     auth_time      timestamptz NOT NULL,
     authz          text[] NOT NULL,
+    session_idle   timestamptz NOT NULL,
     flow_id        text,
     extra          bytea,
     redeemed_at    timestamptz,
@@ -262,6 +265,7 @@ CREATE TABLE signon (
 COMMENT ON TABLE signon IS 'Every answer given to a service: decision, proof against replay and participant of the session in one row.';
 COMMENT ON COLUMN signon.request_key IS 'SAML: SHA-256 of the AuthnRequest ID. OIDC: SHA-256 of the authorization code.';
 COMMENT ON COLUMN signon.extra IS 'OIDC: what the token endpoint must compare and repeat. NULL for SAML.';
+COMMENT ON COLUMN signon.session_idle IS 'Copy of session.idle_until: tells without another look whether the session is due to be prolonged.';
 COMMENT ON COLUMN signon.redeemed_at IS 'OIDC: when the code was exchanged; a second time revokes what it gave.';
 CREATE INDEX signon_session ON signon (session_digest);
 CREATE INDEX signon_account ON signon (account_id, at);
@@ -322,3 +326,48 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON account, account_authz, secret, idempote
 GRANT SELECT, INSERT ON account_change TO idp_worker;
 GRANT SELECT ON town, town_certificate, service, service_version, pairwise TO idp_worker;
 GRANT SELECT (account_id, login_folded, changed_at) ON login TO idp_worker;
+
+-- What must hold whoever changes an account: an account that is no longer active has no session and no token, and
+-- a change of authorisations reaches the copies in its sessions (P-056, P-057). Kept here so that no path forgets it.
+CREATE FUNCTION account_left_active() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE session SET live = false, ended_at = NEW.state_since, ended_why = NEW.state
+        WHERE account_id = NEW.id AND live;
+    UPDATE oidc_token SET live = false WHERE account_id = NEW.id AND live;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER account_left_active AFTER UPDATE OF state ON account
+    FOR EACH ROW WHEN (OLD.state = 'active' AND NEW.state <> 'active') EXECUTE FUNCTION account_left_active();
+
+CREATE FUNCTION account_authz_changed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE session SET authz_until = '-infinity' WHERE account_id = NEW.account_id AND live;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER account_authz_changed AFTER INSERT OR UPDATE ON account_authz
+    FOR EACH ROW EXECUTE FUNCTION account_authz_changed();
+
+-- A session that ends takes its tokens with it.
+CREATE FUNCTION session_ended() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE oidc_token t SET live = false FROM signon s
+        WHERE s.session_digest = NEW.token_digest AND t.service_id = s.service_id AND t.request_key = s.request_key
+          AND t.live;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER session_ended AFTER UPDATE OF live ON session
+    FOR EACH ROW WHEN (OLD.live AND NOT NEW.live) EXECUTE FUNCTION session_ended();
+
+-- New codes, a block or an end of the creation code take the activation links with them.
+CREATE FUNCTION secret_creation_ended() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE activation_link SET state = 'superseded' WHERE secret_id = NEW.id AND state IN ('live', 'opened');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER secret_creation_ended AFTER UPDATE OF state ON secret
+    FOR EACH ROW WHEN (OLD.kind = 'creation' AND OLD.state = 'live' AND NEW.state <> 'live')
+    EXECUTE FUNCTION secret_creation_ended();
