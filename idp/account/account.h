@@ -81,6 +81,8 @@ MUST_USE enum err account_create(struct pg *pg, const struct keyring *pepper, co
 MUST_USE enum err account_by_handle(struct pg *pg, const char *town_id, const char *handle, struct account *ret,
                                     struct why *why);
 MUST_USE enum err account_by_id(struct pg *pg, const char *id, struct account *ret, struct why *why);
+/* Locks the account until the transaction ends, so that what follows is ordered. */
+MUST_USE enum err account_lock(struct pg *pg, const char *id, struct why *why);
 /* Current authorisations into the arena. */
 MUST_USE enum err account_authz_list(struct pg *pg, const char *account_id, utime now, struct arena *a,
                                      struct account_authz **ret, size_t *ret_n, struct why *why);
@@ -101,6 +103,10 @@ MUST_USE enum err account_reissue_revocation(struct pg *pg, const struct keyring
                                              const struct account_actor *who, utime now,
                                              char ret_code[CODE_FOLDED_MAX], struct why *why);
 
+/* Job of the worker after an account left `active` (or was blocked before): payload is the account's id. It tells the
+ * services that its sessions ended, and the citizen when an address is kept. */
+#define ACCOUNT_LEFT_JOB "account.left"
+
 struct account_blocked {
     char account_id[37];
     enum account_state to;          /* suspended, or closed for a pending soft account */
@@ -115,9 +121,9 @@ MUST_USE enum err account_block_by_code(struct pg *pg, const struct keyring *pep
                                         const struct account_actor *who, utime now, struct account_blocked *ret,
                                         struct why *why);
 /* By the town or the citizen's own session. reason: "lost" or "stolen" (final). Idempotent when already blocked. */
-MUST_USE enum err account_block(struct pg *pg, const char *account_id, const char *reason,
-                                const struct account_actor *who, utime now, struct account_blocked *ret,
-                                struct why *why);
+MUST_USE enum err account_block(struct pg *pg, const struct keyring *pepper, const char *account_id,
+                                const char *reason, const struct account_actor *who, utime now,
+                                struct account_blocked *ret, struct why *why);
 /* The question after the block: "lost" or "stolen" (final). */
 MUST_USE enum err account_block_reason(struct pg *pg, const char *account_id, const char *reason,
                                        const struct account_actor *who, utime now, struct why *why);
@@ -126,6 +132,9 @@ MUST_USE enum err account_close(struct pg *pg, const char *account_id, const cha
 /* pending → active; every creation code, link and sheet number dies. In the caller's transaction. */
 MUST_USE enum err account_activate(struct pg *pg, const char *account_id, const struct account_actor *who, utime now,
                                    struct why *why);
+/* A second address used the creation code: the clerk sees a flag until new codes are given. In the caller's
+ * transaction. *ret_first: the flag was not set before. */
+MUST_USE enum err account_contest(struct pg *pg, const char *account_id, utime now, bool *ret_first, struct why *why);
 /* pending accounts whose creation code is over: erased, 100 at a time; returns how many. */
 MUST_USE enum err account_expire_due(struct pg *pg, utime now, int *ret_n, struct why *why);
 
@@ -155,6 +164,6 @@ MUST_USE enum err secret_find(struct pg *pg, const struct keyring *pepper, const
 MUST_USE enum err secret_sheet_check(struct pg *pg, const struct keyring *pepper, const char *account_id,
                                      const char *typed, bool *ret_needed, bool *ret_ok, struct why *why);
 /* Marks a code that crossed the mail system by mistake (DOMAIN 6.4). */
-MUST_USE enum err secret_exposed(struct pg *pg, const char *secret_id, utime now, struct why *why);
+MUST_USE enum err secret_exposed(struct pg *pg, const char *secret_id, struct why *why);
 
 #endif

@@ -1,0 +1,181 @@
+/* account_secret_store: the table secret. Codes arrive folded, leave as keyed hashes, and are never logged (K6). */
+#include "idp/account/account-internal.h"
+
+#include <stdio.h>
+
+#include "base/core/rand.h"
+#include "base/core/secret.h"
+
+enum { S_INSERT, S_FIND, S_USE, S_END, S_SHEET, S_EXPOSED };
+static const struct pg_stmt stmts[] = {
+    [S_INSERT] = { "secret.insert",
+        "INSERT INTO secret (id, account_id, kind, mac, mac_version, issued_at, expires_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7)", 7 },
+    [S_FIND] = { "secret.find",
+        "SELECT id, account_id, state, expires_at, ended_at FROM secret "
+        "WHERE kind = $1 AND mac_version = $2 AND mac = $3", 3 },
+    [S_USE] = { "secret.use",
+        "UPDATE secret SET state = 'used', ended_at = $2 WHERE id = $1 AND state = 'live'", 2 },
+    [S_END] = { "secret.end",
+        "UPDATE secret SET state = $3, ended_at = $4 WHERE account_id = $1 AND kind = ANY ($2) AND state = 'live'", 4 },
+    [S_SHEET] = { "secret.sheet",
+        "SELECT mac, mac_version FROM secret WHERE account_id = $1 AND kind = 'sheet' AND state = 'live'", 1 },
+    [S_EXPOSED] = { "secret.exposed", "UPDATE secret SET exposed = true WHERE id = $1", 1 },
+};
+const struct pg_stmts account_secret_stmts = PG_STMTS(stmts);
+
+static enum err
+code_mac(const struct keyring *pepper, int version, const char *kind, const char *folded, unsigned char out[MAC_LEN])
+{
+    char label[48];
+
+    snprintf(label, sizeof(label), "code.%s", kind);
+    return mac_compute(pepper, version, label, str_of(folded), out);
+}
+
+/* A sheet number has four digits only: its hash is bound to the account, so that equal numbers look different. */
+static enum err
+sheet_mac(const struct keyring *pepper, int version, const char *account_id, const char *folded,
+          unsigned char out[MAC_LEN])
+{
+    char value[64];
+
+    snprintf(value, sizeof(value), "%s %s", account_id, folded);
+    return mac_compute(pepper, version, "code.sheet", str_of(value), out);
+}
+
+enum err
+secret_store_insert(struct pg *pg, const struct keyring *pepper, const char *account_id, const char *kind,
+                    const char *folded, utime now, utime expires, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+    unsigned char mac[MAC_LEN];
+    int version = keyring_current(pepper);
+    char id[37];
+    enum err e;
+
+    e = strcmp(kind, "sheet") == 0 ? sheet_mac(pepper, version, account_id, folded, mac)
+                                   : code_mac(pepper, version, kind, folded, mac);
+    if (e != OK)
+        return why_set(why, e, "no pepper of version %d", version);
+    rand_uuid(id);
+    pg_arg_uuid(&args, id);
+    pg_arg_uuid(&args, account_id);
+    pg_arg_text(&args, kind);
+    pg_arg_bytes(&args, mac, sizeof(mac));
+    pg_arg_i32(&args, version);
+    pg_arg_time(&args, now);
+    pg_arg_time(&args, expires);
+    return pg_exec(pg, &stmts[S_INSERT], &args, NULL, why);
+}
+
+enum err
+secret_store_use(struct pg *pg, const char *secret_id, utime now, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_uuid(&args, secret_id);
+    pg_arg_time(&args, now);
+    if ((e = pg_exec(pg, &stmts[S_USE], &args, &r, why)) != OK)
+        return e;
+    if (pg_affected(r) != 1)
+        return why_code(why, ERR_CONFLICT, "secret.used", "the code was used meanwhile");
+    return OK;
+}
+
+enum err
+secret_store_end(struct pg *pg, const char *account_id, const char *const *kinds, const char *state, utime now,
+                 struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+    size_t n = 0;
+
+    while (kinds[n] != NULL)
+        n++;
+    pg_arg_uuid(&args, account_id);
+    pg_arg_texts(&args, kinds, n);
+    pg_arg_text(&args, state);
+    pg_arg_time(&args, now);
+    return pg_exec(pg, &stmts[S_END], &args, NULL, why);
+}
+
+static enum secret_verdict
+verdict_read(const char *state, utime expires, utime now)
+{
+    if (strcmp(state, "used") == 0)
+        return SECRET_USED;
+    if (strcmp(state, "superseded") == 0)
+        return SECRET_SUPERSEDED;
+    if (strcmp(state, "locked") == 0)
+        return SECRET_LOCKED;
+    if (strcmp(state, "expired") == 0 || (expires != UTIME_NULL && expires <= now))
+        return SECRET_EXPIRED;
+    return SECRET_LIVE;
+}
+
+enum err
+secret_find(struct pg *pg, const struct keyring *pepper, const char *kind, const char *folded, utime now,
+            struct secret_row *ret, struct why *why)
+{
+    for (int v = keyring_current(pepper); v >= keyring_oldest(pepper); v--) {
+        AUTO(pg_result_freep) struct pg_result *r = NULL;
+        struct pg_args args = PG_ARGS_INIT;
+        unsigned char mac[MAC_LEN];
+        enum err e;
+
+        if (code_mac(pepper, v, kind, folded, mac) != OK)
+            continue;       /* a version that was withdrawn: its codes are dead */
+        pg_arg_text(&args, kind);
+        pg_arg_i32(&args, v);
+        pg_arg_bytes(&args, mac, sizeof(mac));
+        if ((e = pg_exec(pg, &stmts[S_FIND], &args, &r, why)) != OK)
+            return e;
+        if (pg_rows(r) == 0)
+            continue;
+        pg_uuid(r, 0, 0, ret->id);
+        pg_uuid(r, 0, 1, ret->account_id);
+        ret->state = verdict_read(pg_text(r, 0, 2), pg_time(r, 0, 3), now);
+        ret->ended_at = pg_time(r, 0, 4);
+        return OK;
+    }
+    ret->state = SECRET_UNKNOWN;
+    ret->id[0] = ret->account_id[0] = '\0';
+    ret->ended_at = UTIME_NULL;
+    return OK;
+}
+
+enum err
+secret_sheet_check(struct pg *pg, const struct keyring *pepper, const char *account_id, const char *typed,
+                   bool *ret_needed, bool *ret_ok, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    unsigned char mac[MAC_LEN];
+    char folded[CODE_FOLDED_MAX];
+    struct str stored;
+    enum err e;
+
+    pg_arg_uuid(&args, account_id);
+    if ((e = pg_exec(pg, &stmts[S_SHEET], &args, &r, why)) != OK)
+        return e;
+    *ret_needed = pg_rows(r) > 0;
+    *ret_ok = !*ret_needed;
+    if (!*ret_needed || typed == NULL || code_read(CODE_SHEET, str_of(typed), folded, NULL) != CODE_GOOD)
+        return OK;
+    if ((e = sheet_mac(pepper, (int)pg_i64(r, 0, 1), account_id, folded, mac)) != OK)
+        return why_set(why, e, "the pepper of this sheet number was withdrawn");
+    stored = pg_str(r, 0, 0);
+    *ret_ok = mem_equal_ct(mac, sizeof(mac), stored.p, stored.n);
+    return OK;
+}
+
+enum err
+secret_exposed(struct pg *pg, const char *secret_id, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, secret_id);
+    return pg_exec(pg, &stmts[S_EXPOSED], &args, NULL, why);
+}
