@@ -56,7 +56,7 @@ void services_close(struct services *s);
 struct services_view;
 const struct services_view *services_hold(struct services *s);
 void services_release(const struct services_view *v);
-/* NULL when unknown or not active. O(1). */
+/* NULL when unknown or not active. */
 const struct service *services_find(const struct services_view *v, enum service_kind kind, const char *name);
 const struct service *services_by_id(const struct services_view *v, int32_t id);
 size_t services_count(const struct services_view *v);
