@@ -6,18 +6,22 @@
 #define IDP_IDP_H
 
 #include "base/core/conf.h"
+#include "base/core/secret.h"
 #include "base/crypto/key.h"
 #include "base/crypto/seal.h"
 #include "base/http/server.h"
 #include "base/page/page.h"
 #include "base/pg/pg.h"
 
+struct deny_list;
 struct services;          /* idp/services/services.h */
 struct signon_dialect;    /* idp/signon/signon.h */
 
+enum idp_environment { IDP_PRODUCTION, IDP_DEMO, IDP_TEST };
+
 /* Configuration; the table is in idp/conf.c. Durations in microseconds. */
 struct idp_conf {
-    int environment;                     /* index in "production|demo|test" */
+    int environment;                     /* enum idp_environment */
     char *base_url;                      /* "https://idp.example": what citizens and services see */
     char *entity_id;                     /* SAML entityID; default base_url + "/saml/metadata" */
     char *issuer;                        /* OIDC issuer; default base_url */
@@ -63,12 +67,15 @@ struct idp {
     struct buf saml_cert;                /* DER, published in metadata */
     struct key *oidc_rsa, *oidc_ec;
     char oidc_rsa_kid[44], oidc_ec_kid[44];
+    struct key *audit_key;               /* Ed25519: checkpoints of the audit trail */
+    struct secret csrf_key;              /* 32 bytes */
+    struct deny_list *deny;              /* refused passwords, NULL: none (idp/credential/login.h) */
     struct services *services;
     const struct signon_dialect *const *dialects;   /* NULL-terminated; set by the program, lowest layer calls up through it */
 };
 
 /* Loads configuration, keys and pages. What a process needs differs: flags. */
-enum idp_need { IDP_NEED_PAGES = 1, IDP_NEED_KEYS = 2, IDP_NEED_SERVICES = 4 };
+enum idp_need { IDP_NEED_PAGES = 1, IDP_NEED_KEYS = 2 };
 MUST_USE enum err idp_load(const char *config_path, unsigned need, struct idp **ret, struct why *why);
 void idp_free(struct idp *idp);
 DEFINE_FREEP(struct idp, idp_free)
