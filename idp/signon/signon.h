@@ -21,6 +21,7 @@
 
 extern const struct pg_stmts signon_stmts;
 extern const struct pg_stmts session_stmts;
+extern const struct pg_stmts flow_stmts;
 extern const struct http_routes signon_routes;
 
 /* How a person proved who they are; bits, so that a service's wish is a mask. */
@@ -100,6 +101,9 @@ MUST_USE enum err session_load(struct http_request *req, struct why *why);
 MUST_USE enum err session_start(struct http_request *req, const char *account_id, enum signon_method method,
                                 struct why *why);
 
+/* Job of the worker, one per answer of a session that ended: "<service id> <name id> <session index>". */
+#define SIGNON_NOTICE_JOB "signon.ended"
+
 /* One logout pass for both dialects: ends the session of this browser, inserts the notices for its other services as
  * jobs, clears the cookie. by: service that asked (not notified again), 0 for none. ret_services: those the session
  * had answered, for the page ("fermé / à fermer vous-même"). OK also when there was no session. */
@@ -109,6 +113,9 @@ struct session_participant {
 };
 MUST_USE enum err session_end(struct http_request *req, int32_t by, struct session_participant **ret, size_t *ret_n,
                               struct why *why);
+/* The page after a logout: told as filled by session_end(), continue_url: where to go on, NULL: nowhere. */
+void signon_logout_page(struct http_request *req, const struct session_participant *told, size_t n,
+                        const char *continue_url);
 /* Same for a session named by a participant's session_index (SAML SLO, back-channel): only if the service is one of it. */
 MUST_USE enum err session_end_by_index(struct http_request *req, int32_t service_id, const char *name_id,
                                        const char *session_index, struct session_participant **ret, size_t *ret_n,

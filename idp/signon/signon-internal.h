@@ -1,0 +1,97 @@
+/* signon-internal: what the files of this room share. */
+#ifndef IDP_SIGNON_SIGNON_INTERNAL_H
+#define IDP_SIGNON_SIGNON_INTERNAL_H
+
+#include "idp/signon/signon.h"
+#include "idp/signon/throttle.h"
+
+#define TOKEN_BYTES 32
+#define FLOW_ID_BYTES 16
+#define FLOW_STATE_MAX (64 * 1024)
+#define SESSION_TOUCH (10 * USEC_PER_MIN)    /* prolong at most this often */
+
+/* --- flow_store.c --------------------------------------------------------------------------------------------- */
+struct flow {
+    const char *id;
+    const char *dialect;
+    int32_t service_id;        /* 0: none */
+    struct str state;
+    unsigned accept;
+    utime fresh_after, created_at, expires_at;
+    const char *lang, *login_hint;   /* login_hint may be NULL */
+};
+MUST_USE enum err flow_store_insert(struct pg *pg, const struct flow *f, struct why *why);
+/* ERR_NOT_FOUND: never was, or purged. An expired flow is found: the caller looks at expires_at. */
+MUST_USE enum err flow_store_find(struct pg *pg, const char *id, struct arena *a, struct flow *ret, struct why *why);
+
+/* --- signon_store.c ------------------------------------------------------------------------------------------- */
+struct signon_row {
+    char account_id[37];
+    const char *name_id, *session_index;
+    unsigned method;
+    utime auth_time, session_idle;
+    struct str *authz;
+    size_t nauthz;
+};
+struct signon_ask_row {
+    const struct signon_request *rq;
+    const unsigned char *session_digest;
+    utime now, fresh_after;
+    const char *session_index;
+};
+/* The one statement: session, freshness, method, pairwise identifier, replay, record. ERR_NOT_FOUND: it did not
+ * answer; signon_store_explain() says why. */
+MUST_USE enum err signon_store_decide(struct pg *pg, const struct signon_ask_row *in, struct arena *a,
+                                      struct signon_row *ret, struct why *why);
+struct signon_reason {
+    bool answered;             /* this request has a record */
+    bool ours;                 /* … made by this flow and this session: row is filled */
+    bool session;              /* there is a live session */
+    char account_id[37];
+    unsigned method;
+    utime auth_time;
+    bool authz_stale;
+    bool pairwise;             /* identifier for the family exists */
+    struct signon_row row;
+};
+MUST_USE enum err signon_store_explain(struct pg *pg, const struct signon_ask_row *in, struct arena *a,
+                                       struct signon_reason *ret, struct why *why);
+
+/* --- session_store.c ------------------------------------------------------------------------------------------- */
+MUST_USE enum err session_store_find(struct pg *pg, const unsigned char digest[32], utime now, struct session *ret,
+                                     utime *ret_idle, struct why *why);
+MUST_USE enum err session_store_touch(struct pg *pg, const unsigned char digest[32], utime idle_until, struct why *why);
+MUST_USE enum err session_store_authz(struct pg *pg, const unsigned char digest[32], utime now, struct why *why);
+/* ERR_DENIED: the account is not active. */
+MUST_USE enum err session_store_insert(struct pg *pg, const struct session *s, utime now, utime idle_until,
+                                       utime abs_until, struct why *why);
+MUST_USE enum err session_store_end(struct pg *pg, const unsigned char digest[32], const char *reason, utime now,
+                                    bool *ret_was_live, struct why *why);
+/* The answers of one session go on under another one of the same account. */
+MUST_USE enum err session_store_move(struct pg *pg, const unsigned char from[32], const unsigned char to[32],
+                                     struct why *why);
+MUST_USE enum err session_store_participants(struct pg *pg, const unsigned char digest[32], utime now, struct arena *a,
+                                             struct session_participant **ret, size_t *ret_n, struct why *why);
+MUST_USE enum err session_store_by_index(struct pg *pg, int32_t service_id, struct str request_key,
+                                         const char *name_id, const char *session_index, unsigned char ret_digest[32],
+                                         struct why *why);
+MUST_USE enum err session_store_by_name(struct pg *pg, int32_t service_id, const char *name_id, utime since,
+                                        struct arena *a, unsigned char (**ret)[32], size_t *ret_n, struct why *why);
+MUST_USE enum err authn_event_add(struct pg *pg, const char *account_id, const char *result, unsigned method,
+                                  int32_t service_id, const char *ip, utime now, struct why *why);
+
+/* --- session.c --------------------------------------------------------------------------------------------------- */
+/* Digest of this browser's cookie; false when there is none or it is malformed. */
+bool session_cookie_digest(const struct http_request *req, unsigned char ret[32]);
+
+/* --- endpoints ------------------------------------------------------------------------------------------------------ */
+void get_signon_flow(struct http_request *req);
+void post_signon_flow(struct http_request *req);
+void get_signon_flow_cancel(struct http_request *req);
+void get_signon_flow_go(struct http_request *req);
+void get_logout(struct http_request *req);
+void post_logout(struct http_request *req);
+/* Loads the flow of the path, or replies (expired, unknown) and returns false. */
+bool signon_flow_load(struct http_request *req, struct flow *ret);
+
+#endif

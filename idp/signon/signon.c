@@ -1,0 +1,207 @@
+/*
+ * signon: decides a sign-on.
+ *
+ * The usual case is one statement that checks the session, its freshness and method, refuses a request seen before and
+ * records the answer. Only when it answers nothing is the reason looked up: a pairwise identifier made on first use,
+ * authorisations copied again after a change, or a person to be asked. If the database cannot tell, the answer is no.
+ */
+#include "idp/signon/signon-internal.h"
+
+#include "base/core/enc.h"
+#include "base/core/log.h"
+#include "base/core/rand.h"
+#include "idp/account/account.h"
+
+unsigned
+signon_methods_from(enum signon_method m)
+{
+    switch (m) {
+    case METHOD_PASSWORD:
+        return METHOD_PASSWORD | METHOD_SOFT_CERT | METHOD_CARD;
+    case METHOD_SOFT_CERT:
+        return METHOD_SOFT_CERT | METHOD_CARD;
+    case METHOD_CARD:
+        return METHOD_CARD;
+    }
+    return 0;
+}
+
+unsigned
+signon_methods_offered(const struct idp *idp)
+{
+    (void)idp;      /* certificates bring their own configuration */
+    return METHOD_PASSWORD;
+}
+
+/* Unique per answer, and its first half is the key of the row: see session_end_by_index(). */
+static const char *
+session_index_make(struct arena *a, struct str request_key)
+{
+    AUTO(buf_free) struct buf out = BUF_BOUNDED(256);
+    char random[32];
+
+    rand_token(16, random, sizeof(random));
+    base64url_encode(&out, request_key.p, request_key.n);
+    buf_addf(&out, ".%s", random);
+    CHECK(buf_ok(&out));
+    return arena_strdup(a, buf_cstr(&out));
+}
+
+/* Nothing older than this is a good proof. In a flow the clock stops when the flow began, so that a proof made in it
+ * is fresh enough however long the person takes; without a flow ForceAuthn is met by nothing. */
+static utime
+fresh_after(const struct signon_request *rq, utime now)
+{
+    utime since = rq->flow_id != NULL ? rq->flow_started : now;
+
+    if (rq->force_authn)
+        return rq->flow_id != NULL ? since : INT64_MAX / 2;
+    if (rq->max_age >= 0)
+        return since - rq->max_age * USEC_PER_SEC;
+    return 0;
+}
+
+static enum err
+answer_fill(struct http_request *req, const struct signon_request *rq, const struct signon_row *row,
+            struct signon_answer *ret, struct why *why)
+{
+    struct idp *idp = http_app(req);
+    struct str *authz = arena_alloc(http_arena(req), (row->nauthz + 1) * sizeof(*authz));
+    utime now = http_now(req);
+    enum err e;
+
+    memcpy(ret->account_id, row->account_id, sizeof(ret->account_id));
+    ret->name_id = row->name_id;
+    ret->session_index = row->session_index;
+    ret->method = (enum signon_method)row->method;
+    ret->auth_time = row->auth_time;
+    ret->session_until = row->auth_time + idp->conf.session_max;
+    ret->authz = authz;
+    ret->nauthz = service_release_authz(rq->service, row->authz, row->nauthz, authz);
+    ret->town = "";
+    if (rq->service->release.town) {
+        struct account account;
+
+        if ((e = account_by_id(http_pg(req), row->account_id, &account, why)) != OK)
+            return e;
+        ret->town = arena_strdup(http_arena(req), account.town);
+    }
+    if (row->session_idle < now + idp->conf.session_idle - SESSION_TOUCH) {
+        unsigned char digest[32];
+        struct why w = WHY_INIT;
+
+        /* Not prolonged this time is no reason to refuse. */
+        if (session_cookie_digest(req, digest))
+            err_ignore(session_store_touch(http_pg(req), digest, now + idp->conf.session_idle, &w));
+    }
+    return OK;
+}
+
+/* What can be mended without the person: true when the statement is worth another try. */
+static enum err
+mend(struct http_request *req, const struct signon_ask_row *in, const struct signon_reason *reason, bool *ret_again,
+     struct why *why)
+{
+    struct idp *idp = http_app(req);
+    char value[PAIRWISE_LEN + 1];
+    enum err e;
+
+    *ret_again = false;
+    if (!reason->pairwise) {
+        e = pairwise_ensure(http_pg(req), idp->pair, reason->account_id, in->rq->service->family, in->now, value, why);
+        if (e != OK)
+            return e;
+        *ret_again = true;
+    }
+    if (reason->authz_stale) {
+        if ((e = session_store_authz(http_pg(req), in->session_digest, in->now, why)) != OK)
+            return e;
+        *ret_again = true;
+    }
+    return OK;
+}
+
+enum err
+signon_decide(struct http_request *req, const struct signon_request *rq, enum signon_outcome *ret_outcome,
+              struct signon_answer *ret, struct why *why)
+{
+    struct idp *idp = http_app(req);
+    unsigned char digest[32] = { 0 };
+    struct signon_ask_row in = { .rq = rq, .session_digest = digest, .now = http_now(req),
+                                 .fresh_after = fresh_after(rq, http_now(req)) };
+    bool cookie = session_cookie_digest(req, digest);
+    struct signon_reason reason;
+    struct signon_row row;
+    enum err e;
+
+    if (rq->accept != METHOD_ANY && (rq->accept & signon_methods_offered(idp)) == 0) {
+        *ret_outcome = SIGNON_NO_METHOD;
+        return OK;
+    }
+    in.session_index = session_index_make(http_arena(req), rq->request_key);
+    for (int tries = 0; tries < 3; tries++) {
+        bool again;
+
+        if (cookie) {
+            e = signon_store_decide(http_pg(req), &in, http_arena(req), &row, why);
+            if (e == OK) {
+                *ret_outcome = SIGNON_ANSWERED;
+                return answer_fill(req, rq, &row, ret, why);
+            }
+            if (e != ERR_NOT_FOUND)
+                return e;
+        }
+        if ((e = signon_store_explain(http_pg(req), &in, http_arena(req), &reason, why)) != OK)
+            return e;
+        if (reason.ours) {
+            /* Back or reload in the flow that made it: the same answer once more. */
+            *ret_outcome = SIGNON_ANSWERED;
+            return answer_fill(req, rq, &reason.row, ret, why);
+        }
+        if (reason.answered) {
+            *ret_outcome = SIGNON_REPLAYED;
+            return OK;
+        }
+        if (!reason.session || reason.auth_time < in.fresh_after ||
+            (rq->accept != METHOD_ANY && (reason.method & rq->accept) == 0)) {
+            *ret_outcome = rq->passive ? SIGNON_NO_PASSIVE : SIGNON_INTERACT;
+            return OK;
+        }
+        if ((e = mend(req, &in, &reason, &again, why)) != OK)
+            return e;
+        if (!again)
+            break;
+    }
+    return why_set(why, ERR_UNAVAILABLE, "the session changes under the sign-on");
+}
+
+void
+signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
+{
+    struct idp *idp = http_app(req);
+    struct arena *a = http_arena(req);
+    struct why why = WHY_INIT;
+    char id[32];
+    struct flow f;
+    enum err e;
+
+    if (rq->flow_id != NULL) {
+        /* The session ended between the proof and the answer: ask again in the same flow. */
+        http_reply_redirect(req, arena_printf(a, "%s/signon/%s", http_base_url(req), rq->flow_id));
+        return;
+    }
+    rand_token(FLOW_ID_BYTES, id, sizeof(id));
+    f = (struct flow){
+        .id = id, .dialect = dialect, .service_id = rq->service == NULL ? 0 : rq->service->id, .state = state,
+        .accept = rq->accept, .lang = rq->lang != NULL ? rq->lang : http_lang(req), .login_hint = rq->login_hint,
+        .created_at = http_now(req), .expires_at = http_now(req) + idp->conf.flow_life,
+    };
+    f.fresh_after = rq->force_authn ? f.created_at
+                    : rq->max_age >= 0 ? f.created_at - rq->max_age * USEC_PER_SEC : 0;
+    if ((e = flow_store_insert(http_pg(req), &f, &why)) != OK) {
+        LOG_ERROR_EV("signon.ask", LF_ERR(e), LF_WHY(&why));
+        idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+        return;
+    }
+    http_reply_redirect(req, arena_printf(a, "%s/signon/%s", http_base_url(req), id));
+}

@@ -1,0 +1,255 @@
+/*
+ * /signon/{flow}: the sign-in page. GET shows the doors, POST checks user name and password and goes on to
+ * /signon/{flow}/go. The flow id stands in the URL: other tabs, other nodes, a restart and the Back button all work.
+ *
+ * Throttling slows and never locks out: what an attacker does from elsewhere costs the citizen at most a short wait.
+ */
+#include "idp/signon/signon-internal.h"
+
+#include "base/core/log.h"
+#include "base/core/secret.h"
+#include "idp/credential/login.h"
+
+/* One name from one network, one network, one name from everywhere. */
+static const struct throttle_rule by_name_and_net = { "login.name_net", 5, 1.0 / 60, 1, 60 };
+static const struct throttle_rule by_net = { "login.net", 100, 10.0 / 60, 1, 10 };
+static const struct throttle_rule by_name = { "login.name", 30, 2.0 / 60, 1, 10 };
+
+static const struct service *
+flow_service(struct http_request *req, const struct flow *f, const struct services_view **ret_view)
+{
+    const struct idp *idp = http_app(req);
+
+    *ret_view = services_hold(idp->services);
+    return f->service_id == 0 ? NULL : services_by_id(*ret_view, f->service_id);
+}
+
+static void
+service_label(struct http_request *req, const struct flow *f, struct page_data *d)
+{
+    const struct services_view *view;
+    const struct service *sv = flow_service(req, f, &view);
+
+    if (sv != NULL)
+        page_str(d, "service", strcmp(http_lang(req), "fr") == 0 ? sv->label_fr : sv->label_en);
+    services_release(view);
+}
+
+bool
+signon_flow_load(struct http_request *req, struct flow *ret)
+{
+    struct why why = WHY_INIT;
+    enum err e = flow_store_find(http_pg(req), http_path_param(req, "flow"), http_arena(req), ret, &why);
+
+    if (e == OK && ret->expires_at > http_now(req))
+        return true;
+    if (e == OK || e == ERR_NOT_FOUND) {
+        struct page_data *d = idp_page(req);
+
+        page_str(d, "way_out", "/");
+        idp_reply_page(req, 410, "signon/expired.html", d);
+        return false;
+    }
+    LOG_ERROR_EV("signon.flow", LF_ERR(e), LF_WHY(&why));
+    idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+    return false;
+}
+
+static bool
+session_good_for(const struct session *s, const struct flow *f)
+{
+    return s != NULL && s->auth_time >= f->fresh_after && (f->accept == METHOD_ANY || (s->method & f->accept) != 0);
+}
+
+static const char *
+flow_url(struct http_request *req, const struct flow *f, const char *tail)
+{
+    return arena_printf(http_arena(req), "%s/signon/%s%s", http_base_url(req), f->id, tail);
+}
+
+/* What stands beside the two fields: keys of the catalogue, NULL for none. */
+struct login_problem {
+    const char *login, *password;
+};
+
+static void
+login_page(struct http_request *req, const struct flow *f, int status, const char *login,
+           const struct login_problem *problem)
+{
+    struct page_data *d = idp_page(req);
+
+    service_label(req, f, d);
+    page_str(d, "csrf", http_csrf_token(req));
+    page_str(d, "login", login != NULL ? login : f->login_hint != NULL ? f->login_hint : "");
+    page_str(d, "block_url", "/blocage");
+    if (f->service_id != 0)
+        page_str(d, "cancel_url", flow_url(req, f, "/cancel"));
+    if (problem != NULL && problem->login != NULL)
+        page_field_error(d, "login", problem->login);
+    if (problem != NULL && problem->password != NULL)
+        page_field_error(d, "password", problem->password);
+    idp_reply_page(req, status, "signon/login.html", d);
+}
+
+void
+get_signon_flow(struct http_request *req)
+{
+    struct flow f;
+
+    if (!signon_flow_load(req, &f))
+        return;
+    if (session_good_for(http_session(req), &f))
+        http_reply_redirect(req, flow_url(req, &f, "/go"));
+    else
+        login_page(req, &f, 200, NULL, NULL);
+}
+
+/* Takes from the three buckets; *ret_wait in seconds, 0 = go on. */
+static enum err
+throttled(struct http_request *req, const char *login, int64_t *ret_wait, struct why *why)
+{
+    const struct idp *idp = http_app(req);
+    char name[LOGIN_FOLDED_MAX] = "", net[IP_PREFIX_MAX];
+    int64_t a, b, c;
+    enum err e;
+
+    err_ignore(login_fold(login, name));       /* what is no name is counted as the empty one */
+    ip_prefix(http_peer(req), net);
+    e = throttle_take(http_pg(req), idp->pepper, &by_name_and_net, arena_printf(http_arena(req), "%s %s", name, net),
+                      http_now(req), &a, why);
+    if (e != OK ||
+        (e = throttle_take(http_pg(req), idp->pepper, &by_net, net, http_now(req), &b, why)) != OK ||
+        (e = throttle_take(http_pg(req), idp->pepper, &by_name, name, http_now(req), &c, why)) != OK)
+        return e;
+    a = a > b ? a : b;
+    a = a > c ? a : c;
+    *ret_wait = (a + USEC_PER_SEC - 1) / USEC_PER_SEC;
+    return OK;
+}
+
+static void
+forgive(struct http_request *req, const char *login)
+{
+    const struct idp *idp = http_app(req);
+    char name[LOGIN_FOLDED_MAX] = "", net[IP_PREFIX_MAX];
+    struct why why = WHY_INIT;
+
+    err_ignore(login_fold(login, name));
+    ip_prefix(http_peer(req), net);
+    /* Not forgiven only means a wait after the next mistakes. */
+    err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_name_and_net,
+                                arena_printf(http_arena(req), "%s %s", name, net), &why));
+    err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_name, name, &why));
+}
+
+static void
+unavailable(struct http_request *req, enum err e, const struct why *why)
+{
+    LOG_ERROR_EV("signon.login", LF_ERR(e), LF_WHY(why));
+    idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+}
+
+void
+post_signon_flow(struct http_request *req)
+{
+    const struct idp *idp = http_app(req);
+    struct password_cost cost = { (uint32_t)idp->conf.argon2_memory_kib, (uint32_t)idp->conf.argon2_passes };
+    const char *login = http_form(req, "login"), *password = http_form(req, "password");
+    struct login_problem problem = { NULL, NULL };
+    struct login_check check;
+    struct why why = WHY_INIT;
+    struct flow f;
+    int64_t wait;
+    enum err e;
+
+    if (!signon_flow_load(req, &f))
+        return;
+    problem.login = login == NULL || login[0] == '\0' ? "signon.error.login_empty" : NULL;
+    problem.password = password == NULL || password[0] == '\0' ? "signon.error.password_empty" : NULL;
+    if (problem.login != NULL || problem.password != NULL) {
+        login_page(req, &f, 422, login, &problem);
+        return;
+    }
+    if ((e = throttled(req, login, &wait, &why)) != OK) {
+        unavailable(req, e, &why);
+        return;
+    }
+    if (wait > 0) {
+        http_header_add(req, "Retry-After", arena_printf(http_arena(req), "%lld", (long long)wait));
+        problem.login = "signon.error.slow";
+        login_page(req, &f, 429, login, &problem);
+        return;
+    }
+    if ((e = login_verify(http_pg(req), login, password, &cost, http_now(req), &check, &why)) != OK) {
+        unavailable(req, e, &why);
+        return;
+    }
+    if (check.account_id[0] == '\0') {
+        if ((e = authn_event_add(http_pg(req), "", "wrong", METHOD_PASSWORD, f.service_id, http_peer(req),
+                                 http_now(req), &why)) != OK)
+            LOG_WARN_EV("signon.event", LF_ERR(e), LF_WHY(&why));
+        problem.login = "signon.error.wrong";
+        login_page(req, &f, 422, login, &problem);
+        return;
+    }
+    forgive(req, login);
+    e = session_start(req, check.account_id, METHOD_PASSWORD, &why);
+    if (e == ERR_DENIED) {
+        /* Name and password are right: the holder may know that the account is blocked, and what to do. */
+        err_ignore(authn_event_add(http_pg(req), check.account_id, check.state, METHOD_PASSWORD, f.service_id,
+                                   http_peer(req), http_now(req), &why));
+        idp_reply_error(req, 403, "error.blocked", NULL);
+        return;
+    }
+    if (e != OK || (e = authn_event_add(http_pg(req), check.account_id, "ok", METHOD_PASSWORD, f.service_id,
+                                        http_peer(req), http_now(req), &why)) != OK) {
+        unavailable(req, e, &why);
+        return;
+    }
+    http_reply_redirect(req, flow_url(req, &f, "/go"));
+}
+
+/* --- /signon/{flow}/go and /signon/{flow}/cancel ---------------------------------------------------------------------- */
+
+static const struct signon_dialect *
+dialect_find(const struct idp *idp, const char *name)
+{
+    for (size_t i = 0; idp->dialects[i] != NULL; i++) {
+        if (strcmp(idp->dialects[i]->name, name) == 0)
+            return idp->dialects[i];
+    }
+    return NULL;
+}
+
+void
+get_signon_flow_go(struct http_request *req)
+{
+    const struct idp *idp = http_app(req);
+    const struct signon_dialect *dialect;
+    struct flow f;
+
+    if (!signon_flow_load(req, &f))
+        return;
+    if (strcmp(f.dialect, "own") == 0) {
+        http_reply_redirect(req, arena_printf(http_arena(req), "%s/", http_base_url(req)));
+        return;
+    }
+    CHECK((dialect = dialect_find(idp, f.dialect)) != NULL);
+    dialect->resume(req, f.id, f.created_at, f.state);
+}
+
+void
+get_signon_flow_cancel(struct http_request *req)
+{
+    const struct idp *idp = http_app(req);
+    const struct signon_dialect *dialect;
+    struct flow f;
+
+    if (!signon_flow_load(req, &f))
+        return;
+    dialect = dialect_find(idp, f.dialect);
+    if (dialect != NULL && dialect->cancel != NULL)
+        dialect->cancel(req, f.id, f.state);
+    else
+        http_reply_redirect(req, arena_printf(http_arena(req), "%s/", http_base_url(req)));
+}
