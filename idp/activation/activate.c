@@ -1,0 +1,217 @@
+/*
+ * /activate/{token}: the code of the mail (P-043). GET and HEAD change nothing, however often a mail scanner comes.
+ * POST compares: a typing mistake that the check digit sees is told without counting, a wrong code counts, the fifth
+ * ends the link. A good code opens /activate/{token}/{stage}.
+ */
+#include "idp/activation/activation-internal.h"
+
+#include "base/core/log.h"
+#include "base/core/rand.h"
+#include "base/core/secret.h"
+#include "base/crypto/digest.h"
+#include "idp/account/account.h"
+
+static void
+dead_page(struct http_request *req, int status, const char *message_key, bool again)
+{
+    const struct idp *idp = http_app(req);
+    struct page_data *d = idp_page(req);
+
+    page_msg(d, "message", message_key);
+    page_bool(d, "again", again);
+    page_str(d, "mail_address", idp->conf.mail_address);
+    if (strcmp(message_key, "activation.dead.used") == 0)
+        page_str(d, "signin_url", "/");
+    idp_reply_page(req, status, "activation/dead.html", d);
+}
+
+bool
+activation_link_load(struct http_request *req, struct activation_link *ret)
+{
+    unsigned char digest[SHA256_LEN];
+    struct why why = WHY_INIT;
+    enum err e;
+
+    token_digest(http_path_param(req, "token"), digest);
+    e = link_store_find(http_pg(req), digest, false, ret, &why);
+    if (e == ERR_NOT_FOUND) {
+        dead_page(req, 404, "activation.dead.unknown", true);
+    } else if (e != OK) {
+        LOG_ERROR_EV("activation.link", LF_ERR(e), LF_WHY(&why));
+        idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+    } else if (strcmp(ret->state, "used") == 0) {
+        dead_page(req, 410, "activation.dead.used", false);
+    } else if (strcmp(ret->state, "locked") == 0) {
+        dead_page(req, 410, "activation.dead.tries", true);
+    } else if (strcmp(ret->state, "superseded") == 0) {
+        dead_page(req, 410, "activation.dead.newer", true);
+    } else if (ret->expires_at <= http_now(req) || strcmp(ret->state, "expired") == 0) {
+        dead_page(req, 410, "activation.dead.expired", true);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+struct code_form {
+    bool sheet_needed;
+    const char *code_problem, *sheet_problem;
+    int64_t tries_left;              /* 0: not shown */
+};
+
+static void
+code_page(struct http_request *req, int status, const struct code_form *f)
+{
+    struct page_data *d = idp_page(req);
+    const char *code = http_form(req, "code");
+
+    page_str(d, "csrf", http_csrf_token(req));
+    page_str(d, "code", code != NULL ? code : "");
+    page_bool(d, "sheet_needed", f->sheet_needed);
+    page_str(d, "sheet", "");
+    if (f->tries_left > 0)
+        page_int(d, "tries_left", f->tries_left);
+    if (f->code_problem != NULL)
+        page_field_error(d, "code", f->code_problem);
+    if (f->sheet_problem != NULL)
+        page_field_error(d, "sheet", f->sheet_problem);
+    idp_reply_page(req, status, "activation/code.html", d);
+}
+
+static bool
+unavailable(struct http_request *req, enum err e, const struct why *why)
+{
+    if (e == OK)
+        return false;
+    LOG_ERROR_EV("activation.code", LF_ERR(e), LF_WHY(why));
+    idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+    return true;
+}
+
+void
+get_activate(struct http_request *req)
+{
+    const struct idp *idp = http_app(req);
+    struct activation_link link;
+    struct code_form form = { .sheet_needed = false };
+    struct why why = WHY_INIT;
+    bool ignored;
+
+    if (!activation_link_load(req, &link))
+        return;
+    if (!unavailable(req, secret_sheet_check(http_pg(req), idp->pepper, link.account_id, NULL, &form.sheet_needed,
+                                             &ignored, &why), &why))
+        code_page(req, 200, &form);
+}
+
+/* What the typed code itself says, before anything is looked up. */
+static const char *
+code_problem(const char *typed, char folded[CODE_FOLDED_MAX])
+{
+    enum code_kind other = CODE_ACTIVATION;
+
+    switch (code_read(CODE_ACTIVATION, str_of(typed), folded, &other)) {
+    case CODE_GOOD:
+        return NULL;
+    case CODE_EMPTY:
+        return "code.empty";
+    case CODE_TOO_SHORT:
+        return "code.short";
+    case CODE_TOO_LONG:
+        return "code.long";
+    case CODE_BAD_CHAR:
+        return "code.digits";
+    case CODE_TYPO:
+        return "code.typo";
+    case CODE_OTHER_KIND:
+        return other == CODE_REVOCATION ? "code.is_revocation"
+               : other == CODE_CREATION ? "code.is_creation" : "code.typo";
+    }
+    return "code.typo";
+}
+
+struct attempt {
+    struct http_request *req;
+    const unsigned char *token_digest;
+    const char *folded;
+    const unsigned char *stage_digest;
+    struct code_form form;
+    bool dead, good;
+};
+
+/* The link's row is locked while the code is compared, so that guesses in parallel are counted one by one. Both numbers
+ * are compared before either is refused: who has only one of them learns nothing of the other (T-12). */
+static enum err
+attempt_body(struct pg *pg, void *arg, struct why *why)
+{
+    struct attempt *t = arg;
+    const struct idp *idp = http_app(t->req);
+    unsigned char mac[MAC_LEN];
+    struct activation_link link;
+    bool sheet_ok, code_ok;
+    int64_t tries;
+    enum err e;
+
+    t->dead = t->good = false;
+    if ((e = link_store_find(pg, t->token_digest, true, &link, why)) != OK)
+        return e;
+    if (strcmp(link.state, "live") != 0 && strcmp(link.state, "opened") != 0) {
+        t->dead = true;
+        return OK;
+    }
+    if ((e = mac_compute(idp->pepper, link.mac_version, "code.activation", str_of(t->folded), mac)) != OK)
+        return why_set(why, e, "the pepper of this link was withdrawn");
+    code_ok = mem_equal_ct(mac, sizeof(mac), link.code_mac, sizeof(link.code_mac));
+    e = secret_sheet_check(pg, idp->pepper, link.account_id, http_form(t->req, "sheet"), &t->form.sheet_needed,
+                           &sheet_ok, why);
+    if (e != OK)
+        return e;
+    t->good = code_ok && sheet_ok;
+    if (t->good)
+        return link_store_open(pg, link.token_digest, t->stage_digest, why);
+    if ((e = link_store_wrong(pg, link.token_digest, &tries, why)) != OK)
+        return e;
+    t->form.tries_left = LINK_TRIES - tries;
+    t->form.sheet_problem = t->form.sheet_needed ? "code.wrong" : NULL;
+    t->form.code_problem = "code.wrong";
+    return OK;
+}
+
+void
+post_activate(struct http_request *req)
+{
+    const char *typed = http_form(req, "code");
+    unsigned char stage_digest[SHA256_LEN];
+    char folded[CODE_FOLDED_MAX], stage[LINK_TOKEN_BYTES * 2];
+    struct code_form form = { .sheet_needed = false };
+    struct attempt attempt = { .req = req, .folded = folded, .stage_digest = stage_digest };
+    struct activation_link link;
+    struct why why = WHY_INIT;
+
+    if (!activation_link_load(req, &link))
+        return;
+    form.code_problem = code_problem(typed != NULL ? typed : "", folded);
+    if (form.code_problem != NULL) {
+        const struct idp *idp = http_app(req);
+        bool ignored;
+
+        if (!unavailable(req, secret_sheet_check(http_pg(req), idp->pepper, link.account_id, NULL,
+                                                 &form.sheet_needed, &ignored, &why), &why))
+            code_page(req, 422, &form);
+        return;
+    }
+    rand_token(LINK_TOKEN_BYTES, stage, sizeof(stage));
+    token_digest(stage, stage_digest);
+    attempt.token_digest = link.token_digest;
+    if (unavailable(req, pg_tx(http_pg(req), attempt_body, &attempt, &why), &why))
+        return;
+    if (attempt.good)
+        http_reply_redirect(req, arena_printf(http_arena(req), "%s/activate/%s/%s", http_base_url(req),
+                                              http_path_param(req, "token"), stage));
+    else if (attempt.dead)
+        dead_page(req, 410, "activation.dead.newer", true);
+    else if (attempt.form.tries_left <= 0)
+        dead_page(req, 410, "activation.dead.tries", true);
+    else
+        code_page(req, 422, &attempt.form);
+}

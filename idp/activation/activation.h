@@ -1,0 +1,42 @@
+/*
+ * activation: mail in → link and code → means of sign-in (P-040…P-045, DOMAIN 2.4, 6.4).
+ *
+ * The citizen sends the creation code in a subject; the first address that does is bound to it. We answer that address
+ * with a link (128 bits) and a new code; the link shows a form and GET changes nothing; the posted code opens the
+ * second form, where user name and password are chosen and the account becomes active.
+ */
+#ifndef IDP_ACTIVATION_ACTIVATION_H
+#define IDP_ACTIVATION_ACTIVATION_H
+
+#include "base/mail/lmtp.h"
+#include "base/pg/job.h"
+#include "idp/idp.h"
+
+extern const struct pg_stmts activation_stmts;
+extern const struct http_routes activation_routes;
+
+/* One message as the MTA delivered it. OK: dealt with (answered or not); ERR_UNAVAILABLE: the MTA keeps it. */
+MUST_USE enum err activation_mail_receive(struct idp *idp, struct pg *pg, const struct lmtp_delivery *d, utime now,
+                                          struct why *why);
+
+/* Job kind "mail.out": payload sealed by mail_job_add(); sends one mail. arg: struct idp *. */
+#define MAIL_OUT_JOB "mail.out"
+MUST_USE enum err mail_out_job(struct pg *pg, const struct job *job, void *arg, struct why *why);
+
+/* What a mail says; NULL members are left out. */
+struct mail_out {
+    const char *template_name;      /* "mail/activation.txt"; its subject is the message "mail.activation.subject" */
+    const char *subject_key;
+    const char *to, *lang;
+    const char *link, *code;
+    const char *town;               /* label in the mail's language */
+    const char *phone;
+    const char *message_key;        /* a sentence of the catalogue, as {{message}} */
+    const char *receipt;            /* proof number of a block */
+    bool sheet_needed, final;
+};
+/* In the caller's transaction; the same key twice is one mail. */
+MUST_USE enum err mail_job_add(const struct idp *idp, struct pg *pg, const char *key, const struct mail_out *m,
+                               utime now, struct why *why);
+
+#endif
