@@ -1,0 +1,166 @@
+/*
+ * / : the front page, or my page for who is signed in. /login: a sign-on for our own pages.
+ */
+#include "idp/citizen/citizen-internal.h"
+
+#include "base/core/log.h"
+#include "idp/account/town.h"
+#include "idp/credential/login.h"
+
+static const char *
+method_key(unsigned method)
+{
+    return (method & METHOD_CARD) != 0 ? "method.card" : (method & METHOD_SOFT_CERT) != 0 ? "method.soft_cert"
+                                                                                            : "method.password";
+}
+
+struct mine {
+    struct account account;
+    struct town town;
+    const char *login;
+    struct account_authz *authz;
+    size_t nauthz;
+    struct citizen_visit *visits;
+    size_t nvisits;
+    int32_t *services;
+    size_t nservices;
+};
+
+static enum err
+mine_load(struct http_request *req, const char *account_id, struct mine *m, struct why *why)
+{
+    struct pg *pg = http_pg(req);
+    struct arena *a = http_arena(req);
+    enum err e;
+
+    if ((e = account_by_id(pg, account_id, &m->account, why)) != OK ||
+        (e = town_by_id(pg, m->account.town_id, a, &m->town, why)) != OK ||
+        (e = login_of(pg, account_id, a, &m->login, why)) != OK ||
+        (e = account_authz_list(pg, account_id, http_now(req), a, &m->authz, &m->nauthz, why)) != OK ||
+        (e = citizen_store_visits(pg, account_id, a, &m->visits, &m->nvisits, why)) != OK)
+        return e;
+    return citizen_store_services(pg, account_id, a, &m->services, &m->nservices, why);
+}
+
+static void
+visits_fill(struct page_data *d, const struct mine *m, const struct services_view *view, bool french)
+{
+    for (size_t i = 0; i < m->nvisits; i++) {
+        struct page_data *item = page_item(d, "logins");
+        const struct service *sv = m->visits[i].service_id == 0 ? NULL : services_by_id(view, m->visits[i].service_id);
+
+        page_time(item, "at", m->visits[i].at, CITIZEN_ZONE);
+        page_msg(item, "method", method_key(m->visits[i].method));
+        if (sv != NULL)
+            page_str(item, "service", french ? sv->label_fr : sv->label_en);
+        page_bool(item, "failed", m->visits[i].failed);
+    }
+}
+
+static void
+my_page(struct http_request *req, const struct mine *m)
+{
+    const struct idp *idp = http_app(req);
+    const struct services_view *view = services_hold(idp->services);
+    bool french = strcmp(http_lang(req), "fr") == 0;
+    struct page_data *d = idp_page(req);
+    const char *state = account_state_name(m->account.state);
+
+    page_str(d, "csrf", http_csrf_token(req));
+    page_str(d, "login", m->login);
+    page_str(d, "town", french ? m->town.label_fr : m->town.label_en);
+    page_msg(d, "state", arena_printf(http_arena(req), "state.%s", state));
+    page_str(d, "state_name", state);
+    page_date(d, "since", m->account.state_since, CITIZEN_ZONE);
+    page_str(d, "block_url", "/ma-page/blocage");
+    page_str(d, "logout_url", "/logout");
+    visits_fill(d, m, view, french);
+    for (size_t i = 0; i < m->nauthz; i++) {
+        struct page_data *item = page_item(d, "authz");
+
+        page_str(item, "label", m->authz[i].code);
+        if (m->authz[i].until != UTIME_NULL)
+            page_date(item, "until", m->authz[i].until, CITIZEN_ZONE);
+    }
+    for (size_t i = 0; i < m->nservices; i++) {
+        const struct service *sv = services_by_id(view, m->services[i]);
+
+        if (sv != NULL)
+            page_str(page_item(d, "services"), "label", french ? sv->label_fr : sv->label_en);
+    }
+    services_release(view);
+    idp_reply_page(req, 200, "citizen/home.html", d);
+}
+
+void
+get_home(struct http_request *req)
+{
+    const struct session *s = http_session(req);
+    struct why why = WHY_INIT;
+    struct mine m;
+    enum err e;
+
+    if (s == NULL) {
+        struct page_data *d = idp_page(req);
+
+        page_str(d, "me_url", "/login");
+        page_str(d, "block_url", "/blocage");
+        idp_reply_page(req, 200, "home.html", d);
+        return;
+    }
+    if ((e = mine_load(req, s->account_id, &m, &why)) != OK) {
+        LOG_ERROR_EV("citizen.home", LF_ERR(e), LF_WHY(&why));
+        idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+        return;
+    }
+    my_page(req, &m);
+}
+
+void
+get_login(struct http_request *req)
+{
+    struct signon_request rq = { .accept = METHOD_ANY, .max_age = -1 };
+
+    if (http_session(req) != NULL)
+        http_reply_redirect(req, arena_printf(http_arena(req), "%s/", http_base_url(req)));
+    else
+        signon_ask(req, "own", &rq, STR_LIT("-"));
+}
+
+/* --- blocking one's own account --------------------------------------------------------------------------------------------- */
+
+void
+get_my_block(struct http_request *req)
+{
+    struct page_data *d = idp_page(req);
+
+    page_str(d, "csrf", http_csrf_token(req));
+    page_str(d, "back_url", "/");
+    idp_reply_page(req, 200, "citizen/block.html", d);
+}
+
+void
+post_my_block(struct http_request *req)
+{
+    static const struct account_actor who = { "citizen", "session" };
+    const struct idp *idp = http_app(req);
+    const struct session *s = http_session(req);
+    const char *reason = http_form(req, "reason");
+    struct account_blocked b;
+    struct why why = WHY_INIT;
+    enum err e;
+
+    e = account_block(http_pg(req), idp->pepper, s->account_id, reason != NULL ? reason : "", &who, http_now(req), &b,
+                      &why);
+    if (e == ERR_INPUT) {
+        get_my_block(req);
+        return;
+    }
+    if (e != OK) {
+        LOG_ERROR_EV("citizen.block", LF_ERR(e), LF_WHY(&why));
+        idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+        return;
+    }
+    http_cookie_clear(req, SESSION_COOKIE);
+    block_done_page(req, &b, strcmp(reason, "stolen") == 0);
+}

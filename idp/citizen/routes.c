@@ -1,0 +1,20 @@
+/* routes: what citizen answers. /blocage is short because it stands on paper. */
+#include "idp/citizen/citizen-internal.h"
+
+#define FORM_MAX 4096
+
+static const struct http_route list[] = {
+    { HTTP_GET, "/", get_home, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
+      "citizen.home", true, false },
+    { HTTP_GET, "/login", get_login, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
+      "citizen.login", true, false },
+    { HTTP_GET, "/blocage", get_block, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
+      "citizen.block", true, true },
+    { HTTP_POST, "/blocage", post_block, HTTP_BODY_FORM, FORM_MAX, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
+      "citizen.block.post", true, false },
+    { HTTP_GET, "/ma-page/blocage", get_my_block, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE,
+      HTTP_POOL_EVENT, "citizen.my_block", true, false },
+    { HTTP_POST, "/ma-page/blocage", post_my_block, HTTP_BODY_FORM, FORM_MAX, HTTP_SESSION_REQUIRED,
+      HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.my_block.post", true, false },
+};
+const struct http_routes citizen_routes = HTTP_ROUTES(list);
