@@ -48,7 +48,7 @@ MUST_USE enum err conf_load(const char *path, const struct conf_item *items, siz
                             struct why *why);
 void conf_free(const struct conf_item *items, size_t n, void *target);
 /* Every setting as a comment with its default; compulsory ones without a value. */
-void conf_print_sample(const struct conf_item *items, size_t n, struct buf *out);   
+void conf_print_sample(const struct conf_item *items, size_t n, struct buf *out);
 void conf_print_reference(const struct conf_item *items, size_t n, struct buf *out);   /* Markdown table */
 
 #endif
