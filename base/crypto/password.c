@@ -97,7 +97,7 @@ password_verify(struct str password, const char *phc, const struct password_cost
                 struct why *why)
 {
     char padded[PASSWORD_HASH_SIZE] = "";
-    struct password_cost stored;
+    struct password_cost stored = { 0, 0 };
     enum err e;
 
     if (password.n > PASSWORD_MAX)

@@ -220,8 +220,8 @@ token_run(struct token_key *t, CK_RV (*op)(struct token_key *t, CK_SESSION_HANDL
     if (t->pid != getpid())
         return why_set(why, ERR_INTERNAL, "a PKCS#11 key is used after fork()");
     for (int attempt = 0; attempt < 2; attempt++) {
-        CK_SESSION_HANDLE s;
-        unsigned epoch;
+        CK_SESSION_HANDLE s = CK_INVALID_HANDLE;
+        unsigned epoch = 0;
 
         if ((e = session_take(t, &s, &epoch, why)) != OK)
             return e;
