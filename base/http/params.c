@@ -90,11 +90,11 @@ http_params_parse(struct arena *arena, struct str in, struct http_params *ret, s
             continue;
         if (value.p == NULL)
             value = (struct str){ "", 0 };
-        if (name.n > HTTP_PARAM_NAME_MAX)
-            return why_code(why, ERR_INPUT, "parameter_malformed", "parameter name of %zu bytes", name.n);
         if ((e = decode(arena, name, true, &scratch, &p->name, why)) != OK ||
             (e = decode(arena, value, true, &scratch, &p->value, why)) != OK)
             return e;
+        if (strlen(p->name) > HTTP_PARAM_NAME_MAX)
+            return why_code(why, ERR_INPUT, "parameter_malformed", "parameter name of %zu bytes", strlen(p->name));
         /* RFC 6749 §3.1: "Request and response parameters MUST NOT be included more than once." */
         if (!may_repeat(p->name) && http_params_get(&out, p->name) != NULL)
             return why_code(why, ERR_INPUT, "parameter_repeated", "parameter repeated");

@@ -2,7 +2,7 @@
  * http_app: a program made of base/http alone, for tests/integration/test_http to knock at.
  *
  *   http_app key=value…   tls_cert, tls_key, client_ca, per_address, max_connections, threads, slow_threads,
- *                         slow_queue, first, header, body, idle, send, stop (milliseconds), proxy, log
+ *                         slow_queue, first, header, body, idle, send, stop (milliseconds), proxy, log, pg (conninfo)
  *
  * Listeners, in this order on ports of the kernel's choice: plain IPv4, plain IPv6, and with tls_cert: TLS, TLS that
  * asks for a certificate, TLS that requires one. Prints {"ports":[…]} and then obeys lines on stdin: "reload",
@@ -201,6 +201,27 @@ on_large(struct http_request *req)
     http_reply(req, 200, "application/octet-stream", buf_view(&out));
 }
 
+static const struct pg_stmt pid_stmt = { "http_app.pid", "select pg_backend_pid()::int8", 0 };
+static const struct pg_stmts stmts = { &pid_stmt, 1 };
+
+/* The backend that serves this thread. */
+static void
+on_database(struct http_request *req)
+{
+    struct pg_args args = PG_ARGS_INIT;
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    AUTO(buf_free) struct buf out = BUF_BOUNDED(64);
+    struct why why = WHY_INIT;
+    enum err e = pg_exec(http_pg(req), &pid_stmt, &args, &r, &why);
+
+    if (e != OK) {
+        http_reply_problem(req, e, "database", NULL);
+        return;
+    }
+    buf_addf(&out, "%lld", (long long)pg_i64(r, 0, 0));
+    http_reply(req, 200, "text/plain", buf_view(&out));
+}
+
 static enum err
 load_session(struct http_request *req, struct why *why)
 {
@@ -254,6 +275,9 @@ static const struct http_route list[] = {
     { HTTP_GET, "/sleep", on_sleep, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "sleep", false, true },
     { HTTP_GET, "/thread", on_thread, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "thread", false, true },
     { HTTP_GET, "/large", on_large, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "large", false, true },
+    { HTTP_GET, "/db", on_database, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "db", false, false },
+    { HTTP_GET, "/db/slow", on_database, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_SLOW, "db.slow", false, false },
+    { HTTP_GET, "/db/needed", on_text, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "db.needed", false, false },
     { HTTP_GET, "/mine", on_session_page, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "mine", true, true },
     { HTTP_GET, "/maybe", on_session_page, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "maybe", true, true },
 };
@@ -358,6 +382,8 @@ main(int argc, char **argv)
         .send_time = number(argc, argv, "send") * INT64_C(1000),   .stop_time = number(argc, argv, "stop") * INT64_C(1000),
         .per_address = number(argc, argv, "per_address"),
     };
+    const struct pg_stmts *const statements[] = { &stmts, NULL };
+    const struct pg_config pg = { .conninfo = arg(argc, argv, "pg"), .stmts = statements };
     struct http_server_config conf = {
         .listeners = listeners,
         .nlisteners = cert == NULL ? 2 : 5,
@@ -367,6 +393,7 @@ main(int argc, char **argv)
         .slow_queue = number(argc, argv, "slow_queue"),
         .max_connections = number(argc, argv, "max_connections"),
         .csrf_key = key,
+        .pg = pg.conninfo == NULL ? NULL : &pg,
         .trusted_proxies = proxies[0] == NULL ? NULL : proxies,
         .limits = &limits,
     };
