@@ -41,16 +41,19 @@ operator_open(const char *more)
 static inline void
 operator_run(const char *sql, char *out, size_t size)
 {
-    PGconn *c = operator_open("options='-c client_min_messages=warning'");
+    PGconn *c = operator_open("options='-c client_min_messages=warning -c lock_timeout=10s'");
     PGresult *r = PQexec(c, sql);
     ExecStatusType s = PQresultStatus(r);
+    char error[400] = "";
 
     if (s != PGRES_COMMAND_OK && s != PGRES_TUPLES_OK)
-        fail_msg("operator: %s: %s", sql, PQerrorMessage(c));
+        (void)snprintf(error, sizeof(error), "%s", PQerrorMessage(c));
     if (out != NULL)
         (void)snprintf(out, size, "%s", PQntuples(r) > 0 ? PQgetvalue(r, 0, 0) : "");
     PQclear(r);
     PQfinish(c);
+    if (error[0] != '\0')
+        fail_msg("operator: %s: %s", sql, error);
 }
 
 /* A fresh schema made of SQL files of the tree (the common pieces of migrations/), as a migration would make it. */

@@ -431,38 +431,53 @@ add_now(struct fixture *f, const char *key, int64_t delay)
     assert_ok(job_add(f->pg, "t.mail", key, STR_LIT("payload"), now, now + delay, LIFE, &f->why), &f->why);
 }
 
+/* By polling alone a job would wait half a second on average: most of these do not. */
 static void
-runner_wakes_works_and_stops(void **state)
+notify_wakes_the_runner(void **state)
+{
+    struct fixture *f = *state;
+    struct told t = { .answer = OK };
+    struct job_kind kinds[] = { { "t.mail", obey, LEASE, &t } };
+    int at_once = 0;
+
+    assert_ok(job_runner_start(&f->conf, kinds, 1, 1, &f->runner, &f->why), &f->why);
+    for (int i = 0; i < 8; i++) {
+        struct timespec idle = { .tv_nsec = 50000000 };
+        char key[16];
+
+        (void)nanosleep(&idle, NULL);       /* it has looked and waits */
+        (void)snprintf(key, sizeof(key), "k%d", i);
+        add_now(f, key, 0);
+        at_once += wait_runs(&t, i + 1, 200000);
+        assert_true(wait_runs(&t, i + 1, 5 * USEC_PER_SEC));
+    }
+    job_runner_stop(TAKE(f->runner));
+    assert_true(at_once >= 5);
+    assert_int_equal(in_state("done"), 8);
+}
+
+static void
+runner_outlives_its_connections_and_stops_at_once(void **state)
 {
     struct fixture *f = *state;
     struct told t = { .answer = OK };
     struct job_kind kinds[] = { { "t.mail", obey, LEASE, &t } };
     struct timespec settle = { .tv_nsec = 300000000 };
-    bool woken, later, again;
-    utime start, stop;
+    utime stop;
 
     assert_ok(job_runner_start(&f->conf, kinds, 1, 3, &f->runner, &f->why), &f->why);
-    (void)nanosleep(&settle, NULL);       /* they have looked and wait */
-    start = clock_monotonic();
-    add_now(f, "woken", 0);
-    woken = wait_runs(&t, 1, 700000);     /* well below the second that passes without NOTIFY */
     /* A retry or a job for later comes due without a NOTIFY. */
     add_now(f, "later", 300000);
-    later = wait_runs(&t, 2, 3 * USEC_PER_SEC);
-    /* All connections cut: the runner connects again. */
+    assert_true(wait_runs(&t, 1, 5 * USEC_PER_SEC));
     operator_run("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
                  " AND backend_type = 'client backend'", NULL, 0);
     add_now(f, "again", 0);
-    again = wait_runs(&t, 3, 5 * USEC_PER_SEC);
+    assert_true(wait_runs(&t, 2, 10 * USEC_PER_SEC));
     (void)nanosleep(&settle, NULL);
     stop = clock_monotonic();
     job_runner_stop(TAKE(f->runner));
-    assert_true(woken);
-    assert_true(later);
-    assert_true(again);
-    assert_true(stop - start < 10 * USEC_PER_SEC);
-    assert_true(clock_monotonic() - stop < 500000);
-    assert_int_equal(in_state("done"), 3);
+    assert_true(clock_monotonic() - stop < 900000);        /* not at the end of the second it would wait */
+    assert_int_equal(in_state("done"), 2);
 }
 
 static enum err
@@ -559,7 +574,7 @@ main(void)
         T(each_job_once_among_64_takers), T(job_of_a_killed_worker_runs_again), T(job_that_kills_its_workers_ends),
         T(slow_worker_ends_nothing), T(retries_follow_the_schedule_to_the_end_of_life),
         T(other_failures_are_final_and_keep_the_reason), T(dead_jobs_can_be_revived_and_purged),
-        T(runner_wakes_works_and_stops), T(runner_finishes_what_runs), T(runner_says_when_it_cannot_start),
+        T(notify_wakes_the_runner), T(runner_outlives_its_connections_and_stops_at_once), T(runner_finishes_what_runs), T(runner_says_when_it_cannot_start),
         T(web_role_adds_and_worker_takes),
     };
 
