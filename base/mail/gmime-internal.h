@@ -1,11 +1,12 @@
-/* The fence around GMime: the only header of ours that includes it; for message.c and message_build.c. */
+/* The fence around GMime: the only header of ours that includes it; for message.c and message_words.c. */
 #ifndef BASE_MAIL_GMIME_INTERNAL_H
 #define BASE_MAIL_GMIME_INTERNAL_H
 
 #include <gmime/gmime.h>
 
-/* Initialises the library, once; every function of ours that uses it begins with this. */
+/* Initialises the library, once; every way in begins with this. */
 void mail_gmime_start(void);
+GMimeParserOptions *mail_gmime_options(void);    /* after it */
 
 /* Releases for AUTO, on a pointer to any GObject and to a string of GLib. */
 static inline void

@@ -22,6 +22,13 @@ const char *mail_automatic_field(struct str name, struct str value);
 /* Same for an address (From or the return path): machines that sign with a well-known local part. */
 const char *mail_automatic_sender(struct str address);
 
+/* A header value with its encoded words decoded (RFC 2047), as UTF-8 whatever the bytes claim to be. */
+void mail_words_decode(struct str value, struct buf *out);
+/* Clean UTF-8 as encoded words, folded; each word holds whole characters and is at most 64 bytes. */
+void mail_words_encode(struct str text, struct buf *out);
+/* Bytes as UTF-8: charset when it is known and fits, else UTF-8 when they are, else Windows-1252. NULL: not named. */
+void mail_charset_decode(struct str in, const char *charset, struct buf *out);
+
 /* Appends the lines of in (UTF-8, any line end) that the person wrote: no quoted lines, nothing after an attribution
  * that introduces a quote, nothing after a signature mark. Line ends become LF, other controls spaces. */
 void mail_text_own(struct str in, struct buf *out);

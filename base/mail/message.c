@@ -44,6 +44,12 @@ mail_gmime_start(void)
     CHECK(pthread_once(&once, gmime_init) == 0);
 }
 
+GMimeParserOptions *
+mail_gmime_options(void)
+{
+    return parser_options;
+}
+
 /* --- measure ----------------------------------------------------------------------------------------- */
 
 static struct str
@@ -140,16 +146,15 @@ arena_full(struct why *why)
 
 /* NFC, one line, no control characters, no invisible direction marks; cut at a character below max bytes. */
 static const char *
-line_tidy(const char *decoded, size_t max, struct arena *a)
+line_tidy(struct str in, size_t max, struct arena *a)
 {
-    AUTO(buf_free) struct buf nfc = BUF_BOUNDED(8 * MAIL_SUBJECT_MAX);
-    AUTO(buf_free) struct buf line = BUF_BOUNDED(8 * MAIL_SUBJECT_MAX);
-    struct str in = str_of(decoded);
+    AUTO(buf_free) struct buf nfc = BUF_BOUNDED(16 * MAIL_SUBJECT_MAX);
+    AUTO(buf_free) struct buf line = BUF_BOUNDED(16 * MAIL_SUBJECT_MAX);
     size_t n;
 
     if (in.n > 4 * max)
         in.n = 4 * max;
-    while (in.n > 0 && !text_is_utf8(in))  /* the cut, at most three bytes; GMime has made it UTF-8 */
+    while (in.n > 0 && !text_is_utf8(in))  /* the cut, at most three bytes: it was UTF-8 */
         in.n--;
     if (text_nfc(in, &nfc) != OK)
         return NULL;
@@ -211,40 +216,16 @@ automatic_note(struct mail_message *m, const char *why)
     m->automatic_why = why;
 }
 
-/* A "B" word without its padding loses its last bytes in GMime; phones send such. Appends the field's value with
- * the padding put back. */
-static void
-padding_restore(struct str value, struct buf *out)
-{
-    while (value.n > 0) {
-        const char *q = memmem(value.p, value.n, "?B?", 3), *b = memmem(value.p, value.n, "?b?", 3), *end;
-        const char *word = q == NULL || (b != NULL && b < q) ? b : q;
-        size_t text, head;
-
-        if (word == NULL || (end = memmem(word + 3, value.n - (size_t)(word + 3 - value.p), "?=", 2)) == NULL)
-            break;
-        head = (size_t)(end - value.p);
-        text = (size_t)(end - word) - 3;
-        buf_add(out, value.p, head);
-        for (; text % 4 != 0 && memchr(word + 3, ' ', (size_t)(end - word) - 3) == NULL; text++)
-            buf_addc(out, '=');
-        value = (struct str){ end, value.n - head };
-    }
-    buf_add_str(out, value);
-}
-
 static enum err
 subject_read(struct reading *r, const char *unfolded, struct why *why)
 {
-    AUTO(buf_free) struct buf repaired = BUF_BOUNDED(2 * FIELD_MAX);
-    AUTO(glib_free) char *decoded = NULL;
+    AUTO(buf_free) struct buf decoded = BUF_BOUNDED(8 * FIELD_MAX);
 
     if (r->subject_seen)
         return OK;
     r->subject_seen = true;
-    padding_restore(str_of(unfolded), &repaired);
-    decoded = g_mime_utils_header_decode_text(parser_options, buf_cstr(&repaired));
-    if ((r->m.subject = line_tidy(decoded, MAIL_SUBJECT_MAX, r->a)) == NULL)
+    mail_words_decode(str_of(unfolded), &decoded);
+    if ((r->m.subject = line_tidy(buf_view(&decoded), MAIL_SUBJECT_MAX, r->a)) == NULL)
         return why_code(why, ERR_INPUT, "mail.subject", "the subject does not fit or is not text");
     return OK;
 }
@@ -365,28 +346,14 @@ part_decode(GMimePart *part, struct buf *out, struct why *why)
     GMimeDataWrapper *content = g_mime_part_get_content(part);
     GMimeContentType *type = g_mime_object_get_content_type((GMimeObject *)part);
     const char *charset = type == NULL ? NULL : g_mime_content_type_get_parameter(type, "charset");
-    AUTO(glib_free) char *utf8 = NULL;
     GByteArray *bytes;
-    struct str in;
-    iconv_t cd;
 
     if (content == NULL)
         return OK;
     if (g_mime_data_wrapper_write_to_stream(content, stream) == -1)
         return why_code(why, ERR_INPUT, "mail.text", "a text part could not be decoded");
     bytes = g_mime_stream_mem_get_byte_array((GMimeStreamMem *)stream);
-    in = (struct str){ (const char *)bytes->data, bytes->len };
-    if (in.n == 0)
-        return OK;
-    if (charset != NULL && (cd = g_mime_iconv_open("utf-8", charset)) != (iconv_t)-1) {
-        utf8 = g_mime_iconv_strndup(cd, in.p, in.n);
-        g_mime_iconv_close(cd);
-    }
-    if (utf8 == NULL || !text_is_utf8(str_of(utf8))) {
-        g_free(utf8);
-        utf8 = g_mime_utils_decode_8bit(parser_options, in.p, in.n);
-    }
-    buf_adds(out, utf8);
+    mail_charset_decode((struct str){ (const char *)bytes->data, bytes->len }, charset, out);
     return OK;
 }
 

@@ -92,11 +92,12 @@ address_take(struct str address, char out[MAIL_ADDRESS_MAX + 1])
 bool
 mail_mailbox_parse(struct str value, char out[MAIL_ADDRESS_MAX + 1])
 {
-    const char *end = value.p + value.n, *p, *open, *close;
+    const char *end, *p, *open, *close;
     struct str address;
 
     if (value.n == 0 || memchr(value.p, '\0', value.n) != NULL)
         return false;
+    end = value.p + value.n;
     if ((p = cfws_skip(value.p, end)) == NULL || p == end)
         return false;
     if ((open = phrase_skip(p, end)) != NULL) {
@@ -203,7 +204,7 @@ resinfo_read(const char **p, const char *end, bool *seen, enum mail_dmarc *dmarc
 bool
 mail_authres_parse(struct str value, const char *authserv_id, enum mail_dmarc *ret_dmarc, struct str *ret_from)
 {
-    const char *p = value.p, *end = value.p + value.n;
+    const char *p = value.n == 0 ? "" : value.p, *end = p + value.n;
     struct token t;
     bool seen = false;
     enum mail_dmarc dmarc = MAIL_DMARC_NONE;

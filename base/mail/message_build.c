@@ -1,17 +1,19 @@
 /*
- * message_build: writes one message that goes out.
+ * message_build: writes one message that goes out, byte by byte: it is one part and ten fields, and what stands on the
+ * wire should be seen here.
  *
- * All values are checked before GMime sees them: a line break in a subject would be a header of the attacker's
+ * All values are checked before a byte is written: a line break in a subject would be a header of the attacker's
  * choice. The text travels as quoted-printable, so that no relay may break lines or bytes, and so that neither "From "
  * nor a lone dot at the beginning of a line means anything on the way.
  */
 #include "base/core/clock.h"
 #include "base/core/text.h"
 
-#include "base/mail/gmime-internal.h"
 #include "base/mail/message-internal.h"
 
 #define TEXT_OUT_MAX ((size_t)256 << 10)
+#define READABLE_MAX 60           /* ASCII in a header line without folding */
+#define DATE_MAX     (INT64_C(253402300799) * USEC_PER_SEC)   /* the last second of the year 9999 */
 #define QP_LINE_MAX  76           /* with the "=" of a soft line break (RFC 2045 §6.7) */
 
 /* <id@host>: printable ASCII, exactly one pair of brackets around it. */
@@ -52,6 +54,8 @@ draft_check(const struct mail_draft *d, struct why *why)
         return why_code(why, ERR_INPUT, "mail.build.subject", "the subject is not one clean line");
     if (!is_message_id(d->message_id) || (d->in_reply_to != NULL && !is_message_id(d->in_reply_to)))
         return why_code(why, ERR_INPUT, "mail.build.message_id", "Message-ID or In-Reply-To is not <id@host>");
+    if (d->date < 0 || d->date > DATE_MAX)
+        return why_code(why, ERR_INPUT, "mail.build.date", "the date is out of range");
     if (!is_language(d->lang))
         return why_code(why, ERR_INPUT, "mail.build.lang", "the language is not a language tag");
     if (d->text == NULL || strlen(d->text) > TEXT_OUT_MAX || !text_is_clean(str_of(d->text), true))
@@ -103,71 +107,85 @@ quoted_printable(const char *text, struct buf *out)
     }
 }
 
-static GMimePart *
-text_part_new(const char *text)
+/* Words of ASCII stay readable, all else becomes encoded words; "=?" would be read as one. */
+static bool
+is_readable(const char *value)
 {
-    AUTO(buf_free) struct buf encoded = BUF_BOUNDED(4 * TEXT_OUT_MAX);
-    AUTO(object_unref) GMimeStream *stream = NULL;
-    AUTO(object_unref) GMimeDataWrapper *content = NULL;
-    GMimePart *part = g_mime_part_new_with_type("text", "plain");
+    for (const char *p = value; *p != '\0'; p++)
+        if ((unsigned char)*p < ' ' || (unsigned char)*p >= 0x7f)
+            return false;
+    return strlen(value) <= READABLE_MAX && strstr(value, "=?") == NULL;
+}
 
-    quoted_printable(text, &encoded);
-    CHECK(buf_ok(&encoded));               /* three bytes for one, and the line ends */
-    stream = g_mime_stream_mem_new_with_buffer(encoded.data, encoded.len);
-    content = g_mime_data_wrapper_new_with_stream(stream, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE);
-    g_mime_object_set_content_type_parameter((GMimeObject *)part, "charset", "utf-8");
-    g_mime_part_set_content(part, content);
-    g_mime_part_set_content_encoding(part, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE);
-    return part;
+static void
+subject_add(const char *subject, struct buf *out)
+{
+    buf_add_lit(out, "Subject: ");
+    if (is_readable(subject))
+        buf_adds(out, subject);
+    else
+        mail_words_encode(str_of(subject), out);
+    buf_add_lit(out, "\r\n");
+}
+
+static void
+from_add(const char *address, const char *name, struct buf *out)
+{
+    buf_add_lit(out, "From: ");
+    if (name == NULL || name[0] == '\0') {
+        buf_addf(out, "%s\r\n", address);
+        return;
+    }
+    if (is_readable(name)) {
+        buf_addc(out, '"');
+        for (const char *p = name; *p != '\0'; p++) {
+            if (*p == '"' || *p == '\\')
+                buf_addc(out, '\\');
+            buf_addc(out, *p);
+        }
+        buf_addc(out, '"');
+    } else {
+        mail_words_encode(str_of(name), out);
+    }
+    buf_addf(out, "\r\n <%s>\r\n", address);
+}
+
+/* RFC 5322 §3.3, always in UTC. */
+static void
+date_add(int64_t date, struct buf *out)
+{
+    static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    struct civil c;
+
+    utime_civil(date, "UTC", &c);
+    CHECK(c.month >= 1 && c.month <= 12 && c.weekday >= 0 && c.weekday <= 6);
+    buf_addf(out, "Date: %s, %d %s %04d %02d:%02d:%02d +0000\r\n", days[c.weekday], c.day, months[c.month - 1], c.year,
+             c.hour, c.minute, c.second);
 }
 
 enum err
 mail_build(const struct mail_draft *d, struct buf *out, struct why *why)
 {
-    AUTO(object_unref) GMimeMessage *message = NULL;
-    AUTO(object_unref) GMimePart *part = NULL;
-    AUTO(object_unref) GMimeStream *stream = NULL;
-    AUTO(glib_free) char *date = NULL;
-    GMimeFormatOptions *format;
-    GDateTime *when;
-    GByteArray *bytes;
-    enum err e;
     size_t before = out->len;
+    enum err e;
 
-    mail_gmime_start();
     if ((e = draft_check(d, why)) != OK)
         return e;
-    if ((when = g_date_time_new_from_unix_utc(d->date / USEC_PER_SEC)) == NULL)
-        return why_code(why, ERR_INPUT, "mail.build.date", "the date is out of range");
-    date = g_mime_utils_header_format_date(when);
-    g_date_time_unref(when);
-
-    message = g_mime_message_new(TRUE);
-    g_mime_object_set_header((GMimeObject *)message, "Date", date, NULL);
-    g_mime_message_add_mailbox(message, GMIME_ADDRESS_TYPE_FROM,
-                               d->from_name == NULL || d->from_name[0] == '\0' ? NULL : d->from_name, d->from);
-    g_mime_message_add_mailbox(message, GMIME_ADDRESS_TYPE_TO, NULL, d->to);
-    g_mime_message_set_subject(message, d->subject, "utf-8");
-    g_mime_object_set_header((GMimeObject *)message, "Message-ID", d->message_id, NULL);
-    if (d->in_reply_to != NULL) {
-        g_mime_object_set_header((GMimeObject *)message, "In-Reply-To", d->in_reply_to, NULL);
-        g_mime_object_set_header((GMimeObject *)message, "References", d->in_reply_to, NULL);
-    }
+    date_add(d->date, out);
+    from_add(d->from, d->from_name, out);
+    buf_addf(out, "To: %s\r\n", d->to);
+    subject_add(d->subject, out);
+    buf_addf(out, "Message-ID: %s\r\n", d->message_id);
+    if (d->in_reply_to != NULL)
+        buf_addf(out, "In-Reply-To: %s\r\nReferences: %s\r\n", d->in_reply_to, d->in_reply_to);
     /* RFC 3834 §5: no machine answers this; the second is for the one maker that does not read the first. */
-    g_mime_object_set_header((GMimeObject *)message, "Auto-Submitted", "auto-replied", NULL);
-    g_mime_object_set_header((GMimeObject *)message, "X-Auto-Response-Suppress", "All", NULL);
-    g_mime_object_set_header((GMimeObject *)message, "Content-Language", d->lang, NULL);
-    g_mime_object_set_header((GMimeObject *)message, "MIME-Version", "1.0", NULL);
-    part = text_part_new(d->text);
-    g_mime_message_set_mime_part(message, (GMimeObject *)part);
-
-    stream = g_mime_stream_mem_new();
-    format = g_mime_format_options_clone(g_mime_format_options_get_default());
-    g_mime_format_options_set_newline_format(format, GMIME_NEWLINE_FORMAT_DOS);
-    g_mime_object_write_to_stream((GMimeObject *)message, format, stream);
-    g_mime_format_options_free(format);
-    bytes = g_mime_stream_mem_get_byte_array((GMimeStreamMem *)stream);
-    buf_add(out, bytes->data, bytes->len);
+    buf_add_lit(out, "Auto-Submitted: auto-replied\r\nX-Auto-Response-Suppress: All\r\n");
+    buf_addf(out, "Content-Language: %s\r\n", d->lang);
+    buf_add_lit(out, "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                     "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+    quoted_printable(d->text, out);
     if (!buf_ok(out)) {
         out->len = before;
         return why_code(why, ERR_INPUT, "mail.build.size", "the message is larger than its buffer");

@@ -239,7 +239,7 @@ entity_take(const char *p, const char *end, struct buf *out)
 void
 mail_text_strip_html(struct str in, struct buf *out)
 {
-    const char *p = in.p, *end = in.p + in.n, *after;
+    const char *p = in.n == 0 ? "" : in.p, *end = p + in.n, *after;
     struct scan scan = { end, false, false };
 
     while (p < end && buf_ok(out)) {

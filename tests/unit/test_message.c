@@ -127,6 +127,13 @@ static const struct row subject_rows[] = {
     { "two words, the space between goes", FROM "Subject: =?utf-8?Q?G6J7-2Q?= =?utf-8?Q?GR-RB3K?=\n\n", NULL, JEANNE, CODE, NULL, NULL, 0 },
     { "a character split over two words", FROM "Subject: =?utf-8?Q?G6J7-2QGR-RB3K_=C3?=\n =?utf-8?Q?=A9?=\n\n", NULL, JEANNE,
       CODE " \xc3\xa9", NULL, NULL, 0 },
+    { "two padded words", FROM "Subject: =?utf-8?B?RzZKNy0=?=\n =?utf-8?B?MlFHUi1SQjNL?=\n\n", NULL, JEANNE, CODE, NULL, NULL, 0 },
+    { "words of two charsets", FROM "Subject: =?utf-8?Q?=C3=A9?= =?iso-8859-1?Q?=E9?=  =?utf-8?B?w6k=?=\n\n", NULL, JEANNE,
+      "\xc3\xa9\xc3\xa9\xc3\xa9", NULL, NULL, 0 },
+    { "words and text", FROM "Subject: a  =?utf-8?Q?b?= c =?utf-8?Q?d_e?=f\n\n", NULL, JEANNE, "a  b c d ef", NULL, NULL, 0 },
+    { "a language in the word", FROM "Subject: =?utf-8*fr?Q?=C3=A9?=\n\n", NULL, JEANNE, "\xc3\xa9", NULL, NULL, 0 },
+    { "no words", FROM "Subject: =? =?utf-8?= =?utf-8?Q =?x?Z?a?= a?=\n\n", NULL, JEANNE, "=? =?utf-8?= =?utf-8?Q =?x?Z?a?= a?=", NULL, NULL, 0 },
+    { "broken Q and B", FROM "Subject: =?utf-8?Q?a=ZZ=4?= x =?utf-8?B?RzZ*KN-y0?=\n\n", NULL, JEANNE, "a=ZZ=4 x G6J7-", NULL, NULL, 0 },
     { "folded", FROM "Subject: Code :\n G6J7-2QGR-RB3K\n\tmerci\n\n", NULL, JEANNE, "Code : G6J7-2QGR-RB3K merci", NULL, NULL, 0 },
     { "raw utf-8", FROM "Subject: RE : TR: g6j7\xe2\x80\x94" "2qgr\xe2\x80\x94rb3k\n\n", NULL, JEANNE,
       "RE : TR: g6j7\xe2\x80\x94" "2qgr\xe2\x80\x94rb3k", NULL, NULL, 0 },
@@ -462,6 +469,33 @@ test_build(void **state)
     assert_true(m.automatic);              /* ours is never answered by ours */
 }
 
+/* Names and subjects of every kind come back as they went, in words of at most 75 bytes and lines of at most 78. */
+static void
+test_build_words(void **state)
+{
+    static const char *const values[] = {
+        "x", "Ville de Valbourg", "Ville \"haute\" \\ basse, <a@b.fr>", "=?utf-8?Q?a?=", "\xc3\xa9", "\xc3\xa9t\xc3\xa9 \xe2\x82\xac",
+        "Une longue phrase sans accent qui ne tient pas sur une seule ligne d'un courrier, et bien au-del\xc3\xa0",
+        ("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\xf0\x9f\x8f\x9b" "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"),
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        AUTO(buf_free) struct buf out = BUF_BOUNDED(64 << 10);
+        struct mail_draft d = draft;
+        struct mail_message m;
+
+        d.subject = d.from_name = values[i];
+        arena_reset(*state);
+        assert_int_equal(mail_build(&d, &out, NULL), OK);
+        for (struct str rest = buf_view(&out); rest.p != NULL;)
+            assert_true(str_split(rest, '\n', &rest).n <= 79);        /* with its CR */
+        assert_int_equal(mail_parse(buf_view(&out), draft.from, NULL, *state, &m, NULL), OK);
+        assert_string_equal(m.subject, values[i]);
+        assert_string_equal(m.from, draft.from);
+    }
+}
+
 static void
 test_build_refuses(void **state)
 {
@@ -485,6 +519,7 @@ test_build_refuses(void **state)
     BAD(lang, "fr\nX: y");
     BAD(text, "\xc3");
     BAD(text, "a\x01");
+    BAD(date, -1);
     for (size_t i = 0; i < n; i++) {
         AUTO(buf_free) struct buf out = BUF_BOUNDED(64 << 10);
 
@@ -510,7 +545,7 @@ main(void)
         cmocka_unit_test(test_html_parts), cmocka_unit_test(test_message_id), cmocka_unit_test(test_text_is_cut),
         cmocka_unit_test(test_too_large), cmocka_unit_test(test_refused_shapes),
         cmocka_unit_test(test_hostile_but_legal_is_quick), cmocka_unit_test(test_small_arena),
-        cmocka_unit_test(test_build), cmocka_unit_test(test_build_refuses),
+        cmocka_unit_test(test_build), cmocka_unit_test(test_build_words), cmocka_unit_test(test_build_refuses),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
