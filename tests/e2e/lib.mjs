@@ -231,7 +231,9 @@ export function sentMails(system) {
   const walk = (folder) => {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
-      if (entry.isDirectory() && entry.name !== "tmp") walk(path);
+      if (entry.isDirectory()) {
+        if (entry.name !== "tmp" && !entry.name.startsWith(".")) walk(path);
+      }
       else if (entry.isFile() && !entry.name.startsWith(".")) {
         found.push({ path, time: statSync(path).mtimeMs, ...parseMail(readFileSync(path, "latin1")) });
       }

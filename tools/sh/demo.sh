@@ -187,8 +187,9 @@ demo_pki() {
 # Copies what runs into PROG_DIR: the demo's user may not be able to walk into the checkout, and a later build does
 # not pull the rug from under running processes.
 demo_stage() {
-    stage_file "$BUILD_DIR/idp/beffroi-idp" beffroi-idp
-    stage_file "$BUILD_DIR/mairie-connector/beffroi-mairie" beffroi-mairie
+    IDP_BIN='' MAIRIE_BIN='' LEFT_OUT=()
+    if stage_program idp/beffroi-idp; then IDP_BIN=$PROG_DIR/beffroi-idp; fi
+    if stage_program mairie-connector/beffroi-mairie; then MAIRIE_BIN=$PROG_DIR/beffroi-mairie; fi
     stage_folder "$TOP/templates" templates
     stage_folder "$TOP/migrations" migrations
     stage_folder "$TOP/tools/demo-agenda" demo-agenda
@@ -196,8 +197,15 @@ demo_stage() {
     stage_folder "$TOP/tools/demo-oidc" demo-oidc
     "$TOP/tools/install-packages" --unpack "$TOP/var/pkg"
     stage_file "$TOP/var/pkg/root/usr/lib/apache2/modules/mod_auth_mellon.so" mod_auth_mellon.so
-    IDP_BIN=$PROG_DIR/beffroi-idp
-    MAIRIE_BIN=$PROG_DIR/beffroi-mairie
+}
+# A checkout that does not build a program yet: the demo is what there is, and says what there is not.
+stage_program() {
+    if [ ! -f "$BUILD_DIR/$1" ]; then
+        LEFT_OUT+=("${1##*/}")
+        PROCESSES=$(sed -E "s/ ${1##*/beffroi-}[a-z0-9-]*//g" <<<"$PROCESSES")
+        return 1
+    fi
+    stage_file "$BUILD_DIR/$1" "${1##*/}"
 }
 stage_file() { # FROM NAME
     [ -f "$1" ] || die "there is no ${1#"$TOP/"}" "The demo needs it; what the build made is in $BUILD_DIR."
@@ -281,7 +289,7 @@ demo_configure() {
 }
 
 demo_migrate() {
-    local program
+    [ -n "$IDP_BIN" ] || return 0
     as_demo "$IDP_BIN" migrate --config "$IDP_CONFIG" >"$LOG_DIR/idp-migrate.log" 2>&1 || command_failed idp-migrate
     as_demo "$IDP_BIN" keys init --config "$IDP_CONFIG" >"$LOG_DIR/idp-keys.log" 2>&1 || command_failed idp-keys
 }
@@ -302,6 +310,7 @@ demo_mail_start() {
 
 demo_programs_start() {
     local files
+    [ -n "$IDP_BIN" ] || return 0
     files="$PKI_DIR/idp.pem $PKI_DIR/api.pem $PKI_DIR/town-ca.pem $(staged templates)"
     proc_start idp "$IDP_CONFIG $files" "$IDP_BIN" serve --config "$IDP_CONFIG"
     proc_start idp2 "$IDP2_CONFIG $files" "$IDP_BIN" serve --config "$IDP2_CONFIG"
@@ -388,8 +397,18 @@ JSON
     proc_wait_ready sondage "$SONDAGE_PORT"
 }
 
+demo_town() {
+    [ -n "$IDP_BIN" ] && [ -n "$MAIRIE_BIN" ] || return 0
+}
+demo_citizen() {
+    [ -n "$IDP_BIN" ] && [ -n "$MAIRIE_BIN" ] || return 0
+}
+
 demo_services() {
     agenda_make
+    sondage_start
+    # Apache wants the IdP's metadata before it starts.
+    [ -n "$IDP_BIN" ] || return 0
     https_get "$SAML_METADATA_URL" "$STATE/agenda/idp-metadata.new"
     as_demo mv -f "$STATE/agenda/idp-metadata.new" "$STATE/agenda/idp-metadata.xml"
     as_demo "$IDP_BIN" sp add --config "$IDP_CONFIG" "$AGENDA_METADATA" --policy "$CONF_DIR/agenda-policy.json" --replace \
@@ -397,7 +416,6 @@ demo_services() {
     as_demo "$IDP_BIN" client add --config "$IDP_CONFIG" "$CONF_DIR/sondage-client.json" --replace \
         >"$LOG_DIR/client-add.log" 2>&1 || command_failed client-add
     agenda_start
-    sondage_start
 }
 https_get() { # URL FILE: the demo user's file
     as_demo curl -sS --fail --max-time 20 --cacert "$PKI_DIR/ca.pem" -o "$2" "$1" || die "cannot fetch $1"
@@ -454,6 +472,59 @@ ENDPOINTS
     } | write_file "$STATE/endpoints.env"
 }
 
+demo_words() {
+    local part
+    cat <<WORDS
+
+Beffroi runs. Its certificates come from an authority of the demo's own: ./run --browser opens a Chromium that
+trusts it, another browser asks first ($PKI_DIR/ca.pem).
+WORDS
+    if [ -n "$MAIRIE_BIN" ]; then
+        cat <<WORDS
+
+  1. The counter      $MAIRIE_URL
+     clerk            $CLERK_LOGIN  /  $CLERK_PASSWORD
+     six-digit code   $TOP/tools/totp $CLERK_TOTP_SECRET
+WORDS
+    fi
+    if [ -n "$IDP_BIN" ]; then
+        cat <<WORDS
+
+  2. Two services     $AGENDA_URL  (SAML 2.0)
+                      $SONDAGE_URL  (OpenID Connect)
+     citizen          $CITIZEN_LOGIN  /  $CITIZEN_PASSWORD
+  3. Block an account $BLOCK_URL
+     Creation codes are sent to $MAIL_IN_ADDRESS through 127.0.0.1:$SMTP_IN_PORT; what goes out is in
+     $MAIL_OUT_DIR
+WORDS
+    fi
+    for part in "${LEFT_OUT[@]}"; do
+        printf '\nThis checkout does not build %s: what needs it is left out.\n' "$part"
+    done
+    cat <<WORDS
+
+Addresses, accounts and files for tests: $DATA/demo/endpoints.env
+Logs: $LOG_DIR
+WORDS
+}
+
+# Chromium with a profile of its own, in the demo's folder, whose certificate store trusts the demo's authority.
+demo_browser() {
+    local home=$DATA/browser options=()
+    have chromium || die "chromium is not installed" "tools/install-packages browser"
+    [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] ||
+        die "--browser needs a graphical session (DISPLAY or WAYLAND_DISPLAY)" "The demo itself runs; stop it with ./run --stop."
+    mkdir -p -m 0700 "$home/.pki/nssdb"
+    [ -e "$home/.pki/nssdb/cert9.db" ] || certutil -N -d "sql:$home/.pki/nssdb" --empty-password
+    certutil -D -d "sql:$home/.pki/nssdb" -n "beffroi demo" 2>/dev/null || true
+    certutil -A -d "sql:$home/.pki/nssdb" -n "beffroi demo" -t C,, -i "$PKI_DIR/ca.pem"
+    if am_root; then options+=(--no-sandbox); fi
+    HOME=$home XDG_CONFIG_HOME=$home/config setsid chromium --user-data-dir="$home/profile" --no-first-run --disable-sync \
+        --disable-background-networking --disable-component-update "${options[@]}" "$MAIRIE_URL" "$AGENDA_URL" "$SONDAGE_URL" \
+        >"$LOG_DIR/browser.log" 2>&1 </dev/null 8>&- 9>&- &
+    disown
+}
+
 # --- stopping and looking -------------------------------------------------------------------------------------------
 demo_stop_quietly() {
     local name i names=''
@@ -493,7 +564,8 @@ demo_status() {
 # Stays until Ctrl-C; says so when a process ends by itself.
 demo_watch() {
     local name told=' '
-    trap 'trap "" INT TERM HUP; say ""; say "Stopping …"; demo_lock; demo_stop; exit 0' INT TERM HUP
+    # The words come late or not at all when the terminal is gone: the stopping does not depend on them.
+    trap 'trap "" INT TERM HUP PIPE; set +e; say "" 2>/dev/null; demo_lock; demo_stop; exit 0' INT TERM HUP
     say "Ctrl-C stops everything."
     while :; do
         for name in $PROCESSES; do

@@ -83,25 +83,20 @@ pg_super() {
 }
 
 # pg_database_make CLUSTER PORT DATABASE OWNER PASSWORD ROLE…: the database, its owner (who migrates) and the roles of
-# the processes. Their rights on tables come from the migrations; here they only may connect. PASSWORD is that of the
-# owner over TCP, the others have none and so cannot come in that way.
+# the processes (packaging/sql/roles.sql). Their rights on tables come from the migrations; here they only may connect.
+# PASSWORD is that of the owner over TCP; the others have none and so cannot come in that way.
 pg_database_make() {
-    local name=$1 port=$2 database=$3 owner=$4 password=$5 role roles
+    local name=$1 port=$2 database=$3 owner=$4 password=$5 role
     shift 5
-    roles=$(printf "'%s'," "$@")
     {
         printf 'SET client_min_messages = warning;\n'
-        for role in "$owner" "$@"; do
-            cat <<SQL
-SELECT 'CREATE ROLE $role LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$role') \gexec
-SQL
-        done
+        cat "$TOP/packaging/sql/roles.sql"
         cat <<SQL
 ALTER ROLE $owner PASSWORD '$password';
 SELECT 'CREATE DATABASE $database OWNER $owner' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '$database') \gexec
 REVOKE ALL ON DATABASE $database FROM PUBLIC;
-SELECT format('GRANT CONNECT ON DATABASE $database TO %I', rolname) FROM pg_roles WHERE rolname IN (${roles%,}) \gexec
 SQL
+        for role in "$@"; do printf 'GRANT CONNECT ON DATABASE %s TO %s;\n' "$database" "$role"; done
     } | pg_super "$name" "$port" postgres
     printf 'REVOKE ALL ON SCHEMA public FROM PUBLIC;\n' | pg_super "$name" "$port" "$database"
 }
