@@ -224,6 +224,13 @@ request_run(struct http_request *req)
     }
 }
 
+/* Sizes are ours and bounded: no overflow. */
+static int64_t
+transfer_time(const struct http_request *req, int64_t base, size_t size)
+{
+    return base + (int64_t)size / req->server->limits.slowest_peer * USEC_PER_SEC;
+}
+
 static enum MHD_Result
 send_reply(struct http_request *req)
 {
@@ -232,8 +239,7 @@ send_reply(struct http_request *req)
 
     req->response = NULL;
     req->phase = PHASE_SENT;
-    conn_deadline(req->conn, req->server->limits.send_time +
-                                 (int64_t)(req->reply_size / HTTP_SLOWEST_PEER) * USEC_PER_SEC);
+    conn_deadline(req->conn, transfer_time(req, req->server->limits.send_time, req->reply_size));
     result = MHD_queue_response(req->mhd, (unsigned)req->status, r);
     MHD_destroy_response(r);
     return result;
@@ -287,8 +293,7 @@ request_begin(struct http_request *req, const char *method, const char *version)
         return send_reply(req);
     }
     if (req->has_body)
-        conn_deadline(req->conn, req->server->limits.body_time +
-                                     (int64_t)(req->body.max / HTTP_SLOWEST_PEER) * USEC_PER_SEC);
+        conn_deadline(req->conn, transfer_time(req, req->server->limits.body_time, req->body.max));
     return MHD_YES;
 }
 

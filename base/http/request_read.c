@@ -238,6 +238,18 @@ read_peer(struct http_request *req, struct head *h)
     address_text(&req->client, req->client_text);
 }
 
+/* The handshake refused all others; a certificate can expire under a running connection. */
+static void
+read_certificate(struct http_request *req)
+{
+    const struct http_tls *tls = req->listener->conf.tls;
+
+    if (tls == NULL || !tls->client_required || http_client_cert_state(req) == HTTP_CERT_GOOD)
+        return;
+    refuse_later(req, 403, "client_certificate");
+    req->must_close = true;
+}
+
 void
 request_read_head(struct http_request *req, const char *method, const char *version)
 {
@@ -251,6 +263,7 @@ request_read_head(struct http_request *req, const char *method, const char *vers
     req->method_text = req->method == 0 ? "other" : req->head ? "HEAD" : arena_strdup(req->arena, method);
     read_peer(req, &h);
     read_framing(req, &h, method, version);
+    read_certificate(req);
     if (req->path == NULL)
         read_target(req, &path);
     if (req->refuse_status != 0)

@@ -53,6 +53,8 @@ limits_fill(struct http_limits *l, const struct http_limits *given)
         l->send_time = HTTP_SEND_TIME;
     if (l->stop_time == 0)
         l->stop_time = HTTP_STOP_TIME;
+    if (l->slowest_peer == 0)
+        l->slowest_peer = HTTP_SLOWEST_PEER;
     if (l->per_address == 0)
         l->per_address = HTTP_PER_ADDRESS;
 }

@@ -77,7 +77,8 @@ struct http_hooks {
     /*
      * Answers a request refused before its handler; NULL, or a hook that does not reply: problem+json. Codes:
      * 400 "malformed", "framing" (Content-Length and Transfer-Encoding), "parameter_repeated", "parameter_malformed",
-     * "parameters_too_many"; 401 "session"; 403 "csrf" (the page expired: start again); 404 "not_found";
+     * "parameters_too_many"; 401 "session"; 403 "csrf" (the page expired: start again), "client_certificate" (required
+     * and expired since the handshake); 404 "not_found";
      * 405 "method"; 413 "body_too_large"; 414 "uri_too_long"; 415 "content_type"; 431 "headers_too_large";
      * 503 "busy" (slow pool full), "unavailable" (database away). http_route() is NULL when none was found.
      */
@@ -88,11 +89,12 @@ struct http_hooks {
 struct http_limits {
     int64_t first_time;                    /* from accept to the first request line, TLS handshake included */
     int64_t header_time;                   /* from the request line to the empty line */
-    int64_t body_time;                     /* for the body, plus what its size takes at HTTP_SLOWEST_PEER */
+    int64_t body_time;                     /* for the body, plus what its size takes at slowest_peer */
     int64_t idle_time;                     /* between two requests of a connection */
-    int64_t send_time;                     /* for the answer, plus what its size takes at HTTP_SLOWEST_PEER */
+    int64_t send_time;                     /* for the answer, plus what its size takes at slowest_peer */
     int64_t stop_time;                     /* running requests are waited for this long by http_server_stop() */
     int per_address;                       /* connections of one IPv4 address or one IPv6 /64 */
+    int64_t slowest_peer;                  /* bytes per second that a peer must at least send and take */
 };
 
 struct http_server_config {

@@ -1,7 +1,7 @@
 /*
  * http_app: a program made of base/http alone, for tests/integration/test_http to knock at.
  *
- *   http_app key=value…   tls_cert, tls_key, client_ca, per_address, max_connections, threads, slow_threads,
+ *   http_app key=value…   tls_cert, tls_key, client_ca, per_address, slowest_peer, max_connections, threads, slow_threads,
  *                         slow_queue, first, header, body, idle, send, stop (milliseconds), proxy, log, pg (conninfo)
  *
  * Listeners, in this order on ports of the kernel's choice: plain IPv4, plain IPv6, and with tls_cert: TLS, TLS that
@@ -381,6 +381,7 @@ main(int argc, char **argv)
         .body_time = number(argc, argv, "body") * INT64_C(1000),   .idle_time = number(argc, argv, "idle") * INT64_C(1000),
         .send_time = number(argc, argv, "send") * INT64_C(1000),   .stop_time = number(argc, argv, "stop") * INT64_C(1000),
         .per_address = number(argc, argv, "per_address"),
+        .slowest_peer = number(argc, argv, "slowest_peer"),
     };
     const struct pg_stmts *const statements[] = { &stmts, NULL };
     const struct pg_config pg = { .conninfo = arg(argc, argv, "pg"), .stmts = statements };
