@@ -285,7 +285,7 @@ demo_configure() {
     demo_reads "$IDP_CONFIG" "$IDP2_CONFIG" "$IDP_WORKER_CONFIG"
     SAML_METADATA_URL=$IDP_BASE_URL/saml/metadata
     OIDC_ISSUER=$IDP_BASE_URL
-    BLOCK_URL=$IDP_BASE_URL/bloquer
+    BLOCK_URL=$IDP_BASE_URL/blocage
 }
 
 demo_migrate() {
@@ -400,8 +400,11 @@ JSON
 demo_town() {
     [ -n "$IDP_BIN" ] && [ -n "$MAIRIE_BIN" ] || return 0
 }
+# One active citizen, made as citizens are made (tools/demo-citizen); nothing to do when they can sign in already.
 demo_citizen() {
     [ -n "$IDP_BIN" ] && [ -n "$MAIRIE_BIN" ] || return 0
+    demo_endpoints
+    "$TOP/tools/demo-citizen" "$STATE/endpoints.env" || die "the demo's citizen could not be made (above)" "Logs: $LOG_DIR"
 }
 
 demo_services() {
