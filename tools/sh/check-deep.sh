@@ -23,12 +23,11 @@ cppcheck_all() {
 }
 
 valgrind_units() {
-    local test status=0
-    for test in "$1"/tests/test_*; do
-        [ -x "$test" ] && [ -f "$test" ] || continue
-        echo "== $test"
+    local source status=0
+    for source in tests/unit/test_*.c; do
+        echo "== $source"
         valgrind --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
-            --error-exitcode=99 --child-silent-after-fork=yes "$test" || status=1
+            --error-exitcode=99 --child-silent-after-fork=yes "$1/tests/$(basename "$source" .c)" || status=1
     done
     return "$status"
 }
