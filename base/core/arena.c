@@ -32,8 +32,8 @@
 #endif
 
 #define ALIGN       alignof(max_align_t)
-#define BLOCK_FIRST 4096u
-#define BLOCK_MOST  (256u * 1024u)
+#define BLOCK_FIRST ((size_t)4096)
+#define BLOCK_MOST  ((size_t)256 * 1024)
 
 struct block {
     struct block *next;     /* older block, NULL for the first */

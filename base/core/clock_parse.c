@@ -69,6 +69,7 @@ enum err
 utime_parse(const char *s, utime *ret)
 {
     int year, month, day, hour, minute, second, usec, offset;
+    int64_t seconds;
 
     if (!digits(&s, 4, &year) || !literal(&s, '-') || !digits(&s, 2, &month) || !literal(&s, '-') ||
         !digits(&s, 2, &day) || !literal(&s, 'T') || !digits(&s, 2, &hour) || !literal(&s, ':') ||
@@ -78,9 +79,8 @@ utime_parse(const char *s, utime *ret)
     if (month < 1 || month > 12 || day < 1 || day > civil_month_days(year, month) || hour > 23 ||
         minute > 59 || second > 59)
         return ERR_INPUT;
-    *ret = (civil_to_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset) *
-               USEC_PER_SEC +
-           usec;
+    seconds = civil_to_days(year, month, day) * 86400 + INT64_C(3600) * hour + INT64_C(60) * minute + second - offset;
+    *ret = seconds * USEC_PER_SEC + usec;
     return OK;
 }
 

@@ -84,6 +84,16 @@ rule_number(const char **s, int max, int64_t *ret)
     return *s > start && value <= max;
 }
 
+/* Takes the character when it stands there. */
+static bool
+follows(const char **s, char c)
+{
+    if (**s != c)
+        return false;
+    (*s)++;
+    return true;
+}
+
 /* [+-]hh[:mm[:ss]] in seconds */
 static bool
 rule_time(const char **s, int64_t *ret)
@@ -94,9 +104,9 @@ rule_time(const char **s, int64_t *ret)
         sign = *(*s)++ == '-' ? -1 : 1;
     if (!rule_number(s, 167, &h))
         return false;
-    if (**s == ':' && ((*s)++, !rule_number(s, 59, &m)))
+    if (follows(s, ':') && !rule_number(s, 59, &m))
         return false;
-    if (**s == ':' && ((*s)++, !rule_number(s, 59, &sec)))
+    if (follows(s, ':') && !rule_number(s, 59, &sec))
         return false;
     *ret = sign * (h * 3600 + m * 60 + sec);
     return true;
@@ -110,7 +120,7 @@ rule_change(const char **s, struct change *ret)
     if (*(*s)++ != ',' || *(*s)++ != 'M' || !rule_number(s, 12, &month) || *(*s)++ != '.' ||
         !rule_number(s, 5, &week) || *(*s)++ != '.' || !rule_number(s, 6, &day) || month < 1 || week < 1)
         return false;
-    if (**s == '/' && ((*s)++, !rule_time(s, &second)))
+    if (follows(s, '/') && !rule_time(s, &second))
         return false;
     *ret = (struct change){ (int)month, (int)week, (int)day, second };
     return true;
@@ -221,7 +231,7 @@ zone_parse(struct str file, struct zone *z)
         if ((unsigned char)index[i] >= c.type)
             return false;
         z->at[i] = big_endian(times + i * 8, 8);
-        z->offset[i] = (int32_t)big_endian(types + (unsigned char)index[i] * 6, 4);
+        z->offset[i] = (int32_t)big_endian(types + (size_t)(unsigned char)index[i] * 6, 4);
     }
     at += block_size(&c, 8);
     rule_len = file.n - at - 2;

@@ -21,7 +21,7 @@
 #include "base/core/conf-internal.h"
 #include "base/core/text.h"
 
-#define FILE_MOST    (256 * 1024)
+#define FILE_MOST    ((size_t)256 * 1024)
 #define INCLUDE_MOST 8            /* depth */
 #define VALUES_MOST  4096         /* of one list */
 
@@ -83,7 +83,7 @@ file_read(const char *path, struct buf *out, struct why *why)
     if (n < 0)
         return why_set(why, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
     if (!buf_ok(out))
-        return why_set(why, ERR_INPUT, "%s: longer than %d bytes", path, FILE_MOST);
+        return why_set(why, ERR_INPUT, "%s: longer than %zu bytes", path, FILE_MOST);
     return OK;
 }
 

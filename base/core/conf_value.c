@@ -39,7 +39,7 @@ secret_file_check(const char *file, const struct conf_place *at, struct why *why
 static bool
 is_loopback(struct str host)
 {
-    struct str rest = host, part = STR_NULL;
+    struct str rest = host;
     int64_t byte;
     size_t parts = 0;
 
@@ -48,7 +48,8 @@ is_loopback(struct str host)
     if (host.n > 10 && str_ieqs((struct str){ host.p + host.n - 10, 10 }, ".localhost"))
         return true;      /* RFC 6761 §6.3 */
     while (rest.p != NULL) {
-        part = str_split(rest, '.', &rest);
+        struct str part = str_split(rest, '.', &rest);
+
         if (str_to_i64(part, 0, 255, &byte) != OK || (parts == 0 && byte != 127))
             return false;
         parts++;

@@ -16,7 +16,7 @@
 #include "base/core/text.h"
 
 #define LINE_MOST  8192
-#define VALUE_MOST 640      /* the whole text of a struct why, and some escapes */
+#define VALUE_MOST ((size_t)640)      /* the whole text of a struct why, and some escapes */
 
 static char program_name[32] = "beffroi";
 static _Atomic int least_level = LOG_LEVEL_INFO;
