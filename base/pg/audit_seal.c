@@ -117,7 +117,7 @@ struct audit_sealer {
     atomic_bool stopping;
 };
 
-/* Seals until nothing is left for now. */
+/* Seals until nothing is left to seal. */
 static enum err
 seal_all(struct audit_sealer *s, struct why *why)
 {

@@ -51,7 +51,7 @@ check_row(struct verifying *v, const struct audit_row *row, const struct audit_c
     audit_row_digest(row, digest);
     if (!same_digest(digest, sealed))
         found(v, row->seq, c->number, "edited", "the row is not what was sealed");
-    else if (!str_eq(row->digest, sealed))
+    else if (!str_eq(row->digest, sealed))      /* lint: secret-compare: both are printed in the audit */
         found(v, row->seq, c->number, "edited", "its digest was changed");
 }
 
