@@ -26,6 +26,7 @@
 #define READ_MAX        ((size_t)64 << 10)
 #define THREADS_MAX     64
 #define TIMEOUT_DEFAULT (5 * USEC_PER_MIN)
+#define ACCEPT_PAUSE_MS 100
 #define STOP_PATIENCE   (2 * USEC_PER_SEC)     /* for peers to take their 421 */
 
 struct conn {
@@ -88,6 +89,25 @@ stopping(struct lmtp_server *s)
     return yes;
 }
 
+/* What anybody can cause by sending a mail is nobody's task. */
+static enum log_level
+level_of(enum err e)
+{
+    switch (e) {
+    case OK:
+    case ERR_INPUT:
+    case ERR_DENIED:
+    case ERR_NOT_FOUND:
+    case ERR_CONFLICT:
+        return LOG_LEVEL_INFO;
+    case ERR_UNAVAILABLE:
+        return LOG_LEVEL_WARNING;
+    case ERR_INTERNAL:
+        return LOG_LEVEL_ERROR;
+    }
+    panic("lmtp: unknown result %d", (int)e);
+}
+
 static void
 deliver(struct conn *c)
 {
@@ -100,7 +120,8 @@ deliver(struct conn *c)
 
         c->results[i] = stopping(s) ? ERR_UNAVAILABLE : s->conf.handler(&d, s->conf.arg, &why);
         if (c->results[i] != OK)
-            LOG_WARN_EV("lmtp.delivery", LF_ERR(c->results[i]), LF_WHY(&why), LF_INT("bytes", d.raw.n));
+            LOG_AT(level_of(c->results[i]), "lmtp.delivery", LF_ERR(c->results[i]), LF_WHY(&why),
+                   LF_INT("bytes", d.raw.n));
     }
 }
 
@@ -270,8 +291,14 @@ conn_accept(struct lmtp_server *s)
     int fd = accept4(s->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     struct conn *c;
 
-    if (fd < 0)
+    if (fd < 0) {
+        /* No descriptor or memory is left: poll would report the waiting peer at once, again and again. */
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            LOG_WARN_EV("lmtp.accept", LF_STR("why", strerror(errno)));
+            (void)poll(NULL, 0, ACCEPT_PAUSE_MS);
+        }
         return;
+    }
     if (s->conn_n == LMTP_CONNECTIONS_MAX) {
         if (send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL) < 0)
             LOG_WARN_EV("lmtp.full", LF_INT("connections", s->conn_n));

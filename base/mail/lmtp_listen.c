@@ -25,6 +25,15 @@ lmtp_fd_close(int *fd)
     *fd = -1;
 }
 
+static int
+fd_take(int *fd)
+{
+    int taken = *fd;
+
+    *fd = -1;
+    return taken;
+}
+
 static enum err
 failed(struct why *why, const char *what, const char *where)
 {
@@ -70,8 +79,7 @@ unix_open(const char *path, mode_t mode, struct lmtp_listener *ret, struct why *
     }
     if (chmod(path, mode) != 0 || stat(path, &st) != 0 || listen(fd, BACKLOG) != 0)
         return failed(why, "listen on", path);
-    *ret = (struct lmtp_listener){ .fd = fd, .path = mem_strdup(path), .dev = st.st_dev, .ino = st.st_ino };
-    fd = -1;
+    *ret = (struct lmtp_listener){ .fd = fd_take(&fd), .path = mem_strdup(path), .dev = st.st_dev, .ino = st.st_ino };
     return OK;
 }
 
@@ -120,10 +128,9 @@ tcp_open(const char *text, struct lmtp_listener *ret, struct why *why)
         return failed(why, "bind", text);
     if (listen(fd, BACKLOG) != 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0)
         return failed(why, "listen on", text);
-    *ret = (struct lmtp_listener){ .fd = fd };
+    *ret = (struct lmtp_listener){ .fd = fd_take(&fd) };
     ret->port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
                                                     : ((struct sockaddr_in *)&address)->sin_port);
-    fd = -1;
     return OK;
 }
 

@@ -18,9 +18,9 @@
 #define MAIL_HEADER_MAX     ((size_t)256 << 10) /* bytes of the header section */
 #define MAIL_HEADER_FIELDS  1000                /* fields in it */
 #define MAIL_PARTS_MAX      200                 /* MIME parts, and so their depth */
-#define MAIL_SUBJECT_MAX    1024                /* bytes kept */
-#define MAIL_TEXT_MAX       4096                /* bytes kept */
-#define MAIL_MESSAGE_ID_MAX 512                 /* longer counts as absent */
+#define MAIL_SUBJECT_MAX    ((size_t)1024)      /* bytes kept */
+#define MAIL_TEXT_MAX       ((size_t)4096)      /* bytes kept */
+#define MAIL_MESSAGE_ID_MAX ((size_t)512)       /* longer counts as absent */
 
 /* --- in ---------------------------------------------------------------------------------------------- */
 enum mail_dmarc { MAIL_DMARC_NONE, MAIL_DMARC_FAIL, MAIL_DMARC_PASS };

@@ -90,8 +90,11 @@ static void
 q_read(struct str text, struct buf *out)
 {
     for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == '=' && text.n - i > 2 && hex_value(text.p[i + 1]) >= 0 && hex_value(text.p[i + 2]) >= 0) {
-            buf_addc(out, (char)(hex_value(text.p[i + 1]) << 4 | hex_value(text.p[i + 2])));
+        int high = text.n - i > 2 ? hex_value(text.p[i + 1]) : -1;
+        int low = text.n - i > 2 ? hex_value(text.p[i + 2]) : -1;
+
+        if (text.p[i] == '=' && high >= 0 && low >= 0) {
+            buf_addc(out, (char)(high * 16 + low));
             i += 2;
         } else {
             buf_addc(out, text.p[i] == '_' ? ' ' : text.p[i]);
@@ -108,7 +111,7 @@ mail_charset_decode(struct str in, const char *charset, struct buf *out)
     if (in.n == 0)
         return;
     if (charset != NULL && strcasecmp(charset, "utf-8") != 0 &&
-        (cd = g_mime_iconv_open("utf-8", charset)) != (iconv_t)-1) {
+        (cd = g_mime_iconv_open("utf-8", charset)) != (iconv_t)-1) {   /* NOLINT(performance-no-int-to-ptr): iconv(3) */
         utf8 = g_mime_iconv_strndup(cd, in.p, in.n);
         g_mime_iconv_close(cd);
     }

@@ -287,6 +287,22 @@ test_pipelining(void **state)
     assert_string_equal(w->kept[1].raw, "2\r\n");
 }
 
+/* A peer that sends and sends before it reads: replies wait in bounded memory, none is lost. */
+static void
+test_pipelining_without_reading(void **state)
+{
+    struct world *w = *state;
+
+    greet(w->fd);
+    for (int i = 0; i < 10000; i++)
+        puts_to(w->fd, "NOOP\r\n");
+    puts_to(w->fd, ONE "x\r\n.\r\n");
+    for (int i = 0; i < 10000; i++)
+        expect(w->fd, "250 2.0.0 ok\r\n");
+    expect(w->fd, ONE_OK TAKEN);
+    assert_int_equal(w->n, 1);
+}
+
 static void
 test_byte_by_byte(void **state)
 {
@@ -761,7 +777,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_delivers), T(test_null_return_path), T(test_reply_per_recipient), T(test_results_as_replies),
-        T(test_pipelining), T(test_byte_by_byte), T(test_dots), T(test_only_crlf_dot_crlf_ends),
+        T(test_pipelining), T(test_pipelining_without_reading), T(test_byte_by_byte), T(test_dots), T(test_only_crlf_dot_crlf_ends),
         T(test_nul_in_message_is_a_byte), T(test_size_announced), T(test_size_met), T(test_long_line),
         T(test_many_recipients), T(test_too_many_bad_commands), T(test_too_many_connections),
         T(test_too_many_messages_in_memory), T(test_refusals), T(test_paths), T(test_bare_line_ends_in_commands),
