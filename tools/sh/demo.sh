@@ -300,10 +300,10 @@ command_failed() {
 
 # A real MTA of our own: mail from outside, mail from us, and the way from it to the worker.
 demo_mail_start() {
-    "$TOP/tools/mta" prepare --dir "$MAIL_DIR/mta" --in-port "$SMTP_IN_PORT" --aligned-port "$SMTP_ALIGNED_PORT" \
+    "$TOP/tools/mta" prepare --dir "$STATE/mta" --in-port "$SMTP_IN_PORT" --aligned-port "$SMTP_ALIGNED_PORT" \
         --submit-port "$SMTP_OUT_PORT" --lmtp "$MAIL_LMTP_LISTEN" --out-dir "$MAIL_OUT_DIR" --address "$MAIL_IN_ADDRESS" \
         --authserv-id "$MAIL_AUTHSERV_ID" --user "$DEMO_USER"
-    proc_start mta "$(find "$MAIL_DIR/mta" -maxdepth 1 -name '*.conf' | sort)" "$MAIL_DIR/mta/mta-run"
+    proc_start mta "$(find "$STATE/mta" -maxdepth 1 -name '*.conf' | sort)" "$STATE/mta/mta-run"
     proc_wait_ready mta "$SMTP_IN_PORT"
     proc_wait_ready mta "$SMTP_OUT_PORT"
 }
