@@ -41,6 +41,18 @@ struct sig_alg_row {
 };
 extern const struct sig_alg_row sig_alg_rows[SIG_ALG_COUNT];
 
+/* For what const does not promise: the cache of contexts, and the session with a token. */
+static inline struct key *
+key_mutable(const struct key *k)
+{
+    const union {
+        const struct key *given;
+        struct key *same;
+    } u = { k };
+
+    return u.same;
+}
+
 /* Takes pkey over (also on failure). Checks the allow-list: ERR_DENIED when it is not in it. */
 MUST_USE enum err key_from_evp(EVP_PKEY *pkey, bool has_private, enum key_purpose purpose, struct key **ret,
                                struct why *why);
@@ -55,7 +67,8 @@ MUST_USE enum err key_sign_any(struct key *k, enum sig_alg alg, struct str messa
 /* SHA-256 of the JWK's required members (RFC 7638), base64url. */
 void jwk_thumbprint(const struct key *k, char out[KEY_THUMBPRINT_LEN + 1]);
 
-/* Writes a new file of mode 0400 whole or not at all, synced; ERR_CONFLICT when path exists. */
-MUST_USE enum err private_file_create(const char *path, struct str content, struct why *why);
+/* Writes a new file of mode 0400 whole or not at all, synced; ERR_CONFLICT when path exists. for_folder_owner: root gives
+ * it to the owner of the folder, who could not read it otherwise. */
+MUST_USE enum err private_file_create(const char *path, struct str content, bool for_folder_owner, struct why *why);
 
 #endif

@@ -44,7 +44,7 @@ rsa_check(const EVP_PKEY *pkey, struct why *why)
 }
 
 static enum err
-ec_check(const EVP_PKEY *pkey, enum key_alg *ret_alg, struct why *why)
+ec_check(EVP_PKEY *pkey, enum key_alg *ret_alg, struct why *why)
 {
     AUTO(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = NULL;
     char group[32] = "";
@@ -62,7 +62,7 @@ ec_check(const EVP_PKEY *pkey, enum key_alg *ret_alg, struct why *why)
         alg = KEY_P384;
     else
         return why_set(why, ERR_DENIED, "EC key on curve %s (allowed: P-256, P-384)", group);
-    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, (EVP_PKEY *)(uintptr_t)pkey, NULL);
+    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
     if (ctx == NULL || EVP_PKEY_public_check(ctx) != 1)
         return ossl_why(why, ERR_DENIED, "EC point is not valid");
     *ret_alg = alg;
@@ -70,7 +70,7 @@ ec_check(const EVP_PKEY *pkey, enum key_alg *ret_alg, struct why *why)
 }
 
 static enum err
-allow_list_check(const EVP_PKEY *pkey, enum key_alg *ret_alg, struct why *why)
+allow_list_check(EVP_PKEY *pkey, enum key_alg *ret_alg, struct why *why)
 {
     enum err e;
 
@@ -111,7 +111,7 @@ key_from_evp(EVP_PKEY *pkey, bool has_private, enum key_purpose purpose, struct 
 {
     AUTO(EVP_PKEY_freep) EVP_PKEY *owned = pkey;
     AUTO(key_freep) struct key *k = NULL;
-    enum key_alg alg;
+    enum key_alg alg = KEY_RSA;
     enum err e;
 
     if ((e = allow_list_check(owned, &alg, why)) != OK)

@@ -145,7 +145,7 @@ key_self_certificate(const struct key *k, const char *common_name, utime not_bef
     if ((e = tbs_write(k, common_name, not_before, not_after, &tbs)) != OK)
         return why_set(why, e, "certificate dates out of range");
     buf_addc(&sig, 0);                                           /* BIT STRING: no unused bits */
-    if ((e = key_sign_any((struct key *)(uintptr_t)k, key_default_alg(k), buf_view(&tbs), false, &sig, why)) != OK)
+    if ((e = key_sign_any(key_mutable(k), key_default_alg(k), buf_view(&tbs), false, &sig, why)) != OK)
         return e;
     buf_add_str(&tbs, algorithm_identifier(k->alg));
     der_add(&tbs, DER_BIT_STRING, buf_view(&sig));

@@ -102,5 +102,5 @@ key_save(const struct key *k, const char *path, struct why *why)
     if (bio == NULL || PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, NULL, NULL, 0, NULL, NULL) != 1 ||
         (n = BIO_get_mem_data(bio, &pem)) <= 0)
         return ossl_why(why, ERR_INTERNAL, "PEM");
-    return private_file_create(path, str_from(pem, (size_t)n), why);
+    return private_file_create(path, str_from(pem, (size_t)n), false, why);
 }

@@ -39,8 +39,7 @@ ctx_prepare(const struct key *k, enum sig_alg alg, bool sign, EVP_PKEY_CTX **ret
 static enum err
 ctx_get(const struct key *k, enum sig_alg alg, bool sign, EVP_PKEY_CTX **ret, struct why *why)
 {
-    struct key *mutable = (struct key *)(uintptr_t)k;     /* a cache: not part of what const promises */
-    _Atomic(EVP_PKEY_CTX *) *slot = sign ? &mutable->sign_ctx[alg] : &mutable->verify_ctx[alg];
+    _Atomic(EVP_PKEY_CTX *) *slot = sign ? &key_mutable(k)->sign_ctx[alg] : &key_mutable(k)->verify_ctx[alg];
     EVP_PKEY_CTX *prepared = atomic_load(slot), *copy;
     enum err e;
 

@@ -2,7 +2,8 @@
  * keyring: versioned symmetric keys in a folder (seal.h), read once at start.
  *
  * What bites: the folder itself must not be writable by group or others, or somebody could add a "next version"; two
- * rotations at the same time cannot both win (private_file_create() never replaces).
+ * rotations at the same time cannot both win (private_file_create() never replaces). Root, whose commands run beside the
+ * service, takes anybody's folder as secret_read_file() does, and a key that root adds belongs to the folder's owner.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -47,7 +48,7 @@ folder_open(const char *folder, DIR **ret, struct why *why)
                        "%s: %s", folder, strerror(errno));
     if (fstat(dirfd(dir), &st) != 0)
         return why_set(why, ERR_UNAVAILABLE, "%s: %s", folder, strerror(errno));
-    if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    if ((st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return why_set(why, ERR_DENIED, "%s: owned by somebody else, or others may write in it", folder);
     *ret = TAKE(dir);
     return OK;
@@ -64,6 +65,7 @@ folder_scan(const char *folder, bool found[KEYRING_VERSION_MAX + 1], int *ret_hi
 
     if ((e = folder_open(folder, &dir, why)) != OK)
         return e;
+    CHECK(dir != NULL);
     while (errno = 0, (entry = readdir(dir)) != NULL) {
         const int version = version_parse(entry->d_name);
 
@@ -147,14 +149,14 @@ version_create(const char *folder, int version, struct why *why)
     secret_random(&key, RING_KEY_LEN);
     hex_encode(&text, key.data, key.len);
     buf_addc(&text, '\n');
-    return private_file_create(path, buf_view(&text), why);
+    return private_file_create(path, buf_view(&text), true, why);
 }
 
 enum err
 keyring_create(const char *folder, struct why *why)
 {
     bool found[KEYRING_VERSION_MAX + 1] = { false };
-    int highest;
+    int highest = 0;
     enum err e;
 
     if (mkdir(folder, 0700) != 0 && errno != EEXIST)
@@ -170,7 +172,7 @@ enum err
 keyring_rotate(const char *folder, struct why *why)
 {
     bool found[KEYRING_VERSION_MAX + 1] = { false };
-    int highest;
+    int highest = 0;
     enum err e;
 
     if ((e = folder_scan(folder, found, &highest, why)) != OK)

@@ -12,7 +12,7 @@
 #include "base/crypto/password.h"
 
 #define MEMORY_KIB_MIN 8
-#define MEMORY_KIB_MAX (1024 * 1024)
+#define MEMORY_KIB_MAX 1048576
 #define PASSES_MIN 1
 #define PASSES_MAX 64
 

@@ -74,11 +74,11 @@ module_get(const char *path, struct token_module **ret, struct why *why)
     for (m = modules; m != NULL; m = m->next)
         if (strcmp(m->path, path) == 0 && m->pid == getpid())
             break;
-    if (m == NULL && (e = module_open(path, &m, why)) == OK) {
+    if (m == NULL && (e = module_open(path, &m, why)) == OK && m != NULL) {
         m->next = modules;
         modules = m;
     }
-    if (e == OK) {
+    if (m != NULL) {
         m->refs++;
         *ret = m;
     }
@@ -114,6 +114,7 @@ static enum err
 uri_parse(const char *text, P11KitUri **ret, struct why *why)
 {
     AUTO(p11_kit_uri_freep) P11KitUri *uri = p11_kit_uri_new();
+    static const CK_OBJECT_CLASS private_key = CKO_PRIVATE_KEY;
     const CK_ATTRIBUTE *class;
     int rc;
 
@@ -128,8 +129,8 @@ uri_parse(const char *text, P11KitUri **ret, struct why *why)
     if (p11_kit_uri_get_pin_source(uri) == NULL || p11_kit_uri_get_module_path(uri) == NULL)
         return why_set(why, ERR_INPUT, "PKCS#11 uri without module-path or pin-source");
     class = p11_kit_uri_get_attribute(uri, CKA_CLASS);
-    if (class != NULL && (class->ulValueLen != sizeof(CK_OBJECT_CLASS) ||
-                          memcmp(class->pValue, &(CK_OBJECT_CLASS){ CKO_PRIVATE_KEY }, class->ulValueLen) != 0))
+    if (class != NULL && (class->ulValueLen != sizeof(private_key) ||
+                          memcmp(class->pValue, &private_key, sizeof(private_key)) != 0))
         return why_set(why, ERR_INPUT, "PKCS#11 uri of something else than a private key");
     if (p11_kit_uri_get_attribute(uri, CKA_ID) == NULL && p11_kit_uri_get_attribute(uri, CKA_LABEL) == NULL)
         return why_set(why, ERR_INPUT, "PKCS#11 uri without object or id");

@@ -10,7 +10,7 @@
 
 #include "base/core/secret.h"
 
-#define SEAL_PLAIN_MAX (16 * 1024 * 1024)
+#define SEAL_PLAIN_MAX ((size_t)16 * 1024 * 1024)
 
 /* --- HPKE ---------------------------------------------------------------------------------------- */
 struct key;
@@ -30,10 +30,14 @@ MUST_USE enum err seal_open(const struct key *recipient, struct str info, struct
  * stops the load. */
 struct keyring;
 #define KEYRING_VERSION_MAX 255
-/* ERR_NOT_FOUND: no folder, or no key in it; ERR_DENIED: owner or mode; ERR_INPUT: a file that is not a key. */
+/* ERR_NOT_FOUND: no folder, or no key in it; ERR_DENIED: owner or mode (of the folder too: nobody else may write in it);
+ * ERR_INPUT: a file that is not a key. */
 MUST_USE enum err keyring_load(const char *folder, struct keyring **ret, struct why *why);
-MUST_USE enum err keyring_create(const char *folder, struct why *why);        /* makes v1; ERR_CONFLICT if there */
-MUST_USE enum err keyring_rotate(const char *folder, struct why *why);        /* adds the next version */
+/* Makes the folder (0700) when absent, and v1 in it; ERR_CONFLICT: there are keys already. Root's keys are given to the
+ * owner of the folder. */
+MUST_USE enum err keyring_create(const char *folder, struct why *why);
+/* Adds the next version. Running processes use it after their next keyring_load(). */
+MUST_USE enum err keyring_rotate(const char *folder, struct why *why);
 void keyring_free(struct keyring *k);
 DEFINE_FREEP(struct keyring, keyring_free)
 int keyring_current(const struct keyring *k);

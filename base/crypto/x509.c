@@ -106,7 +106,7 @@ x509_read(struct str der, struct x509_cert *ret, struct why *why)
     if (serial_read(x, &cert.serial) != OK || spki_read(x, &cert.spki) != OK)
         return ossl_why(why, ERR_INPUT, "certificate serial number or key");
     *ret = cert;
-    cert = (struct x509_cert){ .not_before = 0 };      /* moved */
+    cert.spki.data = cert.subject.data = cert.issuer.data = cert.serial.data = NULL;      /* moved */
     return OK;
 }
 
@@ -142,7 +142,7 @@ x509_pem_decode(struct str pem, struct buf *out, struct why *why)
     unsigned char *der = NULL;
     long n = 0;
 
-    if (pem.n > 4 * X509_DER_MAX || (bio = BIO_new_mem_buf(str_bytes(pem), (int)pem.n)) == NULL)
+    if (pem.n > (size_t)4 * X509_DER_MAX || (bio = BIO_new_mem_buf(str_bytes(pem), (int)pem.n)) == NULL)
         return why_set(why, ERR_INPUT, "PEM text too long");
     if (PEM_bytes_read_bio(&der, &n, NULL, PEM_STRING_X509, bio, NULL, NULL) != 1)
         return ossl_why(why, ERR_INPUT, "no certificate in the PEM text");

@@ -123,6 +123,43 @@ test_untrustworthy(void **state)
     assert_int_equal(keyring_rotate(s->ring, NULL), ERR_CONFLICT);
 }
 
+/* An administrator rotates as root beside a service with a user of its own: that user must still be able to read. */
+static void
+test_root_rotates_for_the_owner(void **state)
+{
+    struct ring_state *s = *state;
+    struct keyring *k = NULL;
+    char path[2 * TEST_FOLDER_MAX];
+    struct stat st;
+    int status = -1;
+    pid_t child;
+
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chmod(s->folder, 0755), 0);
+    assert_int_equal(mkdir(s->ring, 0700), 0);
+    assert_int_equal(chown(s->ring, 65534, 65534), 0);
+    assert_int_equal(keyring_create(s->ring, NULL), OK);
+    assert_int_equal(keyring_rotate(s->ring, NULL), OK);
+    (void)snprintf(path, sizeof(path), "%s/v2", s->ring);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_uid, 65534);
+    assert_int_equal(st.st_mode & 07777, 0400);
+    assert_int_equal(keyring_load(s->ring, &k, NULL), OK);      /* root */
+    keyring_free(k);
+    for (uid_t uid = 65533; uid <= 65534; uid++) {              /* a stranger, then the owner */
+        if ((child = fork()) == 0) {
+            struct keyring *mine = NULL;
+
+            if (setgid(uid) != 0 || setuid(uid) != 0)
+                _exit(3);
+            _exit(keyring_load(s->ring, &mine, NULL) == (uid == 65534 ? OK : ERR_DENIED) ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+}
+
 static void
 test_mac(void **state)
 {
@@ -207,6 +244,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_create_and_rotate, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_untrustworthy, ring_setup, ring_teardown),
+        cmocka_unit_test_setup_teardown(test_root_rotates_for_the_owner, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_mac, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_column, ring_setup, ring_teardown),
     };
