@@ -252,6 +252,37 @@ owner_role_suffices(void **state)
     assert_int_equal(operator_count("SELECT count(*) FROM pg_tables WHERE schemaname = 'm' AND tableowner <> 'idp_owner'"), 0);
 }
 
+/* The tree's own migrations, as their owners, twice; and what each process may do afterwards. */
+static void
+shared_migrations_apply(void **state)
+{
+    static const char *const schemas[] = { "idp", "mairie" };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(schemas); i++) {
+        char folder[600], more[60], conninfo[700], sql[200];
+        struct stat st;
+
+        (void)snprintf(folder, sizeof(folder), "%s/migrations/%s", SOURCE_DIR, schemas[i]);
+        if (stat(folder, &st) != 0)
+            continue;
+        (void)snprintf(sql, sizeof(sql), "DROP SCHEMA IF EXISTS %s CASCADE; GRANT CREATE ON DATABASE test TO %s_owner",
+                       schemas[i], schemas[i]);
+        operator_run(sql, NULL, 0);
+        (void)snprintf(more, sizeof(more), "user=%s_owner", schemas[i]);
+        test_conninfo(more, conninfo, sizeof(conninfo));
+        assert_ok(migrate_run(conninfo, schemas[i], folder, false, &f->report, &f->why), &f->why);
+        assert_true(f->report.to > 0);
+        assert_ok(migrate_run(conninfo, schemas[i], folder, false, &f->report, &f->why), &f->why);
+        assert_int_equal(f->report.from, f->report.to);
+        (void)snprintf(sql, sizeof(sql),
+                       "SELECT (has_schema_privilege('%s_web', '%s', 'USAGE')"
+                       " AND has_table_privilege('%s_web', '%s.schema_version', 'SELECT'))::int", schemas[i],
+                       schemas[i], schemas[i], schemas[i]);
+        assert_int_equal(operator_count(sql), 1);
+    }
+}
+
 struct migrator {
     struct fixture *f;
     struct migrate_report report;
@@ -321,7 +352,7 @@ main(void)
         T(applies_once_and_records), T(refuses_what_changed), T(refuses_a_newer_database),
         T(refuses_malformed_folders), T(failing_file_leaves_nothing_and_says_where),
         T(file_that_ends_its_transaction_is_not_recorded), T(roles_of_the_schema_may_read_the_version),
-        T(owner_role_suffices), T(migrators_wait_for_each_other), T(programs_see_the_version),
+        T(owner_role_suffices), T(shared_migrations_apply), T(migrators_wait_for_each_other), T(programs_see_the_version),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
