@@ -216,11 +216,22 @@ for line in 'Return-path: <activation@test.localhost>' 'Envelope-to: jeanne@clie
 done
 pass "what we send becomes one file"
 
+# --- what comes back ----------------------------------------------------------------------------------------------
+: >"$WORK/in/gone"
+letter nobody | sent 250 "mail for somebody who is gone" "$IN" jeanne@client.test "$ADDRESS"
+until_true 20 out_is 2 || fail "550 on LMTP does not become a bounce of this server"
+rm "$WORK/in/gone"
+grep -l '^Envelope-to: jeanne@client.test' "$WORK"/out/*.eml | xargs grep -l '^Return-path: <>' | xargs grep -q 'no such recipient' ||
+    fail "the bounce is not one"
+queue_is 0 || fail "something is left in the queue after the bounce"
+pass "550 comes back as a bounce, by this server and no other"
+
 # --- a Unix socket, and an end ------------------------------------------------------------------------------------
 sink_stop
 LMTP=unix:$WORK/lmtp.sock
 mta stop
 if "$TOP/tools/mta" status --dir "$WORK/mta" >/dev/null; then fail "the server runs after stop"; fi
+[ ! -s "$WORK/mta/daemon.out" ] || { cat "$WORK/mta/daemon.out"; fail "the server complained"; }
 mta start >/dev/null
 letter unix | sent 250 "mail for the Unix socket" "$IN" jeanne@client.test "$ADDRESS"
 sleep 1.5

@@ -3,7 +3,8 @@
  *
  *   mail_tool sink LISTEN DIR [AUTHSERV_ID]   takes mail over LMTP until SIGTERM; each delivery becomes DIR/N.raw and
  *                                             DIR/N.seen (what mail_parse says, one "name value" per line, .seen last).
- *                                             While DIR/away exists it answers as if the database were away.
+ *                                             While DIR/away exists it answers as if the database were away, while
+ *                                             DIR/gone exists as if there were no such recipient.
  *   mail_tool send URL FROM TO MESSAGE-ID     builds a message (text on standard input) and sends it;
  *                                             exit status 0: taken, 1: later, 2: refused
  */
@@ -36,20 +37,27 @@ create(const struct sink *s, int n, const char *suffix)
     return f;
 }
 
+static bool
+told(const struct sink *s, const char *word)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", s->dir, word);
+    return access(path, F_OK) == 0;
+}
+
 static enum err
 take(const struct lmtp_delivery *d, void *arg, struct why *why)
 {
     struct sink *s = arg;
     AUTO(arena_freep) struct arena *a = arena_new(64 << 10);
     struct mail_message m;
-    char away[512];
     FILE *f;
     enum err e;
     int n;
 
-    (void)snprintf(away, sizeof(away), "%s/away", s->dir);
-    if (access(away, F_OK) == 0)
-        return why_set(why, ERR_UNAVAILABLE, "as the test said");
+    if (told(s, "away") || told(s, "gone"))
+        return why_set(why, told(s, "away") ? ERR_UNAVAILABLE : ERR_NOT_FOUND, "as the test said");
     if ((e = mail_parse(d->raw, d->return_path, s->authserv_id, a, &m, why)) != OK)
         return e;
     CHECK(pthread_mutex_lock(&s->mutex) == 0);
