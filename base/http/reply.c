@@ -89,6 +89,10 @@ http_csp_form_action(struct http_request *req, const char *origin)
 {
     char clean[280];
 
+    if (strcmp(origin, "https:") == 0) {
+        req->form_action = arena_printf(req->arena, "%s https:", req->form_action);
+        return;
+    }
     if (!origin_of(origin, clean, sizeof(clean))) {
         LOG_WARN_EV("http.form_action_refused", LF_STR("origin", origin));
         return;

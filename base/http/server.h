@@ -176,7 +176,8 @@ void http_cookie_clear(struct http_request *req, const char *name);
  * visible ASCII or UTF-8 without line breaks turns the reply into 500. */
 void http_header_add(struct http_request *req, const char *name, const char *value);
 /* One more source for form-action of this answer's policy (the ACS of a SAML answer, a client's redirect_uri): a whole
- * URL or an origin; scheme, host and port of it are used. Chromium checks redirects after a form's POST too. */
+ * URL or an origin; scheme, host and port of it are used. "https:" lets any https address through, for a page whose only
+ * form is written by us and whose service may send the browser on: Chromium checks redirects after a form's POST too. */
 void http_csp_form_action(struct http_request *req, const char *origin);
 
 void http_reply(struct http_request *req, int status, const char *content_type, struct str body); /* body is copied */
