@@ -4,14 +4,6 @@
 
 #include "idp/services/services.h"
 
-struct service_row {
-    int32_t id;
-    enum service_kind kind;
-    const char *name, *family, *label_fr, *label_en, *policy;
-    bool active;
-    struct str document;
-    int64_t version;
-};
 const char *service_kind_name(enum service_kind kind);
 
 /* Highest version in the table, 0 when empty. */

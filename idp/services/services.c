@@ -421,3 +421,9 @@ services_set_state(struct pg *pg, enum service_kind kind, const char *name, cons
         return e;
     return wait_nodes(pg, p.version, timeout, why);
 }
+
+enum err
+services_list(struct pg *pg, void (*each)(const struct service_row *row, void *arg), void *arg, struct why *why)
+{
+    return services_store_all(pg, each, arg, why);
+}

@@ -72,9 +72,23 @@ struct service_draft {
  * (at most timeout; ERR_UNAVAILABLE names the node that lags). ERR_CONFLICT: exists and replace is false. */
 MUST_USE enum err services_put(struct pg *pg, const struct service_draft *draft, bool replace, const char *actor,
                                utime now, int64_t timeout, int32_t *ret_id, struct why *why);
-/* state: "active" or "suspended"; same waiting. */
+/* state: "active", "suspended", or "removed": gone from lists, and put again as if it were new; its identifiers and
+ * history stay. Same waiting. */
 MUST_USE enum err services_set_state(struct pg *pg, enum service_kind kind, const char *name, const char *state,
                                      const char *actor, utime now, int64_t timeout, struct why *why);
+
+/* The table as it stands, for the operator's commands. The row is valid during the call. */
+struct service_row {
+    int32_t id;
+    enum service_kind kind;
+    const char *name, *family, *label_fr, *label_en, *policy;
+    const char *state;
+    bool active;
+    struct str document;
+    int64_t version;
+};
+MUST_USE enum err services_list(struct pg *pg, void (*each)(const struct service_row *row, void *arg), void *arg,
+                                struct why *why);
 
 /* Applies the release policy: keeps of authz what this service may see. Returns the number kept; items point into in. */
 size_t service_release_authz(const struct service *sv, const struct str *in, size_t n, struct str *out);

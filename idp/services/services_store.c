@@ -70,7 +70,7 @@ services_store_all(struct pg *pg, void (*each)(const struct service_row *row, vo
             .id = (int32_t)pg_i64(r, i, 0),
             .kind = strcmp(pg_text(r, i, 1), "saml") == 0 ? SERVICE_SAML : SERVICE_OIDC,
             .name = pg_text(r, i, 2), .family = pg_text(r, i, 3), .label_fr = pg_text(r, i, 4),
-            .label_en = pg_text(r, i, 5), .active = strcmp(pg_text(r, i, 6), "active") == 0,
+            .label_en = pg_text(r, i, 5), .state = pg_text(r, i, 6), .active = strcmp(pg_text(r, i, 6), "active") == 0,
             .document = pg_str(r, i, 7), .policy = pg_text(r, i, 8), .version = pg_i64(r, i, 9),
         };
         each(&row, arg);

@@ -79,6 +79,17 @@ answer_fill(struct http_request *req, const struct signon_request *rq, const str
     ret->authz = authz;
     ret->nauthz = service_release_authz(rq->service, row->authz, row->nauthz, authz);
     ret->town = "";
+    ret->pairwise = "";
+    if (rq->service->release.pairwise_attribute && rq->transient_id == NULL)
+        ret->pairwise = row->name_id;
+    else if (rq->service->release.pairwise_attribute) {
+        char value[PAIRWISE_LEN + 1];
+
+        e = pairwise_ensure(http_pg(req), idp->pair, row->account_id, rq->service->family, now, value, why);
+        if (e != OK)
+            return e;
+        ret->pairwise = arena_strdup(http_arena(req), value);
+    }
     if (rq->service->release.town) {
         struct account account;
 
@@ -203,5 +214,5 @@ signon_ask(struct http_request *req, const char *dialect, const struct signon_re
         idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
         return;
     }
-    http_reply_redirect(req, arena_printf(a, "%s/signon/%s", http_base_url(req), id));
+    http_reply_redirect(req, arena_printf(a, "%s/signon/%s%s", http_base_url(req), id, rq->passive ? "/go" : ""));
 }

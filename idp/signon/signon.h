@@ -59,6 +59,7 @@ enum signon_outcome {
 struct signon_answer {
     char account_id[37];
     const char *name_id;                /* pairwise or the transient given; in the arena */
+    const char *pairwise;               /* the pairwise identifier too, where release.pairwise_attribute; else "" */
     const char *session_index;          /* unique per answer, random */
     enum signon_method method;
     utime auth_time;
@@ -73,7 +74,8 @@ MUST_USE enum err signon_decide(struct http_request *req, const struct signon_re
                                 enum signon_outcome *ret_outcome, struct signon_answer *ret, struct why *why);
 
 /* Stores the flow and replies with a redirect to the sign-in page. state: the dialect's own words, given back to
- * resume(). */
+ * resume(). A passive request goes to resume() at once, without a page: for a cross-site POST, to which browsers do not
+ * give our cookie. */
 void signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state);
 
 struct signon_dialect {

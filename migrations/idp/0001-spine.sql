@@ -195,7 +195,7 @@ CREATE TABLE service (
     family      text NOT NULL CHECK (family ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
     label_fr    text NOT NULL,
     label_en    text NOT NULL,
-    state       text NOT NULL CHECK (state IN ('active', 'suspended')),
+    state       text NOT NULL CHECK (state IN ('active', 'suspended', 'removed')),
     document    bytea NOT NULL,
     policy      jsonb NOT NULL,
     version     bigint NOT NULL DEFAULT nextval('service_version'),
