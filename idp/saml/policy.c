@@ -113,20 +113,26 @@ read_attributes(const json_t *value, struct saml_sp *sp, struct why *why)
     return OK;
 }
 
-/* Same rule as the column service.family. */
+bool
+saml_family_is_good(const char *family)
+{
+    size_t i;
+
+    for (i = 0; family[i] != 0; i++)
+        if (!((family[i] >= 'a' && family[i] <= 'z') || (family[i] >= '0' && family[i] <= '9') ||
+              (i > 0 && strchr("._-", family[i]) != NULL)))
+            return false;
+    return i >= 1 && i <= 63;
+}
+
 static enum err
 read_family(const json_t *value, struct saml_sp *sp, struct why *why)
 {
-    const char *f = json_string_value(value);
-    size_t i, n = f == NULL ? 0 : strlen(f);
+    const char *family = json_string_value(value);
 
-    for (i = 0; i < n; i++)
-        if (!((f[i] >= 'a' && f[i] <= 'z') || (f[i] >= '0' && f[i] <= '9') ||
-              (i > 0 && strchr("._-", f[i]) != NULL)))
-            return wrong("family", "lower-case letters, digits, '.', '_', '-'", why);
-    if (n == 0 || n > 63)
-        return wrong("family", "a name of 1 to 63 characters", why);
-    sp->policy.family = arena_strdup(sp->arena, f);
+    if (family == NULL || !saml_family_is_good(family))
+        return wrong("family", "1 to 63 lower-case letters, digits, '.', '_', '-'", why);
+    sp->policy.family = arena_strdup(sp->arena, family);
     return OK;
 }
 
@@ -154,6 +160,12 @@ read_allow_http(const json_t *value, struct saml_sp *sp, struct why *why)
     return read_bool(value, "allow_http", &sp->policy.allow_http, why);
 }
 
+static enum err
+read_allow_private(const json_t *value, struct saml_sp *sp, struct why *why)
+{
+    return read_bool(value, "allow_private", &sp->policy.allow_private, why);
+}
+
 static const struct {
     const char *key;
     policy_reader read;
@@ -168,6 +180,7 @@ static const struct {
     {"label_en", read_label_en},
     {"allow_unsolicited", read_allow_unsolicited},
     {"allow_http", read_allow_http},
+    {"allow_private", read_allow_private},
 };
 
 static enum err
@@ -211,5 +224,7 @@ saml_policy_read(const char *json, struct saml_sp *sp, struct why *why)
     json_object_foreach(root, key, value)
         if ((e = read_key_value(key, value, sp, why)) != OK)
             return e;
+    if (sp->want_assertions_signed) /* metadata ask for it: a signature around it alone would not do */
+        sp->policy.sign |= SAML_SIGN_ASSERTION;
     return check_possible(sp, why);
 }

@@ -37,6 +37,7 @@ struct saml_policy {
     enum saml_sign sign;              /* default: the assertion */
     bool allow_unsolicited;           /* default: no */
     bool allow_http;                  /* addresses without TLS; default: no */
+    bool allow_private;               /* its logout address may be a private one; default: no */
     const char *family, *label_fr, *label_en; /* NULL: not said */
 };
 
@@ -71,6 +72,9 @@ MUST_USE enum err saml_metadata_verify(struct str metadata, const struct saml_ke
 /* The operator's policy, JSON object; unknown keys and wrong types are refused by name. Fills sp->policy, and refuses
  * what the metadata cannot fulfil (encrypt without a usable key, signed requests without one). */
 MUST_USE enum err saml_policy_read(const char *json, struct saml_sp *sp, struct why *why);
+
+/* The rule of the column service.family: 1 to 63 of a-z, 0-9, and '.', '_', '-' but in front. */
+bool saml_family_is_good(const char *family);
 
 /* Endpoint of SingleLogoutService with this binding, NULL when there is none. */
 const struct saml_endpoint *saml_sp_slo(const struct saml_sp *sp, enum saml_binding binding);
