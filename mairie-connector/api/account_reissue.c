@@ -1,0 +1,88 @@
+/* POST /v1/accounts/{handle}/reissue: new codes, the old ones dead the same second (D-02, DOMAIN 6.6). */
+#include "mairie-connector/api/door-internal.h"
+
+#include "base/core/secret.h"
+
+#define ROUTE "POST /v1/accounts/{handle}/reissue"
+
+struct reissue_arg {
+    struct door *d;
+    const struct wire_reissue *in;
+    const struct account *account;
+    const char *key;
+    struct kept_reply reply;
+};
+
+static enum err
+seal_and_keep(struct pg *pg, struct reissue_arg *r, const struct account_codes *codes, const char *revocation,
+              struct why *why)
+{
+    AUTO(buf_free) struct buf sealed = BUF_BOUNDED(16384);
+    struct door *d = r->d;
+    enum err e;
+
+    if ((e = door_seal(d, r->key, codes, revocation, &sealed, why)) != OK)
+        return e;
+    memcpy(r->reply.account_id, r->account->id, sizeof(r->reply.account_id));
+    r->reply.status = 200;
+    r->reply.sealed = arena_strdup(http_arena(d->req), buf_cstr(&sealed));
+    return kept_reply_add(pg, d->town.id, r->key, ROUTE, http_body(d->req), &r->reply, http_now(d->req), why);
+}
+
+static enum err
+reissue_new(struct pg *pg, struct reissue_arg *r, struct why *why)
+{
+    AUTO(account_codes_done) struct account_codes codes = { .creation_expires = 0 };
+    char revocation[CODE_FOLDED_MAX];
+    struct door *d = r->d;
+    bool sheet = d->town.sheet_number == TOWN_SHEET_ALWAYS ||
+                 (d->town.sheet_number == TOWN_SHEET_SENSITIVE && r->in->sensitive);
+    enum err e;
+
+    if (strcmp(r->in->what, "all") == 0) {
+        e = account_reissue(pg, d->idp->pepper, r->account->id, sheet, d->town.creation_life, &d->who,
+                            http_now(d->req), &codes, why);
+        return e != OK ? e : seal_and_keep(pg, r, &codes, NULL, why);
+    }
+    e = account_reissue_revocation(pg, d->idp->pepper, r->account->id, &d->who, http_now(d->req), revocation, why);
+    if (e == OK)
+        e = seal_and_keep(pg, r, NULL, revocation, why);
+    mem_wipe(revocation, sizeof(revocation));
+    return e;
+}
+
+static enum err
+reissue_body(struct pg *pg, void *arg, struct why *why)
+{
+    struct reissue_arg *r = arg;
+    enum err e;
+
+    /* The account's row orders two calls with the same key: the second finds the first one's answer. */
+    if ((e = account_lock(pg, r->account->id, why)) != OK)
+        return e;
+    e = kept_reply_find(pg, r->d->town.id, r->key, ROUTE, http_body(r->d->req), http_arena(r->d->req), &r->reply, why);
+    if (e == OK && strcmp(r->reply.account_id, r->account->id) != 0)
+        return why_code(why, ERR_CONFLICT, "idempotency.body", "this Idempotency-Key was used for another account");
+    return e == ERR_NOT_FOUND ? reissue_new(pg, r, why) : e;
+}
+
+void
+post_account_reissue(struct http_request *req)
+{
+    struct wire_reissue in;
+    struct account account;
+    struct reissue_arg r = { .in = &in, .account = &account };
+    struct why why = WHY_INIT;
+    struct door d;
+    enum err e;
+
+    if (!door_open(req, &d) || !door_account(&d, &account) || (r.key = door_key(&d)) == NULL)
+        return;
+    r.d = &d;
+    if ((e = wire_read_reissue(http_body(req), http_arena(req), &in, &why)) != OK ||
+        (e = pg_tx(http_pg(req), reissue_body, &r, &why)) != OK ||
+        (e = account_by_id(http_pg(req), account.id, &account, &why)) != OK)
+        door_refuse(&d, e, &why, "account.reissue", account.handle);
+    else
+        door_reply_account(&d, r.reply.status, &account, r.reply.sealed);
+}

@@ -1,0 +1,91 @@
+/* POST /v1/accounts: creates an account (P-035, P-036, K9). Two calls with one key are one account. */
+#include "mairie-connector/api/door-internal.h"
+
+#include "base/core/log.h"
+
+#define ROUTE "POST /v1/accounts"
+
+struct create_arg {
+    struct door *d;
+    const struct wire_create *in;
+    const char *key;
+    struct kept_reply reply;
+};
+
+static bool
+sheet_wanted(const struct town *town, bool sensitive)
+{
+    return town->sheet_number == TOWN_SHEET_ALWAYS || (town->sheet_number == TOWN_SHEET_SENSITIVE && sensitive);
+}
+
+static enum err
+create_new(struct pg *pg, struct create_arg *c, struct why *why)
+{
+    AUTO(account_codes_done) struct account_codes codes = { .creation_expires = 0 };
+    AUTO(buf_free) struct buf sealed = BUF_BOUNDED(16384);
+    struct door *d = c->d;
+    struct arena *a = http_arena(d->req);
+    struct account_authz *authz = arena_alloc(a, (c->in->authz.n + 1) * sizeof(*authz));
+    struct account_new in = {
+        .town_id = d->town.id, .town = d->town.name, .type = ACCOUNT_PASSWORD, .handle = c->in->handle,
+        .lang = c->in->lang, .authz = authz, .nauthz = c->in->authz.n,
+        .sheet = sheet_wanted(&d->town, c->in->sensitive), .creation_life = d->town.creation_life,
+    };
+    enum err e;
+
+    for (size_t i = 0; i < in.nauthz; i++)
+        authz[i] = (struct account_authz){ c->in->authz.items[i].code,
+                                           c->in->authz.items[i].until == WIRE_UTIME_NONE ? UTIME_NULL
+                                                                                          : c->in->authz.items[i].until };
+    e = account_create(pg, d->idp->pepper, &in, &d->who, http_now(d->req), c->reply.account_id, &codes, why);
+    if (e == ERR_CONFLICT && strstr(pg_constraint(pg), "handle") != NULL)
+        return why_code(why, e, "account.handle", "the handle is taken");
+    if (e != OK || (e = door_seal(d, c->key, &codes, NULL, &sealed, why)) != OK)
+        return e;
+    c->reply.status = 201;
+    c->reply.sealed = arena_strdup(a, buf_cstr(&sealed));
+    return kept_reply_add(pg, d->town.id, c->key, ROUTE, http_body(d->req), &c->reply, http_now(d->req), why);
+}
+
+static enum err
+create_body(struct pg *pg, void *arg, struct why *why)
+{
+    struct create_arg *c = arg;
+    enum err e = kept_reply_find(pg, c->d->town.id, c->key, ROUTE, http_body(c->d->req), http_arena(c->d->req),
+                                 &c->reply, why);
+
+    return e == ERR_NOT_FOUND ? create_new(pg, c, why) : e;
+}
+
+void
+post_accounts(struct http_request *req)
+{
+    struct wire_create in;
+    struct account account;
+    struct create_arg c = { .in = &in };
+    struct why why = WHY_INIT;
+    struct door d;
+    enum err e;
+
+    if (!door_open(req, &d) || (c.key = door_key(&d)) == NULL)
+        return;
+    c.d = &d;
+    if ((e = wire_read_create(http_body(req), http_arena(req), &in, &why)) != OK) {
+        door_refuse(&d, e, &why, "account.create", "");
+        return;
+    }
+    if (strcmp(in.type, "password") != 0) {
+        http_reply_problem_status(req, 422, "account.type", "Accounts of this type are not offered by this provider.");
+        return;
+    }
+    e = pg_tx(http_pg(req), create_body, &c, &why);
+    if (e == ERR_CONFLICT && strncmp(why.code, "idempotency", 11) != 0) {
+        /* The same call at the same instant, perhaps on another node: now its answer is there. */
+        why = (struct why)WHY_INIT;
+        e = pg_tx(http_pg(req), create_body, &c, &why);
+    }
+    if (e != OK || (e = account_by_id(http_pg(req), c.reply.account_id, &account, &why)) != OK)
+        door_refuse(&d, e, &why, "account.create", in.handle);
+    else
+        door_reply_account(&d, c.reply.status, &account, c.reply.sealed);
+}

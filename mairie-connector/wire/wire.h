@@ -1,0 +1,120 @@
+/*
+ * wire: what a town server and the IdP say to each other, written once and used by both ends.
+ *
+ * JSON objects with a closed list of members: an unknown or repeated member is refused, its name is told, its value is
+ * never looked at or logged (P-035, K3). Strings are checked while they are read. The OpenAPI file beside this header
+ * says the same for people; a test compares it with the route table of the town door.
+ */
+#ifndef MAIRIE_CONNECTOR_WIRE_WIRE_H
+#define MAIRIE_CONNECTOR_WIRE_WIRE_H
+
+#include "base/core/arena.h"
+#include "base/core/clock.h"
+
+/* --- ceilings -------------------------------------------------------------------------------------------------- */
+#define WIRE_BODY_MAX       16384
+#define WIRE_AUTHZ_MAX      64         /* authorisations of one account */
+#define WIRE_AUTHZ_CODE_MAX 64
+#define WIRE_HANDLE_MIN     22
+#define WIRE_HANDLE_MAX     64
+#define WIRE_KEY_MIN        16         /* Idempotency-Key */
+#define WIRE_KEY_MAX        128
+#define WIRE_CHANGES_MAX    200        /* entries of one page of changes */
+
+#define WIRE_UTIME_NONE INT64_MIN      /* no end date */
+
+/* HPKE info of the codes a town receives; the associated data is the Idempotency-Key of the call. */
+#define WIRE_SEAL_INFO "beffroi town reply v1"
+
+bool wire_is_handle(struct str s);     /* [A-Za-z0-9_-]{22,64} */
+bool wire_is_key(struct str s);        /* [A-Za-z0-9_-]{16,128} */
+bool wire_is_authz_code(struct str s); /* [a-z][a-z0-9_]{0,63} */
+
+/* --- messages -------------------------------------------------------------------------------------------------- */
+struct wire_authz {
+    const char *code;
+    utime until;                       /* WIRE_UTIME_NONE: open */
+};
+struct wire_authz_list {
+    struct wire_authz *items;
+    size_t n;
+};
+
+/* POST /v1/accounts */
+struct wire_create {
+    const char *type;                  /* "password" */
+    const char *handle;                /* drawn by the town */
+    const char *lang;                  /* "fr", "en": language of mails */
+    struct wire_authz_list authz;
+    bool sensitive;                    /* one of the authorisations is sensitive: the town's policy may ask for a sheet number */
+};
+/* 200/201: an account as the town may see it. */
+struct wire_account {
+    const char *handle, *type, *state;
+    utime state_since;
+    bool final, contested, acked;
+    struct wire_authz_list authz;
+    const char *sealed;                /* base64url of the sealed codes; NULL: none */
+};
+/* What stands in the sealed part. */
+struct wire_codes {
+    const char *creation;              /* folded; NULL: no new creation code */
+    const char *revocation;
+    const char *sheet;                 /* NULL: none */
+    utime creation_until;
+};
+/* POST /v1/accounts/{handle}/reissue */
+struct wire_reissue {
+    const char *what;                  /* "all" or "revocation" */
+    bool sensitive;
+};
+/* POST /v1/accounts/{handle}/block and /close */
+struct wire_reason {
+    const char *reason;                /* block: "lost", "stolen"; close: "death", "departure", "request", "error" */
+};
+/* POST /v1/blocks */
+struct wire_block {
+    const char *code;                  /* as it was sealed, folded */
+};
+struct wire_blocked {
+    const char *handle, *state, *receipt;
+    utime at;
+    bool already;
+};
+/* GET /v1/changes */
+struct wire_change {
+    const char *cursor, *handle, *what, *state;
+    utime at;
+};
+struct wire_changes {
+    struct wire_change *items;
+    size_t n;
+    const char *next;                  /* cursor to go on with */
+};
+
+/* --- reading: ERR_INPUT with why->code "wire.json", "wire.unknown_member", "wire.missing", "wire.value"; why->text names
+ * the member, never its value. Strings are in the arena. ---------------------------------------------------------- */
+MUST_USE enum err wire_read_create(struct str json, struct arena *a, struct wire_create *ret, struct why *why);
+MUST_USE enum err wire_read_authz(struct str json, struct arena *a, struct wire_authz_list *ret, struct why *why);
+MUST_USE enum err wire_read_reissue(struct str json, struct arena *a, struct wire_reissue *ret, struct why *why);
+MUST_USE enum err wire_read_reason(struct str json, struct arena *a, struct wire_reason *ret, struct why *why);
+MUST_USE enum err wire_read_block(struct str json, struct arena *a, struct wire_block *ret, struct why *why);
+MUST_USE enum err wire_read_account(struct str json, struct arena *a, struct wire_account *ret, struct why *why);
+MUST_USE enum err wire_read_codes(struct str json, struct arena *a, struct wire_codes *ret, struct why *why);
+MUST_USE enum err wire_read_blocked(struct str json, struct arena *a, struct wire_blocked *ret, struct why *why);
+MUST_USE enum err wire_read_changes(struct str json, struct arena *a, struct wire_changes *ret, struct why *why);
+/* A problem (RFC 9457): *ret_code is what follows "urn:beffroi:problem:", "" when it is none of ours. */
+void wire_read_problem(struct str json, struct arena *a, const char **ret_code, const char **ret_detail);
+
+/* --- writing: appends one JSON object ------------------------------------------------------------------------------ */
+void wire_write_create(struct buf *out, const struct wire_create *m);
+void wire_write_authz(struct buf *out, const struct wire_authz_list *m);
+void wire_write_reissue(struct buf *out, const struct wire_reissue *m);
+void wire_write_reason(struct buf *out, const struct wire_reason *m);
+void wire_write_block(struct buf *out, const struct wire_block *m);
+void wire_write_account(struct buf *out, const struct wire_account *m);
+void wire_write_codes(struct buf *out, const struct wire_codes *m);
+void wire_write_blocked(struct buf *out, const struct wire_blocked *m);
+void wire_write_changes(struct buf *out, const struct wire_changes *m);
+
+#endif
