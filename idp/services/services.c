@@ -36,8 +36,7 @@ struct services_view {
 
 struct services {
     const struct pg_config *conf;
-    const struct service_parser *parsers;
-    size_t nparsers;
+    const struct service_parser *const *parsers;
     char node_id[37];
     const char *process;
     struct services_view *view;
@@ -168,9 +167,9 @@ struct loading {
 static const struct service_parser *
 parser_of(const struct services *s, enum service_kind kind)
 {
-    for (size_t i = 0; i < s->nparsers; i++) {
-        if (s->parsers[i].kind == kind)
-            return &s->parsers[i];
+    for (size_t i = 0; s->parsers[i] != NULL; i++) {
+        if (s->parsers[i]->kind == kind)
+            return s->parsers[i];
     }
     return NULL;
 }
@@ -294,7 +293,7 @@ watch(void *arg)
 }
 
 enum err
-services_open(const struct pg_config *conf, const char *process, const struct service_parser *parsers, size_t nparsers,
+services_open(const struct pg_config *conf, const char *process, const struct service_parser *const *parsers,
               struct services **ret, struct why *why)
 {
     struct services *s = mem_alloc(sizeof(*s));
@@ -303,7 +302,6 @@ services_open(const struct pg_config *conf, const char *process, const struct se
     s->conf = conf;
     s->process = process;
     s->parsers = parsers;
-    s->nparsers = nparsers;
     rand_uuid(s->node_id);
     pthread_rwlock_init(&s->lock, NULL);
     atomic_init(&s->stop, false);

@@ -46,10 +46,10 @@ struct service_parser {
 };
 
 struct services;
-/* conf: connection of the watcher thread. process: "web" or "worker". Loads before it returns. */
+/* conf: connection of the watcher thread. process: "web" or "worker". parsers: NULL-terminated, one per dialect of this
+ * program. Loads before it returns. */
 MUST_USE enum err services_open(const struct pg_config *conf, const char *process,
-                                const struct service_parser *parsers, size_t nparsers, struct services **ret,
-                                struct why *why);
+                                const struct service_parser *const *parsers, struct services **ret, struct why *why);
 void services_close(struct services *s);
 
 /* A snapshot stays valid until released; a request holds one from first look to reply. */
