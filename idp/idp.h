@@ -47,6 +47,8 @@ struct idp_conf {
     char *mail_authserv_id;              /* the only Authentication-Results believed; empty: none */
     char *mail_smtp_url, *mail_smtp_ca;
     char *mail_from, *mail_from_name;
+    char *outgoing_ca;                   /* PEM for what jobs call (back-channel logout, metadata); empty: the system's */
+    bool outgoing_private;               /* private and loopback addresses may be called */
     int64_t session_idle, session_max;   /* 8 h / 12 h */
     int64_t flow_life;                   /* ≥ 60 min (WCAG 2.2.1) */
     int64_t link_life;                   /* 24 h */

@@ -1,0 +1,57 @@
+/* claims: what tokens say, and the words for it. */
+#include "idp/oidc/oidc-internal.h"
+
+const char *
+oidc_acr(enum signon_method m)
+{
+    switch (m) {
+    case METHOD_PASSWORD:
+        return ACR_PASSWORD;
+    case METHOD_SOFT_CERT:
+        return ACR_SOFT_CERT;
+    case METHOD_CARD:
+        return ACR_CARD;
+    }
+    return ACR_PASSWORD;
+}
+
+unsigned
+oidc_acr_methods(const char *acr_values)
+{
+    unsigned methods = 0;
+    struct str rest = str_of(acr_values);
+
+    while (rest.p != NULL) {
+        struct str word = str_split(rest, ' ', &rest);
+
+        if (str_eqs(word, ACR_PASSWORD))
+            methods |= METHOD_PASSWORD;
+        else if (str_eqs(word, ACR_SOFT_CERT))
+            methods |= METHOD_SOFT_CERT;
+        else if (str_eqs(word, ACR_CARD))
+            methods |= METHOD_CARD;
+    }
+    return methods;
+}
+
+bool
+oidc_scope_has(const char *scope, const char *wanted)
+{
+    struct str rest = str_of(scope);
+
+    while (rest.p != NULL) {
+        if (str_eqs(str_split(rest, ' ', &rest), wanted))
+            return true;
+    }
+    return false;
+}
+
+enum err
+oidc_jwt(const struct idp *idp, const struct oidc_client *c, const char *typ, const char *claims_json, struct buf *out,
+         struct why *why)
+{
+    bool ec = c->id_token_alg == SIG_ES256;
+
+    return jws_sign(ec ? idp->oidc_ec : idp->oidc_rsa, KEY_OIDC_SIGN, c->id_token_alg,
+                    ec ? idp->oidc_ec_kid : idp->oidc_rsa_kid, typ, claims_json, out, why);
+}

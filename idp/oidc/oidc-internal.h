@@ -1,0 +1,80 @@
+/* oidc-internal: what the files of this room share. */
+#ifndef IDP_OIDC_OIDC_INTERNAL_H
+#define IDP_OIDC_OIDC_INTERNAL_H
+
+#include "base/crypto/jose.h"
+#include "idp/idp.h"
+#include "idp/oidc/oidc.h"
+#include "idp/oidc/proto.h"
+
+enum client_auth { CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, CLIENT_PUBLIC };
+
+struct oidc_client {
+    char **redirect_uris; size_t nredirect;
+    char **post_logout_uris; size_t npost_logout;
+    char *backchannel_logout_uri;        /* NULL: none */
+    enum client_auth auth;
+    unsigned char secret_mac[MAC_LEN];
+    int secret_version;
+    enum sig_alg id_token_alg;           /* SIG_RS256 or SIG_ES256 */
+    bool require_pkce;
+    bool iss_parameter;                  /* RFC 9207; off for clients that choke on it */
+};
+static inline const struct oidc_client *
+oidc_client_of(const struct service *sv)
+{
+    return sv->dialect;
+}
+bool oidc_client_redirect_known(const struct oidc_client *c, const char *uri);
+bool oidc_client_post_logout_known(const struct oidc_client *c, const char *uri);
+/* The secret as it is compared: under this version of the pepper. */
+MUST_USE enum err oidc_secret_mac(const struct idp *idp, int version, const char *client_id, const char *secret,
+                                  unsigned char ret[MAC_LEN]);
+
+/* --- oidc_store.c ------------------------------------------------------------------------------------------------ */
+struct oidc_redeemed {
+    char account_id[37];
+    const char *sub, *session_index, *extra;
+    unsigned method;
+    utime auth_time;
+    struct str *authz;
+    size_t nauthz;
+    bool token;                          /* the access token's row was made: the session lives */
+};
+/* One statement: code used once, access token recorded. ERR_NOT_FOUND: unknown, too old or used before. */
+MUST_USE enum err oidc_store_redeem(struct pg *pg, int32_t service_id, const unsigned char code_digest[32],
+                                    const unsigned char token_digest[32], utime now, utime issued_after,
+                                    utime token_until, struct arena *a, struct oidc_redeemed *ret, struct why *why);
+/* The code came twice, or with a wrong proof: whatever it gave is dead. *ret_n: tokens ended. */
+MUST_USE enum err oidc_store_revoke_code(struct pg *pg, int32_t service_id, const unsigned char code_digest[32],
+                                         int64_t *ret_n, struct why *why);
+struct oidc_token_row {
+    int32_t service_id;
+    const char *sub, *scope, *town;
+    struct str *authz;
+    size_t nauthz;
+};
+MUST_USE enum err oidc_store_token(struct pg *pg, const unsigned char token_digest[32], utime now, struct arena *a,
+                                   struct oidc_token_row *ret, struct why *why);
+
+/* --- claims.c ------------------------------------------------------------------------------------------------------ */
+const char *oidc_acr(enum signon_method m);
+/* Methods for a list of acr values; 0 when none of them is known. */
+unsigned oidc_acr_methods(const char *acr_values);
+bool oidc_scope_has(const char *scope, const char *word);
+/* Signs with the client's algorithm. */
+MUST_USE enum err oidc_jwt(const struct idp *idp, const struct oidc_client *c, const char *typ, const char *claims_json,
+                           struct buf *out, struct why *why);
+
+/* --- endpoints --------------------------------------------------------------------------------------------------------- */
+void get_openid_configuration(struct http_request *req);
+void get_jwks(struct http_request *req);
+void authorize(struct http_request *req);
+void authorize_resume(struct http_request *req, const char *flow_id, utime flow_started, struct str state);
+void authorize_cancel(struct http_request *req, const char *flow_id, struct str state);
+void post_token(struct http_request *req);
+void userinfo(struct http_request *req);
+void end_session(struct http_request *req);
+MUST_USE enum err oidc_logout_notice(struct idp *idp, struct pg *pg, struct str job_payload, struct why *why);
+
+#endif

@@ -1,0 +1,277 @@
+/*
+ * /oidc/token (RFC 6749 §4.1.3, RFC 7636 §4.6, OpenID Connect Core §3.1.3). One statement uses the code up and records
+ * the access token; a code that comes twice, or with a wrong proof, takes what it gave along (RFC 6749 §4.1.2).
+ */
+#include "idp/oidc/oidc-internal.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/core/enc.h"
+#include "base/core/log.h"
+#include "base/core/rand.h"
+#include "base/core/secret.h"
+#include "base/crypto/digest.h"
+
+#define ID_TOKEN_LIFE (5 * USEC_PER_MIN)
+
+static void
+refuse(struct http_request *req, int status, const char *error, const char *description)
+{
+    LOG_INFO_EV("oidc.token.refused", LF_STR("error", error), LF_STR("what", description));
+    if (status == 401)
+        http_header_add(req, "WWW-Authenticate", "Basic realm=\"beffroi\", charset=\"UTF-8\"");
+    http_reply_json(req, status, arena_printf(http_arena(req), "{\"error\":\"%s\",\"error_description\":\"%s\"}", error,
+                                              description));
+}
+
+/* --- who asks -------------------------------------------------------------------------------------------------------------- */
+
+struct credentials {
+    const char *id, *secret;
+    bool basic;
+};
+
+/* RFC 6749 §2.3.1: both parts are form-encoded inside the Basic pair. */
+static bool
+basic_read(struct http_request *req, const char *value, struct credentials *ret)
+{
+    AUTO(buf_free) struct buf pair = BUF_SECRET(2048);
+    AUTO(buf_free) struct buf id = BUF_BOUNDED(1024);
+    AUTO(buf_free) struct buf secret = BUF_SECRET(1024);
+    struct str rest, head;
+
+    if (base64_decode(str_of(value), false, &pair) != OK)
+        return false;
+    head = str_split(buf_view(&pair), ':', &rest);
+    if (rest.p == NULL || url_decode(head, true, &id) != OK || url_decode(rest, true, &secret) != OK)
+        return false;
+    ret->id = arena_strdup(http_arena(req), buf_cstr(&id));
+    ret->secret = arena_strdup(http_arena(req), buf_cstr(&secret));
+    ret->basic = true;
+    return true;
+}
+
+static bool
+credentials_read(struct http_request *req, struct credentials *ret)
+{
+    const char *header = http_header(req, "Authorization");
+
+    *ret = (struct credentials){ .id = http_form(req, "client_id"), .secret = http_form(req, "client_secret") };
+    if (header == NULL)
+        return ret->id != NULL;
+    if (strncasecmp(header, "Basic ", 6) != 0 || ret->secret != NULL)      /* one method at a time (§2.3) */
+        return false;
+    if (ret->id != NULL) {
+        struct credentials basic;
+
+        if (!basic_read(req, header + 6, &basic) || strcmp(basic.id, ret->id) != 0)
+            return false;
+        *ret = basic;
+        return true;
+    }
+    return basic_read(req, header + 6, ret);
+}
+
+static bool
+client_proved(const struct idp *idp, const struct service *sv, const struct credentials *cr)
+{
+    const struct oidc_client *c = oidc_client_of(sv);
+    unsigned char mac[MAC_LEN];
+
+    if (c->auth == CLIENT_PUBLIC)
+        return cr->secret == NULL;
+    /* Either place is taken for a client with a secret: many libraries try one and then the other. */
+    return cr->secret != NULL && oidc_secret_mac(idp, c->secret_version, sv->name, cr->secret, mac) == OK &&
+           mem_equal_ct(mac, sizeof(mac), c->secret_mac, sizeof(c->secret_mac));
+}
+
+/* --- the code ------------------------------------------------------------------------------------------------------------------ */
+
+static bool
+verifier_fits(const char *verifier, const char *challenge)
+{
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(64);
+    unsigned char digest[SHA256_LEN];
+    size_t n = strlen(verifier);
+
+    if (n < 43 || n > 128)
+        return false;
+    sha256(str_of(verifier), digest);
+    base64url_encode(&text, digest, sizeof(digest));
+    return mem_equal_ct(text.data, text.len, challenge, strlen(challenge));
+}
+
+/* redirect_uri and PKCE against what the authorization request said. */
+static const char *
+proof_problem(struct http_request *req, const json_t *extra)
+{
+    const char *challenge = json_string_value(json_object_get(extra, "code_challenge"));
+    const char *uri = json_string_value(json_object_get(extra, "redirect_uri"));
+    const char *verifier = http_form(req, "code_verifier"), *given = http_form(req, "redirect_uri");
+
+    if (given == NULL || uri == NULL || strcmp(given, uri) != 0)
+        return "redirect_uri is not the one of the request";
+    if (challenge == NULL)
+        return verifier == NULL ? NULL : "code_verifier without code_challenge";
+    if (verifier == NULL || !verifier_fits(verifier, challenge))
+        return "code_verifier does not fit";
+    return NULL;
+}
+
+/* --- what is given ------------------------------------------------------------------------------------------------------------- */
+
+static json_t *
+released(const struct service *sv, const char *scope, const struct str *authz, size_t n, struct arena *a)
+{
+    struct str *kept = arena_alloc(a, (n + 1) * sizeof(*kept));
+    size_t nkept = service_release_authz(sv, authz, n, kept);
+    json_t *list = json_array();
+
+    if (!oidc_scope_has(scope, SCOPE_AUTHZ) || (!sv->release.authz_all && sv->release.nauthz == 0)) {
+        json_decref(list);
+        return NULL;
+    }
+    for (size_t i = 0; i < nkept; i++)
+        json_array_append_new(list, json_stringn(kept[i].p, kept[i].n));
+    return list;
+}
+
+static json_t *
+id_token_claims(struct http_request *req, const struct service *sv, const struct oidc_redeemed *r, const json_t *extra,
+                const char *access_token)
+{
+    const struct idp *idp = http_app(req);
+    AUTO(buf_free) struct buf at_hash = BUF_BOUNDED(64);
+    const char *nonce = json_string_value(json_object_get(extra, "nonce"));
+    const char *scope = json_string_value(json_object_get(extra, "scope"));
+    unsigned char digest[SHA256_LEN];
+    json_t *claims, *authz;
+    utime now = http_now(req);
+
+    sha256(str_of(access_token), digest);
+    base64url_encode(&at_hash, digest, SHA256_LEN / 2);
+    claims = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s*, s:s, s:[s], s:s, s:s}", "iss", idp->conf.issuer, "sub",
+                       r->sub, "aud", sv->name, "exp", (json_int_t)((now + ID_TOKEN_LIFE) / USEC_PER_SEC), "iat",
+                       (json_int_t)(now / USEC_PER_SEC), "auth_time", (json_int_t)(r->auth_time / USEC_PER_SEC),
+                       "nonce", nonce, "acr", oidc_acr((enum signon_method)r->method), "amr",
+                       (r->method & METHOD_CARD) != 0 ? "sc" : (r->method & METHOD_SOFT_CERT) != 0 ? "swk" : "pwd",
+                       "at_hash", buf_cstr(&at_hash), "sid", r->session_index);
+    authz = released(sv, scope, r->authz, r->nauthz, http_arena(req));
+    if (authz != NULL)
+        json_object_set_new(claims, "authorisations", authz);
+    return claims;
+}
+
+static void
+give(struct http_request *req, const struct service *sv, const struct oidc_redeemed *r, const json_t *extra,
+     const char *access_token)
+{
+    const struct idp *idp = http_app(req);
+    AUTO(buf_free) struct buf id_token = BUF_BOUNDED(32768);
+    AUTO(json_decrefp) json_t *claims = id_token_claims(req, sv, r, extra, access_token);
+    AUTO(json_decrefp) json_t *answer = NULL;
+    struct why why = WHY_INIT;
+    char *text;
+    enum err e;
+
+    CHECK(claims != NULL && (text = json_dumps(claims, JSON_COMPACT)) != NULL);
+    e = oidc_jwt(idp, oidc_client_of(sv), "JWT", text, &id_token, &why);
+    free(text);
+    if (e != OK) {
+        LOG_ERROR_EV("oidc.sign", LF_ERR(e), LF_WHY(&why));
+        refuse(req, 500, E_SERVER_ERROR, "the token could not be signed");
+        return;
+    }
+    answer = json_pack("{s:s, s:s, s:I, s:s, s:s}", "access_token", access_token, "token_type", "Bearer", "expires_in",
+                       (json_int_t)(idp->conf.token_life / USEC_PER_SEC), "id_token", buf_cstr(&id_token), "scope",
+                       json_string_value(json_object_get(extra, "scope")));
+    CHECK(answer != NULL && (text = json_dumps(answer, JSON_COMPACT)) != NULL);
+    http_header_add(req, "Pragma", "no-cache");
+    http_reply_json(req, 200, text);
+    mem_wipe(text, strlen(text));
+    free(text);
+}
+
+static void
+unavailable(struct http_request *req, enum err e, const struct why *why)
+{
+    LOG_ERROR_EV("oidc.token", LF_ERR(e), LF_WHY(why));
+    refuse(req, 503, E_UNAVAILABLE, "try again later");
+}
+
+static void
+code_dead(struct http_request *req, const struct service *sv, const unsigned char digest[SHA256_LEN],
+          const char *description)
+{
+    struct why why = WHY_INIT;
+    int64_t ended;
+    enum err e = oidc_store_revoke_code(http_pg(req), sv->id, digest, &ended, &why);
+
+    if (e != OK) {
+        unavailable(req, e, &why);
+        return;
+    }
+    if (ended > 0)
+        LOG_WARN_EV("oidc.code_twice", LF_STR("client", sv->name), LF_INT("tokens_ended", ended));
+    refuse(req, 400, E_INVALID_GRANT, description);
+}
+
+static void
+exchange(struct http_request *req, const struct service *sv, const char *code)
+{
+    const struct idp *idp = http_app(req);
+    unsigned char digest[SHA256_LEN], token[SHA256_LEN];
+    AUTO(json_decrefp) json_t *extra = NULL;
+    char access_token[64];
+    struct oidc_redeemed r;
+    struct why why = WHY_INIT;
+    const char *problem;
+    utime now = http_now(req);
+    enum err e;
+
+    token_digest(code, digest);
+    rand_token(32, access_token, sizeof(access_token));
+    token_digest(access_token, token);
+    e = oidc_store_redeem(http_pg(req), sv->id, digest, token, now, now - idp->conf.code_life,
+                          now + idp->conf.token_life, http_arena(req), &r, &why);
+    if (e == ERR_NOT_FOUND) {
+        code_dead(req, sv, digest, "the code is unknown, too old or was used");
+        return;
+    }
+    if (e != OK) {
+        unavailable(req, e, &why);
+        return;
+    }
+    extra = json_loads(r.extra, 0, NULL);
+    if ((problem = proof_problem(req, extra)) != NULL)
+        code_dead(req, sv, digest, problem);
+    else if (!r.token)
+        code_dead(req, sv, digest, "the session has ended");
+    else
+        give(req, sv, &r, extra, access_token);
+}
+
+void
+post_token(struct http_request *req)
+{
+    const struct idp *idp = http_app(req);
+    const struct services_view *view = services_hold(idp->services);
+    const char *grant = http_form(req, "grant_type"), *code = http_form(req, "code");
+    const struct service *sv = NULL;
+    struct credentials cr;
+
+    if (credentials_read(req, &cr))
+        sv = services_find(view, SERVICE_OIDC, cr.id);
+    if (sv == NULL || !client_proved(idp, sv, &cr))
+        refuse(req, 401, E_INVALID_CLIENT, "unknown client or wrong secret");
+    else if (grant == NULL)
+        refuse(req, 400, E_INVALID_REQUEST, "grant_type is missing");
+    else if (strcmp(grant, "authorization_code") != 0)
+        refuse(req, 400, E_UNSUPPORTED_GRANT, "only authorization_code");
+    else if (code == NULL)
+        refuse(req, 400, E_INVALID_REQUEST, "code is missing");
+    else
+        exchange(req, sv, code);
+    services_release(view);
+}
