@@ -1,0 +1,215 @@
+/*
+ * worker: mail in (LMTP), jobs (mail out, logout notices), the audit sealer and the purges. Several may run: jobs are
+ * leased, the sealer takes turns, the purges are idempotent.
+ */
+#include "idp/operator/operator.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/core/log.h"
+#include "base/pg/audit.h"
+#include "base/pg/job.h"
+#include "idp/account/account.h"
+#include "idp/activation/activation.h"
+#include "idp/citizen/citizen.h"
+#include "idp/operator/purge.h"
+#include "idp/signon/signon.h"
+
+#define MAIL_MAX (1024 * 1024)
+#define MAIL_THREADS 2
+#define JOB_THREADS 2
+#define PURGE_PERIOD (60 * USEC_PER_SEC)
+
+struct worker {
+    struct idp *idp;
+    struct pg_config pg;
+    struct pg_pool *pool;          /* for the LMTP threads */
+    atomic_bool stop;
+};
+
+/* --- mail in ------------------------------------------------------------------------------------------------------------ */
+
+static enum err
+mail_in(const struct lmtp_delivery *d, void *arg, struct why *why)
+{
+    struct worker *w = arg;
+    struct pg *pg = NULL;
+    enum err e;
+
+    if ((e = pg_pool_take(w->pool, 5 * USEC_PER_SEC, &pg, why)) != OK)
+        return ERR_UNAVAILABLE;
+    e = activation_mail_receive(w->idp, pg, d, clock_now(), why);
+    pg_pool_give(w->pool, pg);
+    return e;
+}
+
+static bool
+is_lower_equal(const char *a, const char *b)
+{
+    return str_ieqs(str_of(a), b);
+}
+
+static bool
+recipient_known(const char *recipient, void *arg)
+{
+    const struct worker *w = arg;
+
+    return is_lower_equal(recipient, w->idp->conf.mail_address);
+}
+
+/* --- logout notices ------------------------------------------------------------------------------------------------------ */
+
+static const char *
+kind_name(enum service_kind kind)
+{
+    return kind == SERVICE_SAML ? "saml" : "oidc";
+}
+
+/* The dialect of the service says it in its own words; a dialect without such a message has nothing to say. */
+static enum err
+signon_notice(struct pg *pg, const struct job *job, void *arg, struct why *why)
+{
+    struct idp *idp = arg;
+    struct str rest, head = str_split(job->payload, ' ', &rest);
+    const struct services_view *view;
+    const struct service *sv;
+    int64_t id;
+    enum err e = OK;
+
+    if (str_to_i64(head, 1, INT32_MAX, &id) != OK)
+        return why_set(why, ERR_INTERNAL, "the payload is not one of ours");
+    view = services_hold(idp->services);
+    sv = services_by_id(view, (int32_t)id);
+    for (size_t i = 0; sv != NULL && idp->dialects[i] != NULL; i++) {
+        if (strcmp(idp->dialects[i]->name, kind_name(sv->kind)) == 0 && idp->dialects[i]->logout_notice != NULL)
+            e = idp->dialects[i]->logout_notice(idp, pg, job->payload, why);
+    }
+    services_release(view);
+    return e;
+}
+
+/* --- purges --------------------------------------------------------------------------------------------------- */
+
+static void
+nap(int64_t usec)
+{
+    struct timespec t = { usec / USEC_PER_SEC, (usec % USEC_PER_SEC) * 1000 };
+
+    nanosleep(&t, NULL);
+}
+
+static enum err
+keep_house(struct pg *pg, utime *next_purge, struct why *why)
+{
+    utime now = clock_now();
+    int expired;
+    enum err e;
+
+    if (now < *next_purge && *next_purge - now <= PURGE_PERIOD)      /* a clock moved back waits for nothing */
+        return OK;
+    *next_purge = now + PURGE_PERIOD;
+    if ((e = account_expire_due(pg, now, &expired, why)) != OK)
+        return e;
+    return purge_run(pg, now, false, NULL, why);
+}
+
+static void *
+housekeeper(void *arg)
+{
+    struct worker *w = arg;
+    AUTO(pg_closep) struct pg *pg = NULL;
+    utime next_purge = 0;
+    bool down = false;
+
+    while (!atomic_load(&w->stop)) {
+        struct why why = WHY_INIT;
+        enum err e = OK;
+
+        if (pg == NULL)
+            e = pg_open(&w->pg, &pg, &why);
+        if (e == OK)
+            e = keep_house(pg, &next_purge, &why);
+        if (e != OK && !down)
+            LOG_ERROR_EV("worker.housekeeping", LF_ERR(e), LF_WHY(&why));
+        down = e != OK;
+        nap(500 * 1000);
+    }
+    return NULL;
+}
+
+/* --- start and stop ---------------------------------------------------------------------------------------------------------- */
+
+static enum err
+run(struct worker *w, const sigset_t *signals, struct why *why)
+{
+    const struct job_kind kinds[] = {
+        { MAIL_OUT_JOB, mail_out_job, 60 * USEC_PER_SEC, w->idp },
+        { ACCOUNT_LEFT_JOB, citizen_left_job, 30 * USEC_PER_SEC, w->idp },
+        { SIGNON_NOTICE_JOB, signon_notice, 60 * USEC_PER_SEC, w->idp },
+    };
+    struct lmtp_config lmtp = { .listen = w->idp->conf.mail_lmtp_listen, .message_max = MAIL_MAX,
+                                .threads = MAIL_THREADS, .handler = mail_in, .recipient_known = recipient_known,
+                                .arg = w };
+    struct lmtp_server *server = NULL;
+    struct audit_sealer *sealer = NULL;
+    struct job_runner *runner = NULL;
+    pthread_t house;
+    int got;
+    enum err e;
+
+    if ((e = pg_pool_new(&w->pg, MAIL_THREADS, &w->pool, why)) != OK)
+        return e;
+    if ((e = job_runner_start(&w->pg, kinds, ARRAY_LEN(kinds), JOB_THREADS, &runner, why)) == OK &&
+        (e = audit_sealer_start(&w->pg, w->idp->audit_key, &sealer, why)) == OK && lmtp.listen[0] != '\0')
+        e = lmtp_start(&lmtp, &server, why);
+    if (e == OK) {
+        CHECK(pthread_create(&house, NULL, housekeeper, w) == 0);
+        LOG_INFO_EV("worker.ready", LF_STR("lmtp", lmtp.listen));
+        while (sigwait(signals, &got) != 0)
+            continue;
+        if (server != NULL)
+            lmtp_stop(server);
+        atomic_store(&w->stop, true);
+        pthread_join(house, NULL);
+    }
+    job_runner_stop(runner);
+    audit_sealer_stop(sealer);
+    pg_pool_free(w->pool);
+    return e;
+}
+
+int
+operator_worker(int argc, char **argv)
+{
+    const char *config = NULL, *database = NULL;
+    const struct operator_option options[] = { { "--config", &config, NULL }, { "--database", &database, NULL } };
+    AUTO(idp_freep) struct idp *idp = NULL;
+    struct worker w = { .idp = NULL };
+    struct why why = WHY_INIT;
+    sigset_t signals;
+    size_t nwords;
+    enum err e;
+
+    if (!operator_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &nwords) || config == NULL)
+        return fprintf(stderr, "usage: beffroi-idp worker --config FILE [--database CONNINFO]\n"), 2;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    log_start("beffroi-idp worker", LOG_LEVEL_INFO);
+    if ((e = idp_load(config, IDP_NEED_KEYS | IDP_NEED_PAGES, &idp, &why)) != OK)
+        return operator_fail(config, e, &why);
+    w.idp = idp;
+    w.pg = operator_pg_config(database != NULL ? database : idp->conf.database, idp_all_stmts);
+    atomic_init(&w.stop, false);
+    idp->dialects = idp_dialects;
+    if ((e = services_open(&w.pg, "worker", idp_service_parsers, &idp->services, &why)) != OK)
+        return operator_fail("services", e, &why);
+    e = run(&w, &signals, &why);
+    services_close(idp->services);
+    return e == OK ? 0 : operator_fail("worker", e, &why);
+}
