@@ -19,7 +19,7 @@
 #include "idp/operator/purge.h"
 #include "idp/signon/signon.h"
 
-#define MAIL_MAX (1024 * 1024)
+#define MAIL_MAX (2 * 1024 * 1024)     /* as the MTA: what is above 1 MiB is taken and dropped, never bounced */
 #define MAIL_THREADS 2
 #define JOB_THREADS 2
 #define PURGE_PERIOD (60 * USEC_PER_SEC)
