@@ -57,8 +57,6 @@ const struct conf_item idp_conf_items[] = {
     ITEM("oidc.token_life", CONF_DURATION, token_life, "10min", "1min..60min", "Life of an access token."),
     ITEM("saml.assertion_life", CONF_DURATION, assertion_life, "5min", "1min..15min", "NotOnOrAfter of an assertion."),
     ITEM("saml.request_age", CONF_DURATION, request_age, "5min", "1min..30min", "Oldest IssueInstant accepted."),
-    ITEM("services.ca", CONF_PATH, services_ca, "", NULL,
-         "PEM to verify services when we call them (metadata, logout); empty: the system's."),
     ITEM("password.memory", CONF_INT, argon2_memory_kib, "19456", "8192..1048576", "argon2id memory in KiB for new hashes."),
     ITEM("password.passes", CONF_INT, argon2_passes, "2", "1..16", "argon2id passes for new hashes."),
     ITEM("password.deny", CONF_PATH, deny_passwords, "", NULL, "File of refused passwords, one a line; empty: none."),

@@ -54,7 +54,6 @@ struct idp_conf {
     int64_t link_life;                   /* 24 h */
     int64_t code_life, token_life;       /* OIDC: ≤ 60 s; access token 10 min */
     int64_t assertion_life;              /* SAML: 5 min */
-    char *services_ca;                   /* PEM to verify services that we call; empty: the system's */
     int64_t request_age;                 /* SAML: IssueInstant at most this old, 5 min */
     int64_t argon2_memory_kib, argon2_passes;
     char *deny_passwords;                /* file, one per line; may be empty */

@@ -14,6 +14,7 @@
 #include "idp/credential/login.h"
 #include "idp/oidc/oidc.h"
 #include "idp/operator/purge.h"
+#include "idp/saml/saml.h"
 #include "idp/signon/signon.h"
 #include "idp/signon/throttle.h"
 #include "mairie-connector/api/door.h"
@@ -26,11 +27,11 @@
 const struct pg_stmts *const idp_web_stmts[] = { WEB_STMTS, NULL };
 const struct pg_stmts *const idp_all_stmts[] = { WEB_STMTS, &audit_seal_stmts, &purge_stmts, NULL };
 const struct http_routes *const idp_public_routes[] = {
-    &assets_routes, &citizen_routes, &signon_routes, &activation_routes, &oidc_routes, NULL,
+    &assets_routes, &citizen_routes, &signon_routes, &activation_routes, &saml_routes, &oidc_routes, NULL,
 };
 const struct http_routes *const idp_town_routes[] = { &town_door_routes, NULL };
-const struct service_parser *const idp_service_parsers[] = { &oidc_service_parser, NULL };
-const struct signon_dialect *const idp_dialects[] = { &oidc_dialect, NULL };
+const struct service_parser *const idp_service_parsers[] = { &saml_service_parser, &oidc_service_parser, NULL };
+const struct signon_dialect *const idp_dialects[] = { &saml_dialect, &oidc_dialect, NULL };
 
 struct pg_config
 operator_pg_config(const char *conninfo, const struct pg_stmts *const *stmts)
