@@ -130,7 +130,7 @@ saml_logout_notice(struct idp *idp, struct pg *pg, struct str job_payload, struc
     AUTO(arena_freep) struct arena *a = arena_new(256 * 1024);
     const struct saml_endpoint *to;
     const struct service *sv;
-    struct notice n;
+    struct notice n = {.service_id = 0};
     enum err e;
 
     (void)pg;
