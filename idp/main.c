@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "idp/operator/operator.h"
+#include "idp/operator/sp.h"
 
 static const struct {
     const char *name;
@@ -18,6 +19,7 @@ static const struct {
     { "migrate", operator_migrate, "bring the database's schema up to this program" },
     { "keys", operator_keys, "init: make the key files that are missing" },
     { "town", operator_town, "add, suspend, resume: town halls" },
+    { "sp", saml_sp_command, "add, list, remove: SAML services" },
     { "client", operator_client, "add, list: OpenID Connect clients" },
     { "service", operator_service, "suspend, resume: a SAML service or OIDC client" },
     { "audit", operator_audit, "verify: name an audit row that was edited, is missing or unsealed" },
