@@ -155,6 +155,10 @@ MUST_USE enum err program_compile(const struct compile_env *env, const struct pa
                                   struct program *ret, struct why *why);
 void program_done(struct program *p);
 
+/* --- themes ------------------------------------------------------------------------------------------------- */
+/* base: beffroi.css. ERR_INPUT: a colour cannot be read on what it lies over, or is not written #rrggbb. */
+MUST_USE enum err theme_check(const struct page_asset *base, const struct page_asset *theme, struct why *why);
+
 /* --- escaping ------------------------------------------------------------------------------------------------ */
 void esc_write(struct buf *out, enum esc esc, struct str s);
 void url_part_escape(struct buf *out, struct str s);

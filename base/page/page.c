@@ -99,15 +99,38 @@ assets_collect(struct page_set *s, const struct page_file *files, size_t n)
                    (unsigned long long)(version & UINT64_C(0xffffffffffff)));
 }
 
+/* Every theme on the style sheet it is made for; a set without one (in tests) has nothing to check. */
+static enum err
+themes_check(const struct page_set *s, struct why *why)
+{
+    const struct page_asset *base;
+    bool versioned;
+
+    if ((base = page_asset_find(s, "beffroi.css", &versioned)) == NULL)
+        return OK;
+    for (size_t i = 0; i < s->nassets; i++) {
+        enum err e;
+
+        if (starts_with(s->assets[i].path, "themes/") && ends_with(s->assets[i].path, "/theme.css") &&
+            (e = theme_check(base, &s->assets[i], why)) != OK)
+            return e;
+    }
+    return OK;
+}
+
+#define VERSION_LEN 12
+
 const struct page_asset *
 page_asset_find(const struct page_set *s, const char *path, bool *ret_versioned)
 {
     const char *version = s->assets_base + strlen("/assets/");
-    bool versioned = starts_with(path, version) && path[strlen(version)] == '/';
     size_t low = 0, high = s->nassets;
+    bool versioned = false;
 
-    if (versioned)
-        path += strlen(version) + 1;
+    if (strspn(path, "0123456789abcdef") == VERSION_LEN && path[VERSION_LEN] == '/') {
+        versioned = starts_with(path, version);
+        path += VERSION_LEN + 1;
+    }
     while (low < high) {
         size_t mid = (low + high) / 2;
         int order = strcmp(s->assets[mid].path, path);
@@ -191,7 +214,8 @@ page_set_compile(const struct page_file *files, size_t n, bool strict, struct pa
     s->strict = strict;
     s->pool = arena_new(POOL_MAX);
     assets_collect(s, files, n);
-    if ((e = catalogues_collect(s, files, n, why)) != OK || (e = templates_collect(s, files, n, why)) != OK)
+    if ((e = themes_check(s, why)) != OK || (e = catalogues_collect(s, files, n, why)) != OK ||
+        (e = templates_collect(s, files, n, why)) != OK)
         return e;
     *ret = TAKE(s);
     return OK;

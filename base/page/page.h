@@ -42,7 +42,7 @@ struct page_set;      /* all templates, catalogues and assets of a program; read
 struct page_data;     /* values for one rendering, in an arena */
 
 /* Compiles every template below folder (*.html, *.txt), reads folder/messages.fr, messages.en and the files below
- * folder/assets and folder/themes. ERR_INPUT says file:line; ERR_UNAVAILABLE: cannot be read. */
+ * folder/assets and folder/themes (whose colours must be readable on assets/beffroi.css). ERR_INPUT says file:line; ERR_UNAVAILABLE: cannot be read. */
 MUST_USE enum err page_set_load(const char *folder, bool strict, struct page_set **ret, struct why *why);
 void page_set_free(struct page_set *s);
 DEFINE_FREEP(struct page_set, page_set_free)
@@ -97,7 +97,9 @@ bool page_has_message(const struct page_set *s, const char *key);
 bool page_has_template(const struct page_set *s, const char *name);
 
 /* Static files: what stands below /assets/ in URLs. path is what follows "/assets/": "<version>/beffroi.css", or
- * "beffroi.css" without version. Theme files are "<version>/themes/<town>/theme.css". NULL: no such file. */
+ * "beffroi.css" without version. Theme files are "<version>/themes/<town>/theme.css". NULL: no such file.
+ * *ret_versioned: the path has our version, the answer may be kept for ever. It is false for no version and for that of
+ * another node (an upgrade under way): the file is ours, and must not be kept under that name. */
 struct page_asset {
     char *path;                  /* without version */
     const char *content_type;
@@ -110,6 +112,10 @@ const char *page_assets_base(const struct page_set *s);     /* "/assets/<version
 /* Names of all templates, for the tools and tests that render them all. */
 size_t page_template_count(const struct page_set *s);
 const char *page_template_name(const struct page_set *s, size_t i);
+
+/* text ("mailto:…") as a QR code, appended to out as inline SVG for page_html(), with its quiet zone; label is what a
+ * screen reader says. ERR_INPUT: too long for any code. */
+MUST_USE enum err page_qr(const char *text, const char *label, struct buf *out, struct why *why);
 
 /* Escapers for the few writers that do not go through a template: HTML text and quoted attributes alike. */
 void html_escape(struct buf *out, struct str s);

@@ -13,6 +13,10 @@ get_asset(struct http_request *req)
         http_reply_problem(req, ERR_NOT_FOUND, "not_found", "No such file.");
         return;
     }
+    if (!versioned) {          /* no version, or another node's: not to be kept under this name */
+        http_reply_redirect(req, arena_printf(http_arena(req), "%s/%s", page_assets_base(idp->pages), asset->path));
+        return;
+    }
     http_reply_asset(req, asset->content_type, asset->body, asset->etag);
 }
 

@@ -498,10 +498,60 @@ assets(void **state)
     assert_ptr_equal(page_asset_find(f->set, "b.css", &versioned), a);
     assert_false(versioned);
     assert_non_null(page_asset_find(f->set, "themes/t/logo.svg", &versioned));
+    /* the version of another node during an upgrade: our file, not to be kept under that name */
+    assert_ptr_equal(page_asset_find(f->set, "0123456789ab/b.css", &versioned), a);
+    assert_false(versioned);
+    assert_null(page_asset_find(f->set, "0123456789ax/b.css", &versioned));
     assert_null(page_asset_find(f->set, "x.unknown", &versioned));
     assert_null(page_asset_find(f->set, "../messages.fr", &versioned));
     assert_null(page_asset_find(f->set, "t.html", &versioned));
     assert_null(page_asset_find(f->set, "", &versioned));
+}
+
+static void
+themes_must_be_readable(void **state)
+{
+    static const char base[] =
+        ":root { --town-accent: #2b4c7e; --town-accent-strong: #1f3a63; --town-accent-soft: #e6ecf5;\n"
+        "--town-accent-dark: #9dbbe8; --town-accent-dark-strong: #c0d4f2; --town-accent-dark-soft: #22304a;\n"
+        "--on-accent: #ffffff; --paper: #faf8f4; --sheet: #ffffff; --ink: #23201c; }\n"
+        "@media { --on-accent: #14181f; --paper: #191715; --sheet: #221f1c; --ink: #f1ece4; }";
+    static const struct { const char *label, *theme, *want; } rows[] = {
+        { "empty", "/* nothing */", NULL },
+        { "good", ":root { --town-accent: #0f5f5a; --town-accent-dark: #7fd1c7; }", NULL },
+        { "black on white is 21", ":root { --town-accent: #000000; --town-accent-strong: #000000; }", NULL },
+        { "just enough, 4.53", ":root { --town-accent: #727272; }", NULL },
+        { "just too pale", ":root { --town-accent: #737373; }", "--town-accent on --paper has a contrast of 4.47" },
+        { "too dark in the dark", ":root { --town-accent-dark: #2b4c7e; }", "--town-accent-dark on --paper in the dark" },
+        { "text on its fill", ":root { --town-accent-soft: #444444; }", "on --town-accent-soft" },
+        { "a name", ":root { --town-accent: teal; }", "--town-accent is not written #rrggbb" },
+        { "short", ":root { --town-accent: #000; }", "is not written #rrggbb" },
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        enum err e = compile(f, true, "assets/beffroi.css", base, "themes/t/theme.css", rows[i].theme, NULL);
+
+        if (e != (rows[i].want == NULL ? OK : ERR_INPUT) ||
+            (rows[i].want != NULL && strstr(f->why.text, rows[i].want) == NULL))
+            fail_msg("%s: %d %s", rows[i].label, e, f->why.text);
+    }
+}
+
+/* The squares that the standard fixes: three finders, whose top row is seven dark squares. */
+static void
+qr_codes(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf long_text = BUF_BOUNDED(1 << 16);
+
+    assert_int_equal(page_qr("mailto:a@b.example?subject=G6J7-2QGR-RB3K", "<\"x\">", &f->out, &f->why), OK);
+    assert_non_null(strstr(buf_cstr(&f->out), "aria-label=\"&lt;&quot;x&quot;&gt;\""));
+    assert_non_null(strstr(buf_cstr(&f->out), " d=\"M0 0h7v1h-7z"));
+    assert_non_null(strstr(buf_cstr(&f->out), "viewBox=\"-4 -4 37 37\""));       /* version 3: 29 squares */
+    for (int i = 0; i < 4000; i++)
+        buf_addc(&long_text, 'x');
+    assert_int_equal(page_qr(buf_cstr(&long_text), "x", &f->out, &f->why), ERR_INPUT);
 }
 
 static void
@@ -544,6 +594,8 @@ main(void)
         cmocka_unit_test_setup_teardown(template_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(include_bomb_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(assets, setup, teardown),
+        cmocka_unit_test_setup_teardown(themes_must_be_readable, setup, teardown),
+        cmocka_unit_test_setup_teardown(qr_codes, setup, teardown),
         cmocka_unit_test_setup_teardown(loads_a_folder, setup, teardown),
     };
 
