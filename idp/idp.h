@@ -5,6 +5,7 @@
 #ifndef IDP_IDP_H
 #define IDP_IDP_H
 
+#include "base/core/code.h"
 #include "base/core/conf.h"
 #include "base/core/secret.h"
 #include "base/crypto/key.h"
@@ -86,6 +87,9 @@ extern const size_t idp_conf_nitems;
 
 /* Page data with what every page of the IdP shows: names, theme, language switch, help, CSRF token, request id. */
 struct page_data *idp_page(struct http_request *req);
+/* Reads a typed code: NULL when it is a good one of this kind (folded is filled), else the key of the sentence that
+ * says what is wrong with it (DOMAIN 2.4: told at once, without looking anything up). */
+const char *idp_code_problem(enum code_kind kind, const char *typed, char folded[CODE_FOLDED_MAX]);
 /* Renders and replies; a rendering error becomes a plain 500 with the reference. */
 void idp_reply_page(struct http_request *req, int status, const char *template_name, const struct page_data *d);
 /* The error page: message_key is the sentence, way_out a URL (NULL: front page). The reference is the request id. */

@@ -40,6 +40,51 @@ idp_reply_page(struct http_request *req, int status, const char *template_name, 
     http_reply_problem(req, e, "page", "The page could not be made.");
 }
 
+static const char *
+other_kind_key(enum code_kind kind)
+{
+    switch (kind) {
+    case CODE_CREATION:
+        return "code.is_creation";
+    case CODE_ACTIVATION:
+        return "code.is_activation";
+    case CODE_REVOCATION:
+        return "code.is_revocation";
+    case CODE_REACTIVATION:
+        return "code.is_reactivation";
+    case CODE_NUMBER:
+        return "code.is_number";
+    case CODE_SHEET:
+        break;
+    }
+    return "code.typo";
+}
+
+const char *
+idp_code_problem(enum code_kind kind, const char *typed, char folded[CODE_FOLDED_MAX])
+{
+    enum code_kind other = kind;
+
+    switch (code_read(kind, str_of(typed), folded, &other)) {
+    case CODE_GOOD:
+        return NULL;
+    case CODE_EMPTY:
+        return "code.empty";
+    case CODE_TOO_SHORT:
+        return "code.short";
+    case CODE_TOO_LONG:
+        return "code.long";
+    case CODE_BAD_CHAR:
+        return kind == CODE_ACTIVATION ? "code.digits" : "code.char";
+    case CODE_TYPO:
+        return "code.typo";
+    case CODE_OTHER_KIND:
+        /* One mistyped digit in ten gives the other kind of eight digits: that is a typing mistake. */
+        return kind == CODE_ACTIVATION && other == CODE_REACTIVATION ? "code.typo" : other_kind_key(other);
+    }
+    return "code.typo";
+}
+
 void
 idp_reply_error(struct http_request *req, int status, const char *message_key, const char *way_out)
 {

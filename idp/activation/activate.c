@@ -104,32 +104,6 @@ get_activate(struct http_request *req)
         code_page(req, 200, &form);
 }
 
-/* What the typed code itself says, before anything is looked up. */
-static const char *
-code_problem(const char *typed, char folded[CODE_FOLDED_MAX])
-{
-    enum code_kind other = CODE_ACTIVATION;
-
-    switch (code_read(CODE_ACTIVATION, str_of(typed), folded, &other)) {
-    case CODE_GOOD:
-        return NULL;
-    case CODE_EMPTY:
-        return "code.empty";
-    case CODE_TOO_SHORT:
-        return "code.short";
-    case CODE_TOO_LONG:
-        return "code.long";
-    case CODE_BAD_CHAR:
-        return "code.digits";
-    case CODE_TYPO:
-        return "code.typo";
-    case CODE_OTHER_KIND:
-        return other == CODE_REVOCATION ? "code.is_revocation"
-               : other == CODE_CREATION ? "code.is_creation" : "code.typo";
-    }
-    return "code.typo";
-}
-
 struct attempt {
     struct http_request *req;
     const unsigned char *token_digest;
@@ -190,7 +164,7 @@ post_activate(struct http_request *req)
 
     if (!activation_link_load(req, &link))
         return;
-    form.code_problem = code_problem(typed != NULL ? typed : "", folded);
+    form.code_problem = idp_code_problem(CODE_ACTIVATION, typed != NULL ? typed : "", folded);
     if (form.code_problem != NULL) {
         const struct idp *idp = http_app(req);
         bool ignored;

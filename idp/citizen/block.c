@@ -155,31 +155,6 @@ reason_given(struct http_request *req, const char *ref, const char *reason)
     block_done_page(req, &now, strcmp(reason, "stolen") == 0);
 }
 
-static const char *
-typed_problem(const char *typed, char folded[CODE_FOLDED_MAX])
-{
-    enum code_kind other = CODE_REVOCATION;
-
-    switch (code_read(CODE_REVOCATION, str_of(typed), folded, &other)) {
-    case CODE_GOOD:
-        return NULL;
-    case CODE_EMPTY:
-        return "code.empty";
-    case CODE_TOO_SHORT:
-        return "code.short";
-    case CODE_TOO_LONG:
-        return "code.long";
-    case CODE_BAD_CHAR:
-        return "code.char";
-    case CODE_TYPO:
-        return "code.typo";
-    case CODE_OTHER_KIND:
-        return other == CODE_CREATION ? "code.is_creation" : other == CODE_ACTIVATION ? "code.is_activation"
-               : other == CODE_NUMBER ? "code.is_number" : "code.is_reactivation";
-    }
-    return "code.typo";
-}
-
 static void
 unknown_code(struct http_request *req)
 {
@@ -218,7 +193,7 @@ post_block(struct http_request *req)
         reason_given(req, ref, reason);
         return;
     }
-    if ((problem = typed_problem(typed != NULL ? typed : "", folded)) != NULL) {
+    if ((problem = idp_code_problem(CODE_REVOCATION, typed != NULL ? typed : "", folded)) != NULL) {
         form_page(req, 422, typed != NULL ? typed : "", problem);
         return;
     }

@@ -19,9 +19,6 @@ MUST_USE enum err citizen_store_visits(struct pg *pg, const char *account_id, st
 /* Services that were given an identifier of the account. */
 MUST_USE enum err citizen_store_services(struct pg *pg, const char *account_id, struct arena *a, int32_t **ret,
                                          size_t *ret_n, struct why *why);
-/* Answers whose session ended with the account: marked as closed, told by a job each. */
-MUST_USE enum err citizen_store_close(struct pg *pg, const char *account_id, utime now, struct arena *a,
-                                      struct session_participant **ret, size_t *ret_n, struct why *why);
 
 void get_home(struct http_request *req);
 void get_login(struct http_request *req);

@@ -7,13 +7,9 @@
 #ifndef IDP_CITIZEN_CITIZEN_H
 #define IDP_CITIZEN_CITIZEN_H
 
-#include "base/pg/job.h"
 #include "idp/idp.h"
 
 extern const struct pg_stmts citizen_stmts;
 extern const struct http_routes citizen_routes;
-
-/* Job kind ACCOUNT_LEFT_JOB: tells the services whose sessions ended and the citizen who kept an address. arg: idp. */
-MUST_USE enum err citizen_left_job(struct pg *pg, const struct job *job, void *arg, struct why *why);
 
 #endif

@@ -1,7 +1,7 @@
-/* citizen_store: what my page reads across tables of other rooms; it changes only signon.closed_at. */
+/* citizen_store: what my page reads across tables of other rooms. */
 #include "idp/citizen/citizen-internal.h"
 
-enum { S_VISITS, S_SERVICES, S_CLOSE };
+enum { S_VISITS, S_SERVICES };
 static const struct pg_stmt stmts[] = {
     [S_VISITS] = { "citizen.visits",
         "SELECT at, method, result <> 'ok', coalesce(service_id, 0) FROM authn_event WHERE account_id = $1 "
@@ -10,9 +10,6 @@ static const struct pg_stmt stmts[] = {
         "SELECT v.id FROM pairwise p JOIN service v ON v.family = p.family WHERE p.account_id = $1 "
         "AND EXISTS (SELECT FROM signon d WHERE d.account_id = p.account_id AND d.service_id = v.id) "
         "ORDER BY v.id", 1 },
-    [S_CLOSE] = { "citizen.close",
-        "UPDATE signon d SET closed_at = $2 FROM session s WHERE d.account_id = $1 AND d.closed_at IS NULL "
-        "AND s.token_digest = d.session_digest AND NOT s.live RETURNING d.service_id, d.name_id, d.session_index", 2 },
 };
 const struct pg_stmts citizen_stmts = PG_STMTS(stmts);
 
@@ -59,32 +56,6 @@ citizen_store_services(struct pg *pg, const char *account_id, struct arena *a, i
     list = arena_alloc(a, (n + 1) * sizeof(*list));
     for (size_t i = 0; i < n; i++)
         list[i] = (int32_t)pg_i64(r, (int)i, 0);
-    *ret = list;
-    *ret_n = n;
-    return OK;
-}
-
-enum err
-citizen_store_close(struct pg *pg, const char *account_id, utime now, struct arena *a,
-                    struct session_participant **ret, size_t *ret_n, struct why *why)
-{
-    AUTO(pg_result_freep) struct pg_result *r = NULL;
-    struct pg_args args = PG_ARGS_INIT;
-    struct session_participant *list;
-    size_t n;
-    enum err e;
-
-    pg_arg_uuid(&args, account_id);
-    pg_arg_time(&args, now);
-    if ((e = pg_exec(pg, &stmts[S_CLOSE], &args, &r, why)) != OK)
-        return e;
-    n = (size_t)pg_rows(r);
-    list = arena_alloc(a, (n + 1) * sizeof(*list));
-    for (size_t i = 0; i < n; i++) {
-        list[i].service_id = (int32_t)pg_i64(r, (int)i, 0);
-        list[i].name_id = arena_strdup(a, pg_text(r, (int)i, 1));
-        list[i].session_index = arena_strdup(a, pg_text(r, (int)i, 2));
-    }
     *ret = list;
     *ret_n = n;
     return OK;

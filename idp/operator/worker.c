@@ -15,7 +15,6 @@
 #include "base/pg/job.h"
 #include "idp/account/account.h"
 #include "idp/activation/activation.h"
-#include "idp/citizen/citizen.h"
 #include "idp/operator/purge.h"
 #include "idp/signon/signon.h"
 
@@ -148,7 +147,7 @@ run(struct worker *w, const sigset_t *signals, struct why *why)
 {
     const struct job_kind kinds[] = {
         { MAIL_OUT_JOB, mail_out_job, 60 * USEC_PER_SEC, w->idp },
-        { ACCOUNT_LEFT_JOB, citizen_left_job, 30 * USEC_PER_SEC, w->idp },
+        { ACCOUNT_LEFT_JOB, session_account_left_job, 30 * USEC_PER_SEC, w->idp },
         { SIGNON_NOTICE_JOB, signon_notice, 60 * USEC_PER_SEC, w->idp },
     };
     struct lmtp_config lmtp = { .listen = w->idp->conf.mail_lmtp_listen, .message_max = MAIL_MAX,

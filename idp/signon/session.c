@@ -61,8 +61,8 @@ struct start_arg {
     utime now, idle_until, abs_until;
 };
 
-static enum err notices_add(struct pg *pg, const unsigned char digest[32], int32_t by, utime now, struct arena *a,
-                            struct session_participant **ret, size_t *ret_n, struct why *why);
+static enum err digest_notices(struct pg *pg, const unsigned char digest[32], int32_t by, utime now, struct arena *a,
+                               struct session_participant **ret, size_t *ret_n, struct why *why);
 
 static enum err
 start_body(struct pg *pg, void *arg, struct why *why)
@@ -87,7 +87,7 @@ start_body(struct pg *pg, void *arg, struct why *why)
     if (strcmp(former.account_id, s->session.account_id) == 0)
         e = session_store_move(pg, s->old, s->session.digest, why);
     else
-        e = notices_add(pg, s->old, 0, s->now, s->arena, &told, &ntold, why);
+        e = digest_notices(pg, s->old, 0, s->now, s->arena, &told, &ntold, why);
     if (e != OK)
         return e;
     return session_store_end(pg, s->old, "replaced", s->now, &was_live, why);
@@ -120,16 +120,13 @@ session_start(struct http_request *req, const char *account_id, enum signon_meth
 /* One job per answer; the worker turns it into a logout message of the service's dialect where there is one. The
  * payload is "<service id> <name id> <session index>". */
 static enum err
-notices_add(struct pg *pg, const unsigned char digest[32], int32_t by, utime now, struct arena *a,
-            struct session_participant **ret, size_t *ret_n, struct why *why)
+notices_add(struct pg *pg, const struct session_participant *list, size_t n, int32_t by, utime now, struct arena *a,
+            struct why *why)
 {
-    enum err e;
-
-    if ((e = session_store_participants(pg, digest, now, a, ret, ret_n, why)) != OK)
-        return e;
-    for (size_t i = 0; i < *ret_n; i++) {
-        const struct session_participant *p = &(*ret)[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct session_participant *p = &list[i];
         const char *payload;
+        enum err e;
 
         if (p->service_id == by)
             continue;
@@ -138,6 +135,45 @@ notices_add(struct pg *pg, const unsigned char digest[32], int32_t by, utime now
             return e;
     }
     return OK;
+}
+
+static enum err
+digest_notices(struct pg *pg, const unsigned char digest[32], int32_t by, utime now, struct arena *a,
+               struct session_participant **ret, size_t *ret_n, struct why *why)
+{
+    enum err e;
+
+    if ((e = session_store_participants(pg, digest, now, a, ret, ret_n, why)) != OK)
+        return e;
+    return notices_add(pg, *ret, *ret_n, by, now, a, why);
+}
+
+struct left_arg {
+    const char *account_id;
+    utime now;
+    struct arena *arena;
+};
+
+static enum err
+left_body(struct pg *pg, void *arg, struct why *why)
+{
+    const struct left_arg *x = arg;
+    struct session_participant *list;
+    size_t n;
+    enum err e;
+
+    e = session_store_participants_of_account(pg, x->account_id, x->now, x->arena, &list, &n, why);
+    return e != OK ? e : notices_add(pg, list, n, 0, x->now, x->arena, why);
+}
+
+enum err
+session_account_left_job(struct pg *pg, const struct job *job, void *arg, struct why *why)
+{
+    AUTO(arena_freep) struct arena *arena = arena_new(1024 * 1024);
+    struct left_arg x = { .account_id = arena_str(arena, job->payload), .now = clock_now(), .arena = arena };
+
+    (void)arg;
+    return pg_tx(pg, left_body, &x, why);
 }
 
 struct end_arg {
@@ -170,7 +206,7 @@ end_body(struct pg *pg, void *arg, struct why *why)
         return e;
     if ((e = session_store_end(pg, x->digest, x->reason, x->now, &was_live, why)) != OK || !was_live)
         return e;
-    if ((e = notices_add(pg, x->digest, x->by, x->now, x->arena, &x->told, &x->ntold, why)) != OK)
+    if ((e = digest_notices(pg, x->digest, x->by, x->now, x->arena, &x->told, &x->ntold, why)) != OK)
         return e;
     snprintf(object, sizeof(object), "account:%s", s.account_id);
     return audit_add(pg, &(struct audit_entry){ .at = x->now, .actor = "citizen", .role = "", .verb = "session.end",

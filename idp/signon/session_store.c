@@ -1,7 +1,7 @@
 /* session_store: the tables session and authn_event. */
 #include "idp/signon/signon-internal.h"
 
-enum { S_FIND, S_TOUCH, S_AUTHZ, S_INSERT, S_END, S_MOVE, S_PARTICIPANTS, S_BY_INDEX, S_BY_NAME, S_EVENT };
+enum { S_FIND, S_TOUCH, S_AUTHZ, S_INSERT, S_END, S_MOVE, S_PARTICIPANTS, S_OF_ACCOUNT, S_BY_INDEX, S_BY_NAME, S_EVENT };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "session.find",
         "SELECT account_id, method, auth_time, idle_until FROM session "
@@ -27,6 +27,9 @@ static const struct pg_stmt stmts[] = {
     [S_PARTICIPANTS] = { "session.participants",
         "UPDATE signon SET closed_at = $2 WHERE session_digest = $1 AND closed_at IS NULL "
         "RETURNING service_id, name_id, session_index", 2 },
+    [S_OF_ACCOUNT] = { "session.participants_of_account",
+        "UPDATE signon d SET closed_at = $2 FROM session s WHERE d.account_id = $1 AND d.closed_at IS NULL "
+        "AND s.token_digest = d.session_digest AND NOT s.live RETURNING d.service_id, d.name_id, d.session_index", 2 },
     [S_BY_INDEX] = { "session.by_index",
         "SELECT session_digest FROM signon WHERE service_id = $1::int4 AND request_key = $2 AND session_index = $3 "
         "AND name_id = $4", 4 },
@@ -129,19 +132,16 @@ session_store_move(struct pg *pg, const unsigned char from[32], const unsigned c
     return pg_exec(pg, &stmts[S_MOVE], &args, NULL, why);
 }
 
-enum err
-session_store_participants(struct pg *pg, const unsigned char digest[32], utime now, struct arena *a,
-                           struct session_participant **ret, size_t *ret_n, struct why *why)
+static enum err
+participants(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, struct arena *a,
+             struct session_participant **ret, size_t *ret_n, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
-    struct pg_args args = PG_ARGS_INIT;
     struct session_participant *list;
     size_t n;
     enum err e;
 
-    pg_arg_bytes(&args, digest, 32);
-    pg_arg_time(&args, now);
-    if ((e = pg_exec(pg, &stmts[S_PARTICIPANTS], &args, &r, why)) != OK)
+    if ((e = pg_exec(pg, stmt, args, &r, why)) != OK)
         return e;
     n = (size_t)pg_rows(r);
     list = arena_alloc(a, (n + 1) * sizeof(*list));
@@ -153,6 +153,28 @@ session_store_participants(struct pg *pg, const unsigned char digest[32], utime 
     *ret = list;
     *ret_n = n;
     return OK;
+}
+
+enum err
+session_store_participants(struct pg *pg, const unsigned char digest[32], utime now, struct arena *a,
+                           struct session_participant **ret, size_t *ret_n, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_bytes(&args, digest, 32);
+    pg_arg_time(&args, now);
+    return participants(pg, &stmts[S_PARTICIPANTS], &args, a, ret, ret_n, why);
+}
+
+enum err
+session_store_participants_of_account(struct pg *pg, const char *account_id, utime now, struct arena *a,
+                                      struct session_participant **ret, size_t *ret_n, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, account_id);
+    pg_arg_time(&args, now);
+    return participants(pg, &stmts[S_OF_ACCOUNT], &args, a, ret, ret_n, why);
 }
 
 enum err

@@ -16,6 +16,7 @@
 #define IDP_SIGNON_SIGNON_H
 
 #include "base/http/server.h"
+#include "base/pg/job.h"
 #include "idp/idp.h"
 #include "idp/services/services.h"
 
@@ -105,6 +106,9 @@ MUST_USE enum err session_start(struct http_request *req, const char *account_id
 
 /* Job of the worker, one per answer of a session that ended: "<service id> <name id> <session index>". */
 #define SIGNON_NOTICE_JOB "signon.ended"
+/* Job kind ACCOUNT_LEFT_JOB (idp/account): an account is no longer active, its sessions have ended; each service they
+ * had answered gets a notice job. */
+MUST_USE enum err session_account_left_job(struct pg *pg, const struct job *job, void *arg, struct why *why);
 
 /* One logout pass for both dialects: ends the session of this browser, inserts the notices for its other services as
  * jobs, clears the cookie. by: service that asked (not notified again), 0 for none. ret_services: those the session
