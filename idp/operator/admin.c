@@ -342,15 +342,21 @@ operator_routes(int argc, char **argv)
 int
 operator_check_config(int argc, char **argv)
 {
+    const char *words[1] = { NULL };
+    bool production = false;
+    const struct operator_option options[] = { { "--production", NULL, &production } };
     AUTO(idp_freep) struct idp *idp = NULL;
     struct why why = WHY_INIT;
+    size_t n;
     enum err e;
 
-    if (argc != 1)
-        return usage("--check-config FILE");
-    if ((e = idp_load(argv[0], IDP_NEED_PAGES, &idp, &why)) != OK)
-        return operator_fail(argv[0], e, &why);
-    printf("%s: good\n", argv[0]);
+    if (!operator_options(argc, argv, options, ARRAY_LEN(options), words, 1, &n) || n != 1)
+        return usage("--check-config FILE [--production]");
+    if ((e = idp_load(words[0], IDP_NEED_PAGES, &idp, &why)) != OK)
+        return operator_fail(words[0], e, &why);
+    if (production && idp->conf.environment != IDP_PRODUCTION)
+        return fprintf(stderr, "beffroi-idp: %s: environment is not production\n", words[0]), 1;
+    printf("%s: good\n", words[0]);
     return 0;
 }
 

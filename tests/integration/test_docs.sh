@@ -1,0 +1,95 @@
+#!/bin/bash
+# test_docs: what the documents say about the programs is what the programs say.
+#
+# - docs/configuration.md is what tools/docs-generate writes;
+# - each program with a manual page: every command of --help stands in it, and every option it names is in the sources;
+# - every relative link of README.md and docs/ leads somewhere, and every file of ours that they name is there;
+# - the packaged units refuse a configuration that is not for production.
+# Needs the programs built: BEFFROI_BUILD, else build/check-asan, else build.
+set -euo pipefail
+umask 022
+TOP=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd)
+cd "$TOP"
+for BUILD in "${BEFFROI_BUILD:-}" build/check-asan build; do
+    IDP=$BUILD/idp/beffroi-idp
+    [ ! -x "$IDP" ] || break
+done
+[ -x "$IDP" ] || { echo "beffroi-idp is not built"; exit 1; }
+FAILURES=0
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/beffroi-test-docs.XXXXXX")
+trap 'rm -rf -- "$WORK"' EXIT
+bad() {
+    echo "FAILED: $*"
+    FAILURES=$((FAILURES + 1))
+}
+
+# --- settings ---
+tools/docs-generate --check "$BUILD" || bad "docs/configuration.md"
+# and the comparison can fail
+mkdir -p "$WORK/tools" "$WORK/docs" "$WORK/idp"
+cp tools/docs-generate "$WORK/tools/"
+touch "$WORK/idp/main.c"
+sed 's/Name of the service/Name of a service/' docs/configuration.md >"$WORK/docs/configuration.md"
+! "$WORK/tools/docs-generate" --check "$(realpath "$BUILD")" >/dev/null 2>&1 || bad "a changed configuration.md is not noticed"
+
+# --- manual pages ---
+# "  name   help" lines of --help.
+commands() { sed -nE 's/^  ([a-z-]+) +[^ ].*/\1/p' <<<"$1"; }
+# manual NAME PROGRAM FOLDER
+manual() {
+    local page=packaging/man/$1.1 help command option n=0
+    [ -e "$page" ] || { bad "$page is missing"; return 0; }
+    help=$("$2" --help)
+    for command in $(commands "$help"); do
+        n=$((n + 1))
+        case $command in
+        --*) grep -qE "^\.It Fl Fl ${command#--}( |$)" "$page" || bad "$page does not describe $command" ;;
+        *) grep -qE "^\.It Cm $command( |$)" "$page" || bad "$page does not describe $command" ;;
+        esac
+    done
+    [ "$n" -ge 5 ] || bad "$1 --help lists $n commands only: is its form another now?"
+    while read -r option; do
+        grep -rqF -- "\"--$option\"" "$3" || bad "$page: no program takes --$option"
+    done < <(grep -oE 'Fl Fl [a-z-]+' "$page" | sed 's/Fl Fl //' | sort -u)
+    # groff names what it does not understand
+    if command -v groff >/dev/null; then
+        groff -mandoc -Tutf8 -ww "$page" >/dev/null 2>"$WORK/groff" || bad "$page: groff"
+        [ ! -s "$WORK/groff" ] || bad "$page: $(head -n 3 "$WORK/groff")"
+    fi
+}
+manual beffroi-idp "$IDP" idp
+MAIRIE=$(find "$BUILD" -maxdepth 3 -type f -name beffroi-mairie -perm -u+x | head -n 1)
+[ -z "$MAIRIE" ] || manual beffroi-mairie "$MAIRIE" mairie-connector/town
+
+# --- links and names ---
+DOCS=(README.md docs/*.md)
+for doc in "${DOCS[@]}"; do
+    while read -r link; do
+        [ -e "$(dirname "$doc")/${link%%#*}" ] || bad "$doc: no $link"
+    done < <(grep -oE '\]\([^)#: ]+(#[^)]*)?\)' "$doc" | sed -E 's/^\]\(//; s/\)$//')
+    while read -r name; do
+        compgen -G "${name%/}" >/dev/null || bad "$doc: no $name"
+    done < <(grep -oE '`(base|idp|mairie-connector|templates|migrations|tests|tools|packaging|docs)/[A-Za-z0-9_./*-]+`' "$doc" | tr -d '`' | grep -v NNNN)
+done
+
+# --- units ---
+for unit in packaging/systemd/*.service; do
+    grep -qE '^ExecStartPre=.* --check-config \S+ --production$' "$unit" || bad "$unit starts without asking for production"
+    for key in NoNewPrivileges=yes ProtectSystem=strict PrivateTmp=yes RestrictAddressFamilies= SystemCallFilter=; do
+        grep -q "^$key" "$unit" || bad "$unit: no $key"
+    done
+done
+conf() {
+    printf '%s\n' "environment = $1" 'base_url = https://idp.example' "templates = $TOP/templates" \
+        "migrations = $TOP/migrations/idp" 'database = dbname=none' "keys = $WORK/keys" >"$WORK/idp.conf"
+}
+conf production
+"$IDP" --check-config "$WORK/idp.conf" --production >/dev/null || bad "a good configuration is refused"
+for environment in demo test; do
+    conf "$environment"
+    "$IDP" --check-config "$WORK/idp.conf" >/dev/null || bad "a configuration of a $environment is refused without --production"
+    ! "$IDP" --check-config "$WORK/idp.conf" --production >/dev/null 2>&1 || bad "--production takes a $environment"
+done
+
+[ "$FAILURES" -eq 0 ] || { echo "$FAILURES failed"; exit 1; }
+echo "documents: good"
