@@ -51,6 +51,7 @@ void saml_refuse(struct http_request *req, const char *event, const char *issuer
 /* --- endpoints ------------------------------------------------------------------------------------------ */
 void get_saml_sso(struct http_request *req);
 void post_saml_sso(struct http_request *req);
+void get_saml_start(struct http_request *req);
 void get_saml_slo(struct http_request *req);
 void post_saml_slo(struct http_request *req);
 void get_saml_metadata(struct http_request *req);

@@ -26,6 +26,8 @@ static const struct http_route list[] = {
      "saml.sso", true, false},
     {HTTP_POST, "/saml/sso", post_saml_sso, HTTP_BODY_FORM, SAML_FORM_MAX, HTTP_SESSION_NONE, HTTP_CSRF_PROTOCOL,
      HTTP_POOL_EVENT, "saml.sso.post", true, false},
+    {HTTP_GET, "/saml/start", get_saml_start, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
+     "saml.start", true, false},
     {HTTP_GET, "/saml/slo", get_saml_slo, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
      "saml.slo", true, false},
     {HTTP_POST, "/saml/slo", post_saml_slo, HTTP_BODY_FORM, SAML_FORM_MAX, HTTP_SESSION_NONE, HTTP_CSRF_PROTOCOL,

@@ -2,6 +2,7 @@
  * saml: the SAML 2.0 dialect of sign-on (saml-core, -bindings, -profiles 2.0): web browser SSO and single logout.
  *
  *   GET, POST /saml/sso    AuthnRequest in, Response out by an auto-posted form
+ *   GET       /saml/start  ?sp=ENTITY_ID[&RelayState=…]: a Response that nobody asked for, where the policy allows it
  *   GET, POST /saml/slo    LogoutRequest in, LogoutResponse out
  *   GET       /saml/metadata
  *

@@ -5,7 +5,7 @@
  * Until the signature and the ACS are known to be right, nothing is sent to any service: the person sees a page. A
  * request is answered once: its ID is the key of the record that signon writes.
  */
-#include "base/core/log.h"
+#include "base/core/rand.h"
 #include "base/crypto/digest.h"
 #include "idp/saml/proto.h"
 #include "idp/saml/saml-internal.h"
@@ -56,6 +56,18 @@ understand(struct http_request *req, const struct services_view *view, const str
 }
 
 /* --- the decision ------------------------------------------------------------------------------------ */
+/* A request is answered once, so its ID is the key. Nobody asked: a new one, and one flow is answered once. */
+static void
+request_key_of(const struct saml_exchange *x, const char *flow_id, unsigned char *ret)
+{
+    if (x->request_id != NULL)
+        sha256(str_of(x->request_id), ret);
+    else if (flow_id != NULL)
+        sha256(str_of(flow_id), ret);
+    else
+        rand_bytes(ret, SHA256_LEN);
+}
+
 static struct signon_request
 request_of(struct http_request *req, const struct service *sv, const struct saml_exchange *x, const char *flow_id,
            utime flow_started)
@@ -63,7 +75,7 @@ request_of(struct http_request *req, const struct service *sv, const struct saml
     unsigned char *key = arena_alloc(http_arena(req), SHA256_LEN);
     char *transient = NULL;
 
-    sha256(str_of(x->request_id), key);
+    request_key_of(x, flow_id, key);
     if (x->nameid == SAML_NAMEID_TRANSIENT) {
         transient = arena_alloc(http_arena(req), SAML_ID_LEN + 1);
         saml_id_new(transient);
@@ -161,6 +173,50 @@ void
 post_saml_sso(struct http_request *req)
 {
     sso(req);
+}
+
+/* --- /saml/start: nobody asked (saml-profiles 4.1.5) --------------------------------------------------- */
+static enum err
+start_exchange(struct http_request *req, const struct services_view *view, const struct service **ret_sv,
+               struct saml_exchange *x, struct why *why)
+{
+    const char *name = http_query(req, "sp"), *relay_state = http_query(req, "RelayState");
+    const struct saml_authn_request nothing = {.head = {.id = NULL}, .acs_index = -1};
+    const struct service *sv;
+    const struct saml_sp *sp;
+    struct saml_status status;
+    enum err e;
+
+    if (name == NULL)
+        return why_code(why, ERR_INPUT, "saml.start", "no parameter sp");
+    if (relay_state != NULL && strlen(relay_state) > SAML_RELAY_STATE_MAX)
+        return why_code(why, ERR_INPUT, "saml.relay_state", "RelayState is longer than %d bytes", SAML_RELAY_STATE_MAX);
+    if ((e = saml_service_find(view, name, http_now(req), &sv, why)) != OK)
+        return e;
+    sp = sv->dialect;
+    if (!sp->policy.allow_unsolicited)
+        return why_code(why, ERR_DENIED, "saml.start", "the policy does not say allow_unsolicited");
+    *ret_sv = sv;
+    if ((e = saml_judge(&nothing, sp, "", x, &status, why)) != OK)
+        return e;
+    x->relay_state = relay_state;
+    return OK;
+}
+
+void
+get_saml_start(struct http_request *req)
+{
+    const struct idp *idp = http_app(req);
+    AUTO(saml_view_release) const struct services_view *view = services_hold(idp->services);
+    const struct service *sv = NULL;
+    struct saml_exchange x;
+    struct why why = WHY_INIT;
+    enum err e = start_exchange(req, view, &sv, &x, &why);
+
+    if (e != OK)
+        saml_refuse(req, "saml.start", http_query(req, "sp"), sv, e, &why);
+    else
+        decide(req, sv, &x, NULL, 0);
 }
 
 /* --- back from the sign-in pages ------------------------------------------------------------------- */

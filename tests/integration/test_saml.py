@@ -297,6 +297,22 @@ class Saml(unittest.TestCase):
         form = Form(b.get(html.unescape(re.search(r'id="cancel" href="([^"]+)"', page.text).group(1))))
         self.assertEqual(form.status(), ('Responder', 'AuthnFailed'))
 
+    def test_nobody_asked(self):
+        sp = Service(self.s, 'journal', {'allow_unsolicited': True, 'nameid': 'persistent'})
+        start = lambda sp, **q: '/saml/start?' + urllib.parse.urlencode({'sp': sp.entity_id, **q})
+        form = Form(self.b.get(start(sp, RelayState='/une?a=1')))
+        self.assertEqual((form.status(), form.action, form.fields['RelayState']), (('Success',), sp.acs, '/une?a=1'))
+        self.assertNotIn('InResponseTo', form.xml)
+        self.refused(self.b.get(start(self.sp)), 403, 'saml.start')
+        self.refused(self.b.get('/saml/start'), 400, 'saml.start')
+        self.refused(self.b.get('/saml/start?sp=x'), 404, 'saml.issuer.unknown')
+        b = Browser(self.s)
+        page = b.follow(b.get(start(sp)))
+        first = Form(b.follow(b.post(b.at, {'csrf': b.csrf(page), 'login': 'camille', 'password': PASSWORD, 'do': 'signin'})))
+        again = Form(b.get(b.at))
+        index = lambda f: f.root.find('.//saml:AuthnStatement', NS).get('SessionIndex')
+        self.assertEqual(index(first), index(again))
+
     # --- what only the person is told ----------------------------------------------------------------------------------
     def test_refusals(self):
         good = lambda: Form(self.b.get(self.sp.redirect(self.sp.request())))
