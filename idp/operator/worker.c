@@ -22,6 +22,8 @@
 #define MAIL_THREADS 2
 #define JOB_THREADS 2
 #define PURGE_PERIOD (60 * USEC_PER_SEC)
+#define JOBS_DONE_KEPT (8 * USEC_PER_DAY)      /* longer than any job lives, so that a key is not free again too early */
+#define JOBS_DEAD_KEPT (90 * USEC_PER_DAY)
 
 struct worker {
     struct idp *idp;
@@ -105,13 +107,15 @@ static enum err
 keep_house(struct pg *pg, utime *next_purge, struct why *why)
 {
     utime now = clock_now();
+    int64_t removed;
     int expired;
     enum err e;
 
     if (now < *next_purge && *next_purge - now <= PURGE_PERIOD)      /* a clock moved back waits for nothing */
         return OK;
     *next_purge = now + PURGE_PERIOD;
-    if ((e = account_expire_due(pg, now, &expired, why)) != OK)
+    if ((e = account_expire_due(pg, now, &expired, why)) != OK ||
+        (e = job_purge(pg, now - JOBS_DONE_KEPT, now - JOBS_DEAD_KEPT, &removed, why)) != OK)
         return e;
     return purge_run(pg, now, false, NULL, why);
 }
