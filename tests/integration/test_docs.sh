@@ -72,6 +72,13 @@ for doc in "${DOCS[@]}"; do
     done < <(grep -oE '`(base|idp|mairie-connector|templates|migrations|tests|tools|packaging|docs)/[A-Za-z0-9_./*-]+`' "$doc" | tr -d '`' | grep -v NNNN)
 done
 
+# Tests that a document names are there; test_X.c and the like were looked for above.
+for doc in "${DOCS[@]}"; do
+    while read -r name; do
+        grep -rqw --include='test_*' -- "$name" tests || bad "$doc: no test $name"
+    done < <(grep -oE '`test_[a-z0-9_]+`' "$doc" | tr -d '`' | sort -u)
+done
+
 # --- units ---
 for unit in packaging/systemd/*.service; do
     grep -qE '^ExecStartPre=.* --check-config \S+ --production$' "$unit" || bad "$unit starts without asking for production"
