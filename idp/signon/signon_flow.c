@@ -104,26 +104,28 @@ get_signon_flow(struct http_request *req)
         login_page(req, &f, 200, NULL, NULL);
 }
 
-/* Takes from the three buckets; *ret_wait in seconds, 0 = go on. */
+/*
+ * Asks the three buckets in turn; *ret_wait in seconds, 0 = go on. The first that makes wait ends it: an attempt that is
+ * not looked at is not counted against the name from everywhere, or one network could keep its holder out by itself
+ * (T-16).
+ */
 static enum err
 throttled(struct http_request *req, const char *login, int64_t *ret_wait, struct why *why)
 {
     const struct idp *idp = http_app(req);
     char name[LOGIN_FOLDED_MAX] = "", net[IP_PREFIX_MAX];
-    int64_t a, b, c;
+    utime now = http_now(req);
+    int64_t wait;
     enum err e;
 
     err_ignore(login_fold(login, name));       /* what is no name is counted as the empty one */
     ip_prefix(http_peer(req), net);
-    e = throttle_take(http_pg(req), idp->pepper, &by_name_and_net, arena_printf(http_arena(req), "%s %s", name, net),
-                      http_now(req), &a, why);
-    if (e != OK ||
-        (e = throttle_take(http_pg(req), idp->pepper, &by_net, net, http_now(req), &b, why)) != OK ||
-        (e = throttle_take(http_pg(req), idp->pepper, &by_name, name, http_now(req), &c, why)) != OK)
+    if ((e = throttle_take(http_pg(req), idp->pepper, &by_name_and_net,
+                           arena_printf(http_arena(req), "%s %s", name, net), now, &wait, why)) != OK ||
+        (wait == 0 && (e = throttle_take(http_pg(req), idp->pepper, &by_net, net, now, &wait, why)) != OK) ||
+        (wait == 0 && (e = throttle_take(http_pg(req), idp->pepper, &by_name, name, now, &wait, why)) != OK))
         return e;
-    a = a > b ? a : b;
-    a = a > c ? a : c;
-    *ret_wait = (a + USEC_PER_SEC - 1) / USEC_PER_SEC;
+    *ret_wait = (wait + USEC_PER_SEC - 1) / USEC_PER_SEC;
     return OK;
 }
 
@@ -140,6 +142,9 @@ forgive(struct http_request *req, const char *login)
     err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_name_and_net,
                                 arena_printf(http_arena(req), "%s %s", name, net), &why));
     err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_name, name, &why));
+    /* Its own attempt only: many people behind one address sign in without waiting, and a good pair of one's own
+     * buys no guess at another's. */
+    err_ignore(throttle_give_back(http_pg(req), idp->pepper, &by_net, net, &why));
 }
 
 static void

@@ -27,6 +27,9 @@ MUST_USE enum err throttle_waiting(struct pg *pg, const struct keyring *pepper, 
 /* The attempt was good: forget the bucket. */
 MUST_USE enum err throttle_forgive(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule,
                                    const char *key, struct why *why);
+/* The attempt was good: it is not counted, what was counted before stays. */
+MUST_USE enum err throttle_give_back(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule,
+                                     const char *key, struct why *why);
 /* Removes buckets untouched for 24 h; returns how many. */
 MUST_USE enum err throttle_purge(struct pg *pg, utime now, int64_t *ret_n, struct why *why);
 

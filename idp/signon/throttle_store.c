@@ -8,7 +8,7 @@
 #define WAITING                                                                                              \
     "(throttle.level >= $3::text::float8 AND throttle.at + make_interval(secs => "                              \
     "least($5::text::float8, $6::text::float8 * power(2, least(throttle.level - $3::text::float8, 30)))) > $2)"
-enum { S_TAKE, S_LOOK, S_FORGIVE, S_PURGE };
+enum { S_TAKE, S_LOOK, S_FORGIVE, S_GIVE_BACK, S_PURGE };
 static const struct pg_stmt stmts[] = {
     [S_TAKE] = { "throttle.take",
         "INSERT INTO throttle (bucket, level, at) VALUES ($1, 1, $2) "
@@ -21,6 +21,8 @@ static const struct pg_stmt stmts[] = {
         "SELECT at, (least($3::text::float8, $4::text::float8 * power(2, least(level - $2::text::float8, 30))) * 1000000)::int8 "
         "FROM throttle WHERE bucket = $1 AND level >= $2::text::float8", 4 },
     [S_FORGIVE] = { "throttle.forgive", "DELETE FROM throttle WHERE bucket = $1", 1 },
+    [S_GIVE_BACK] = { "throttle.give_back",
+        "UPDATE throttle SET level = greatest(0, level - 1) WHERE bucket = $1", 1 },
     [S_PURGE] = { "throttle.purge", "DELETE FROM throttle WHERE at < $1", 1 },
 };
 const struct pg_stmts throttle_stmts = PG_STMTS(stmts);
@@ -93,9 +95,9 @@ throttle_waiting(struct pg *pg, const struct keyring *pepper, const struct throt
     return OK;
 }
 
-enum err
-throttle_forgive(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule, const char *key,
-                 struct why *why)
+static enum err
+change_bucket(struct pg *pg, const struct pg_stmt *stmt, const struct keyring *pepper, const struct throttle_rule *rule,
+              const char *key, struct why *why)
 {
     struct pg_args args = PG_ARGS_INIT;
     unsigned char mac[MAC_LEN];
@@ -104,7 +106,21 @@ throttle_forgive(struct pg *pg, const struct keyring *pepper, const struct throt
     if ((e = bucket_mac(pepper, rule, key, mac)) != OK)
         return why_set(why, e, "no pepper");
     pg_arg_bytes(&args, mac, sizeof(mac));
-    return pg_exec(pg, &stmts[S_FORGIVE], &args, NULL, why);
+    return pg_exec(pg, stmt, &args, NULL, why);
+}
+
+enum err
+throttle_forgive(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule, const char *key,
+                 struct why *why)
+{
+    return change_bucket(pg, &stmts[S_FORGIVE], pepper, rule, key, why);
+}
+
+enum err
+throttle_give_back(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule, const char *key,
+                   struct why *why)
+{
+    return change_bucket(pg, &stmts[S_GIVE_BACK], pepper, rule, key, why);
 }
 
 enum err
