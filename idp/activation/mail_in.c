@@ -7,8 +7,10 @@
  *   - anything else: only a sender whose domain vouches for the message (DMARC pass), once a day, so that a forged
  *     sender makes us mail nobody (no backscatter).
  * Who is slowed: a sender without DMARC waits its turn in one shared bucket before its code is looked up: the MTA
- * keeps the message and comes back; a vouched sender is only counted when the code is wrong. A wrong check symbol
- * needs no look-up and counts nothing.
+ * keeps the message and comes back; a vouched sender is only counted when the code is wrong, and above the limit of
+ * its address or domain waits in the shared bucket as well. Nobody is thrown away: who fills the count of a large
+ * provider slows its honest customers and does not silence them (T-16). A wrong check symbol needs no look-up and
+ * counts nothing.
  * A message is dealt with once: its digest is recorded in the transaction that answers it.
  */
 #include "idp/activation/activation-internal.h"
@@ -267,11 +269,23 @@ good_body(struct pg *pg, void *arg, struct why *why)
 
 /* --- the way of a message ---------------------------------------------------------------------------------------------------- */
 
+/* The last two labels: who owns a domain also owns all names below it, and writes them as it likes. Where this puts
+ * strangers together (gouv.fr, co.uk) they are only slower. */
+static const char *
+domain_of(const char *folded)
+{
+    const char *end = folded + strlen(folded), *p = end;
+    int dots = 0;
+
+    while (p > folded && p[-1] != '@' && (p[-1] != '.' || ++dots < 2))
+        p--;
+    return p;
+}
+
 /* A look-up that found nothing is counted against a vouched sender; the shared bucket was charged before. */
 static enum err
 count_bad(struct incoming *in, struct pg *pg, struct why *why)
 {
-    const char *at = strrchr(in->m.from, '@');
     char folded[MAIL_ADDRESS_MAX + 1];
     int64_t wait;
     enum err e;
@@ -282,46 +296,50 @@ count_bad(struct incoming *in, struct pg *pg, struct why *why)
     address_folded(in->m.from, folded);
     if ((e = throttle_take(pg, in->idp->pepper, &bad_by_address, folded, in->now, &wait, why)) != OK)
         return e;
-    return at == NULL ? OK : throttle_take(pg, in->idp->pepper, &bad_by_domain, at + 1, in->now, &wait, why);
+    return throttle_take(pg, in->idp->pepper, &bad_by_domain, domain_of(folded), in->now, &wait, why);
 }
 
-/* May this sender's code be looked up now? ERR_UNAVAILABLE: not yet, the MTA keeps the message. */
+/* Is this sender vouched for and below its limits? */
 static enum err
-may_look_up(struct incoming *in, struct pg *pg, bool *ret, struct why *why)
+is_trusted(struct incoming *in, struct pg *pg, bool *ret, struct why *why)
 {
-    const char *at = strrchr(in->m.from, '@');
     char folded[MAIL_ADDRESS_MAX + 1];
-    int64_t wait, wait_domain = 0;
+    int64_t wait, wait_domain;
     enum err e;
 
-    *ret = true;
-    if (!vouched(in)) {
-        if ((e = throttle_take(pg, in->idp->pepper, &shared_bucket, "", in->now, &wait, why)) != OK)
-            return e;
-        return wait == 0 ? OK : why_code(why, ERR_UNAVAILABLE, "mail.busy", "the shared bucket is full");
-    }
+    *ret = false;
+    if (!vouched(in))
+        return OK;
     address_folded(in->m.from, folded);
     if ((e = throttle_waiting(pg, in->idp->pepper, &bad_by_address, folded, in->now, &wait, why)) != OK ||
-        (at != NULL &&
-         (e = throttle_waiting(pg, in->idp->pepper, &bad_by_domain, at + 1, in->now, &wait_domain, why)) != OK))
+        (e = throttle_waiting(pg, in->idp->pepper, &bad_by_domain, domain_of(folded), in->now, &wait_domain, why)) != OK)
         return e;
     *ret = wait == 0 && wait_domain == 0;
     return OK;
 }
 
+/* May this sender's code be looked up now? ERR_UNAVAILABLE: not yet, the MTA keeps the message. */
+static enum err
+may_look_up(struct incoming *in, struct pg *pg, struct why *why)
+{
+    int64_t wait;
+    bool trusted;
+    enum err e;
+
+    if ((e = is_trusted(in, pg, &trusted, why)) != OK || trusted)
+        return e;
+    if ((e = throttle_take(pg, in->idp->pepper, &shared_bucket, "", in->now, &wait, why)) != OK)
+        return e;
+    return wait == 0 ? OK : why_code(why, ERR_UNAVAILABLE, "mail.busy", "the shared bucket is full");
+}
+
 static enum err
 creation_code(struct incoming *in, struct pg *pg, struct why *why)
 {
-    bool allowed;
     enum err e;
 
-    if ((e = may_look_up(in, pg, &allowed, why)) != OK)
-        return e;
-    if (!allowed) {
-        in->verdict = "throttled";
-        return pg_tx(pg, record_body, in, why);
-    }
-    if ((e = secret_find(pg, in->idp->pepper, "creation", in->code, in->now, &in->secret, why)) != OK)
+    if ((e = may_look_up(in, pg, why)) != OK ||
+        (e = secret_find(pg, in->idp->pepper, "creation", in->code, in->now, &in->secret, why)) != OK)
         return e;
     switch (in->secret.state) {
     case SECRET_LIVE:
