@@ -77,6 +77,34 @@ bad(const char *member, const char *what, struct why *why)
     return why_code(why, ERR_INPUT, "client.metadata", "\"%s\": %s", member, what);
 }
 
+/* "http://" and a loopback host that ends there: "http://127.0.0.1.example" is somebody else's. */
+static bool
+is_loopback_uri(const char *uri)
+{
+    static const char *const starts[] = { "http://127.0.0.1", "http://[::1]", "http://localhost" };
+
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+        size_t n = strlen(starts[i]);
+
+        if (strncmp(uri, starts[i], n) != 0)
+            continue;
+        if (uri[n] == ':')
+            n += 1 + strspn(uri + n + 1, "0123456789");
+        return uri[n] == '\0' || uri[n] == '/' || uri[n] == '?';
+    }
+    return false;
+}
+
+/* A program's own scheme is a domain name backwards (RFC 8252 §7.1), so the dot comes before the colon: this leaves out
+ * javascript:, data: and all that a browser runs or opens by itself. */
+static bool
+is_custom_uri(const char *uri)
+{
+    size_t n = strspn(uri, "abcdefghijklmnopqrstuvwxyz0123456789.+-");
+
+    return uri[n] == ':' && memchr(uri, '.', n) != NULL;
+}
+
 /* https, or http on loopback for programs on a person's own machine (RFC 8252 §7.3); no fragment, no user part. */
 static bool
 is_web_uri(const char *uri, bool allow_custom)
@@ -86,14 +114,9 @@ is_web_uri(const char *uri, bool allow_custom)
 
     if (n == 0 || n > URI_MAX || strpbrk(uri, " #\\\"<>\r\n\t") != NULL || !text_is_clean(str_of(uri), false))
         return false;
-    if (strncmp(uri, "https://", 8) == 0)
-        host = uri + 8;
-    else if (strncmp(uri, "http://127.0.0.1", 16) == 0 || strncmp(uri, "http://[::1]", 12) == 0 ||
-             strncmp(uri, "http://localhost", 16) == 0)
-        return true;
-    else
-        return allow_custom && strchr(uri, ':') != NULL && strchr(uri, '.') != NULL &&
-               strncmp(uri, "http", 4) != 0 && strncmp(uri, "javascript", 10) != 0 && strncmp(uri, "data", 4) != 0;
+    if (strncmp(uri, "https://", 8) != 0)
+        return is_loopback_uri(uri) || (allow_custom && is_custom_uri(uri));
+    host = uri + 8;
     return host[0] != '\0' && host[0] != '/' && memchr(host, '@', strcspn(host, "/?")) == NULL;
 }
 
@@ -246,7 +269,7 @@ family_of(const char *given, const struct oidc_client *c, struct arena *a)
         return given;
     /* Without a family the host of the first address is one of its own: nobody shares by accident. */
     host = strstr(c->redirect_uris[0], "://");
-    if (host == NULL)
+    if (host == NULL || host[3] == '[')      /* a scheme of its own, or [::1]: on the person's machine */
         return "native";
     return arena_printf(a, "host.%.*s", (int)strcspn(host + 3, ":/?"), host + 3);
 }
