@@ -4,13 +4,15 @@
 enum { S_REDEEM, S_REVOKE, S_TOKEN };
 static const struct pg_stmt stmts[] = {
     /* $1 service, $2 code, $3 token, $4 now, $5 issued after, $6 token until */
+    /* The session's row is locked, so that its end of the same instant either sees this token or prevents it. */
     [S_REDEEM] = { "oidc.redeem",
         "WITH c AS (UPDATE signon SET redeemed_at = $4 WHERE service_id = $1::int4 AND request_key = $2 "
         "AND redeemed_at IS NULL AND at > $5 RETURNING *), "
         "t AS (INSERT INTO oidc_token (digest, service_id, request_key, account_id, sub, scope, issued_at, expires_at) "
         "SELECT $3, c.service_id, c.request_key, c.account_id, c.name_id, "
         "convert_from(c.extra, 'UTF8')::jsonb ->> 'scope', $4, $6 FROM c "
-        "JOIN session s ON s.token_digest = c.session_digest AND s.live AND s.abs_until > $4 RETURNING 1) "
+        "JOIN session s ON s.token_digest = c.session_digest AND s.live AND s.abs_until > $4 FOR SHARE OF s "
+        "RETURNING 1) "
         "SELECT c.account_id, c.name_id, c.session_index, convert_from(c.extra, 'UTF8'), c.method, c.auth_time, "
         "c.authz, EXISTS (SELECT FROM t) FROM c", 6 },
     [S_REVOKE] = { "oidc.revoke_code",
