@@ -141,6 +141,18 @@ account_block_by_code(struct pg *pg, const struct keyring *pepper, const char *f
     return e;
 }
 
+/* An act of its own: what was a block that the counter can undo no longer is. */
+static enum err
+make_final(struct pg *pg, const char *account_id, const struct account_actor *who, utime now, struct why *why)
+{
+    enum err e;
+
+    if ((e = account_store_set_final(pg, account_id, "stolen", why)) != OK ||
+        (e = account_store_change(pg, account_id, "final", now, why)) != OK)
+        return e;
+    return account_audit(pg, account_id, "account.block_reason", "ok", "{\"reason\":\"stolen\"}", who, now, why);
+}
+
 static enum err
 block_by_account(struct pg *pg, void *arg, struct why *why)
 {
@@ -152,7 +164,7 @@ block_by_account(struct pg *pg, void *arg, struct why *why)
         return e;
     if (a.state == ACCOUNT_SUSPENDED || a.state == ACCOUNT_CLOSED) {
         if (b->final && !a.final && a.state == ACCOUNT_SUSPENDED &&
-             (e = account_store_set_final(pg, a.id, "stolen", why)) != OK)
+            (e = make_final(pg, a.id, b->who, b->now, why)) != OK)
             return e;
         return fill(b->pepper, &a, true, &b->out, why);
     }
