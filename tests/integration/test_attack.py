@@ -1,0 +1,139 @@
+"""What people of DOMAIN 5.2 did to a running provider and must not be able to do again; one test per hole found."""
+import random, unittest
+from beffroi import *
+
+PASSWORD = 'corail tambour 47 lune'
+A31 = '23456789ABCDEFGHJKMNPQRSTUVWXYZ'
+VOUCHED = ['Authentication-Results: mx.rivemont.example; dmarc=pass header.from={}']
+
+
+def unknown_code():
+    """A creation code that nobody was given, with a good check symbol (DOMAIN 5.3)."""
+    values = [random.randrange(31) for _ in range(11)]
+    have = sum((i + 1) * v for i, v in enumerate(values))
+    last = next(v for v in range(31) if (have + 12 * v) % 31 == 1)
+    return ''.join(A31[v] for v in values + [last])
+
+
+class FarBrowser(Browser):
+    """A browser of another network than everybody else's in the tests."""
+    address = '127.77.0.1'
+
+    def request(self, method, path, body=None, headers=None, port=None):
+        plain, address = socket.create_connection, self.address
+        socket.create_connection = lambda to, *a, **kw: plain(to, kw.get('timeout') or 30, (address, 0))
+        try:
+            return super().request(method, path, body, headers, port)
+        finally:
+            socket.create_connection = plain
+
+
+class Attack(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = contextlib.ExitStack()
+        cls.s = cls.stack.enter_context(System())
+        cls.addClassCleanup(cls.stack.close)
+        cls.s.citizen('camille', PASSWORD)
+
+    def setUp(self):
+        self.s.sql('DELETE FROM throttle')
+
+    def mail(self, sender, subject):
+        domain = sender.rsplit('@', 1)[1]
+        return self.s.mail(sender, subject, headers=[h.format(domain) for h in VOUCHED])
+
+    def login_form(self, browser):
+        page = browser.follow(browser.get('/login'))
+        return browser.at, browser.csrf(page)
+
+    # --- T-16: one network keeps the holder of a name out ------------------------------------------------------------
+    def test_one_network_cannot_keep_a_citizen_out(self):
+        b = Browser(self.s)
+        at, csrf = self.login_form(b)
+        statuses = [b.post(at, {'csrf': csrf, 'login': 'camille', 'password': f'mauvais {i}'}).status for i in range(60)]
+        self.assertGreater(statuses.count(429), 50, statuses)
+        self.assertEqual(FarBrowser(self.s).sign_in('camille', PASSWORD).status, 303)
+        self.assertEqual(b.post(at, {'csrf': csrf, 'login': 'autre', 'password': 'x'}).status, 422, 'the network still may')
+
+    # --- T-16: a town behind one address -----------------------------------------------------------------------------
+    def test_good_sign_ins_of_one_network_do_not_wait(self):
+        b = Browser(self.s)
+        at, csrf = self.login_form(b)
+        for i in range(110):
+            r = b.post(at, {'csrf': csrf, 'login': 'camille', 'password': PASSWORD})
+            self.assertEqual(r.status, 303, f'sign-in {i}')
+
+    def test_a_good_pair_buys_no_guess_at_another(self):
+        b = Browser(self.s)
+        at, csrf = self.login_form(b)
+        for i in range(100):
+            self.assertEqual(b.post(at, {'csrf': csrf, 'login': f'personne-{i}', 'password': 'x'}).status, 422)
+        tries = (b.post(at, {'csrf': csrf, 'login': f'personne-{i}', 'password': 'x'}).status for i in range(100, 120))
+        self.assertIn(429, tries)
+        self.s.command('clock', '--advance', '2s')
+        self.assertEqual(b.post(at, {'csrf': csrf, 'login': 'camille', 'password': PASSWORD}).status, 303)
+        statuses = [b.post(at, {'csrf': csrf, 'login': f'autre-{i}', 'password': 'x'}).status for i in range(4)]
+        self.assertIn(429, statuses)
+
+    # --- T-14, T-15, T-16: counts of wrong codes by mail --------------------------------------------------------------
+    def test_wrong_codes_from_a_large_provider_do_not_silence_it(self):
+        _, codes = self.s.create()
+        for i in range(102):
+            self.assertTrue(self.mail(f'essai{i % 51}@fournisseur.example', unknown_code()).startswith('250'))
+        seen = len(self.s.sink.messages)
+        self.assertTrue(self.mail('honnete@fournisseur.example', codes['creation']).startswith('250'))
+        self.assertIn('/activate/', self.s.sink.wait('honnete@fournisseur.example', seen).get_content())
+
+    def test_above_the_limit_wrong_codes_wait_and_are_not_thrown_away(self):
+        for i in range(5):
+            self.assertTrue(self.mail('essais@domaine.example', unknown_code()).startswith('250'))
+        answers = [self.mail('essais@domaine.example', unknown_code()) for _ in range(40)]
+        self.assertTrue(all(a.startswith('250') for a in answers[:30]), answers)
+        self.assertTrue(any(a.startswith('4') for a in answers[30:]), answers)
+
+    def test_a_domain_is_counted_once_however_it_is_written(self):
+        for sender in ('x@un.Exemple.example', 'x@UN.eXEMPLE.example', 'x@deux.exemple.example'):
+            self.assertTrue(self.mail(sender, unknown_code()).startswith('250'))
+        self.assertEqual(self.s.sql('SELECT count(*) FROM throttle'), '3', 'two addresses and one domain')
+
+    # --- every act has its row ------------------------------------------------------------------------------------------
+    def test_a_block_made_final_later_is_in_the_trail(self):
+        handle, codes = self.s.citizen('sasha', PASSWORD)
+        for reason, already in (('lost', False), ('stolen', True), ('stolen', True)):
+            r = self.s.door('POST', f'/v1/accounts/{handle}/block', {'reason': reason}, headers={'Beffroi-Clerk': 'dominique'})
+            self.assertEqual((r.status, r.json()['already']), (200, already))
+        self.assertTrue(self.s.door('GET', f'/v1/accounts/{handle}').json()['final'])
+        account = self.s.sql(f"SELECT id FROM account WHERE handle = '{handle}'")
+        self.assertEqual(self.s.sql("SELECT verb, actor FROM audit_event WHERE verb LIKE 'account.%' AND "
+                                    f"object = 'account:{account}' ORDER BY seq DESC LIMIT 2").splitlines(),
+                         ['account.block_reason|town:rivemont/clerk:dominique', 'account.revoke|town:rivemont/clerk:dominique'])
+        whats, cursor = [], ''
+        while True:
+            page = self.s.door('GET', f'/v1/changes?after={cursor}').json()
+            if not page['changes']:
+                break
+            whats += [c['what'] for c in page['changes'] if c['handle'] == handle]
+            cursor = page['next']
+        self.assertEqual(whats[-1], 'final', whats)
+
+    # --- T-10: addresses of clients --------------------------------------------------------------------------------------
+    def test_addresses_that_only_look_like_loopback_are_refused(self):
+        def add(kind, uri):
+            with open(self.s.path('client.json'), 'w') as f:
+                json.dump({'client_id': 'essai', 'application_type': kind, 'redirect_uris': [uri],
+                           'token_endpoint_auth_method': 'none'}, f)
+            return self.s.command('client', 'add', self.s.path('client.json'), '--replace', check=False).returncode
+        for uri in ('http://127.0.0.1.mechant.example/', 'http://127.0.0.1@mechant.example/', 'http://localhost.mechant.example/',
+                    'http://127.0.0.1:80@mechant.example/', 'http://[::1].mechant.example/', 'http://mechant.example/'):
+            self.assertNotEqual(add('web', uri), 0, uri)
+            self.assertNotEqual(add('native', uri), 0, uri)
+        for uri in ('JavaScript:alert(1.0)', 'vbscript:a.b', 'data:a.b', 'file:///a.b', 'intent:a.b'):
+            self.assertNotEqual(add('native', uri), 0, uri)
+        for kind, uri in (('web', 'http://127.0.0.1/'), ('web', 'http://localhost:8080/retour?a=1'), ('web', 'http://[::1]:7/'),
+                          ('native', 'com.example.app:/retour'), ('native', 'http://127.0.0.1')):
+            self.assertEqual(add(kind, uri), 0, uri)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)
