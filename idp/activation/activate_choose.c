@@ -10,6 +10,7 @@
 #include "base/core/secret.h"
 #include "base/crypto/digest.h"
 #include "idp/account/account.h"
+#include "idp/account/contact.h"
 #include "idp/credential/login.h"
 
 static bool
@@ -92,7 +93,7 @@ activate_body(struct pg *pg, void *arg, struct why *why)
         (e = binding_store_email_of_account(idp, pg, locked.account_id, email, why)) != OK)
         return e;
     if (a->choice->keep_mail &&
-        (e = contact_store_set(idp, pg, locked.account_id, email, a->now, why)) != OK)
+        (e = contact_set(pg, idp->field, locked.account_id, email, a->now, why)) != OK)
         return e;
     return mail_job_add(idp, pg, arena_printf(http_arena(a->req), "activated.%s.%lld", locked.account_id,
                                               (long long)a->now),

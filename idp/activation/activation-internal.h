@@ -58,8 +58,6 @@ MUST_USE enum err link_store_wrong(struct pg *pg, const unsigned char token_dige
 MUST_USE enum err link_store_open(struct pg *pg, const unsigned char token_digest[32],
                                   const unsigned char stage_digest[32], struct why *why);
 MUST_USE enum err link_store_used(struct pg *pg, const unsigned char token_digest[32], struct why *why);
-MUST_USE enum err contact_store_set(const struct idp *idp, struct pg *pg, const char *account_id, const char *email,
-                                    utime now, struct why *why);
 
 /* --- endpoints ------------------------------------------------------------------------------------------------------ */
 void get_activate(struct http_request *req);

@@ -1,11 +1,11 @@
-/* activation_store: the tables creation_binding, activation_link, contact and mail_in. Addresses are sealed. */
+/* activation_store: the tables creation_binding, activation_link and mail_in. Addresses are sealed. */
 #include "idp/activation/activation-internal.h"
 
 #include <stdio.h>
 
 enum {
     S_MAIL_ADD, S_MAIL_SEEN, S_MAIL_COUNT, S_BIND_FIND, S_BIND_ADD, S_BIND_EMAIL, S_LINK_COUNT,
-    S_LINK_SUPERSEDE, S_LINK_ADD, S_LINK_FIND, S_LINK_LOCK, S_LINK_WRONG, S_LINK_OPEN, S_LINK_USED, S_CONTACT
+    S_LINK_SUPERSEDE, S_LINK_ADD, S_LINK_FIND, S_LINK_LOCK, S_LINK_WRONG, S_LINK_OPEN, S_LINK_USED
 };
 #define LINK_COLUMNS                                                                                         \
     "account_id, secret_id, code_mac, mac_version, state, stage_digest, tries, expires_at "                     \
@@ -40,10 +40,6 @@ static const struct pg_stmt stmts[] = {
         "WHERE token_digest = $1 AND state IN ('live', 'opened')", 2 },
     [S_LINK_USED] = { "link.used",
         "UPDATE activation_link SET state = 'used' WHERE token_digest = $1 AND state = 'opened'", 1 },
-    [S_CONTACT] = { "contact.set",
-        "INSERT INTO contact (account_id, purpose, email_sealed, consent_at) VALUES ($1, 'notice', $2, $3) "
-        "ON CONFLICT (account_id, purpose) DO UPDATE SET email_sealed = excluded.email_sealed, "
-        "consent_at = excluded.consent_at", 3 },
 };
 const struct pg_stmts activation_stmts = PG_STMTS(stmts);
 
@@ -285,20 +281,4 @@ link_store_used(struct pg *pg, const unsigned char token_digest[32], struct why 
 
     pg_arg_bytes(&args, token_digest, 32);
     return change_one(pg, &stmts[S_LINK_USED], &args, why);
-}
-
-enum err
-contact_store_set(const struct idp *idp, struct pg *pg, const char *account_id, const char *email, utime now,
-                  struct why *why)
-{
-    AUTO(buf_free) struct buf sealed = BUF_BOUNDED(1024);
-    struct pg_args args = PG_ARGS_INIT;
-    enum err e;
-
-    if ((e = column_seal(idp->field, "contact.email", account_id, str_of(email), &sealed)) != OK)
-        return why_set(why, e, "the address cannot be sealed");
-    pg_arg_uuid(&args, account_id);
-    pg_arg_buf(&args, &sealed);
-    pg_arg_time(&args, now);
-    return pg_exec(pg, &stmts[S_CONTACT], &args, NULL, why);
 }

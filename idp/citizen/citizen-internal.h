@@ -24,6 +24,9 @@ void get_home(struct http_request *req);
 void get_login(struct http_request *req);
 void get_my_block(struct http_request *req);
 void post_my_block(struct http_request *req);
+void get_my_password(struct http_request *req);
+void post_my_password(struct http_request *req);
+void post_my_address(struct http_request *req);
 void get_block(struct http_request *req);
 void post_block(struct http_request *req);
 /* The page after a block: asks for the reason once, or shows the receipt. */

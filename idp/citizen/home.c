@@ -3,7 +3,12 @@
  */
 #include "idp/citizen/citizen-internal.h"
 
+#include <stdio.h>
+
 #include "base/core/log.h"
+#include "base/core/text.h"
+#include "base/pg/audit.h"
+#include "idp/account/contact.h"
 #include "idp/account/town.h"
 #include "idp/credential/login.h"
 
@@ -24,11 +29,13 @@ struct mine {
     size_t nvisits;
     int32_t *services;
     size_t nservices;
+    const char *mail;              /* address kept, NULL: none */
 };
 
 static enum err
 mine_load(struct http_request *req, const char *account_id, struct mine *m, struct why *why)
 {
+    const struct idp *idp = http_app(req);
     struct pg *pg = http_pg(req);
     struct arena *a = http_arena(req);
     enum err e;
@@ -38,6 +45,10 @@ mine_load(struct http_request *req, const char *account_id, struct mine *m, stru
         (e = login_of(pg, account_id, a, &m->login, why)) != OK ||
         (e = account_authz_list(pg, account_id, http_now(req), a, &m->authz, &m->nauthz, why)) != OK ||
         (e = citizen_store_visits(pg, account_id, a, &m->visits, &m->nvisits, why)) != OK)
+        return e;
+    m->mail = NULL;
+    e = contact_find(pg, idp->field, account_id, a, &m->mail, why);
+    if (e != OK && e != ERR_NOT_FOUND)
         return e;
     return citizen_store_services(pg, account_id, a, &m->services, &m->nservices, why);
 }
@@ -58,13 +69,25 @@ visits_fill(struct page_data *d, const struct mine *m, const struct services_vie
 }
 
 static void
+mail_fill(struct page_data *d, const struct mine *m)
+{
+    AUTO(buf_free) struct buf masked = BUF_BOUNDED(1024);
+
+    if (m->mail == NULL)
+        return;
+    text_mask_email(str_of(m->mail), &masked);
+    page_str(d, "mail", buf_cstr(&masked));
+    page_str(d, "mail_url", "/ma-page/adresse");
+}
+
+static void
 my_page(struct http_request *req, const struct mine *m)
 {
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
     bool french = strcmp(http_lang(req), "fr") == 0;
     struct page_data *d = idp_page(req);
-    const char *state = account_state_name(m->account.state);
+    const char *state = account_state_name(m->account.state), *done = http_query(req, "fait");
 
     page_str(d, "csrf", http_csrf_token(req));
     page_str(d, "login", m->login);
@@ -74,6 +97,10 @@ my_page(struct http_request *req, const struct mine *m)
     page_date(d, "since", m->account.state_since, CITIZEN_ZONE);
     page_str(d, "block_url", "/ma-page/blocage");
     page_str(d, "logout_url", "/logout");
+    page_str(d, "password_url", "/ma-page/mot-de-passe");
+    mail_fill(d, m);
+    if (done != NULL && (strcmp(done, "mot-de-passe") == 0 || strcmp(done, "adresse") == 0))
+        page_msg(d, "notice", strcmp(done, "adresse") == 0 ? "citizen.mail_deleted" : "citizen.password_done");
     visits_fill(d, m, view, french);
     for (size_t i = 0; i < m->nauthz; i++) {
         struct page_data *item = page_item(d, "authz");
@@ -163,4 +190,42 @@ post_my_block(struct http_request *req)
     }
     http_cookie_clear(req, SESSION_COOKIE);
     block_done_page(req, &b, strcmp(reason, "stolen") == 0);
+}
+
+/* --- the address kept --------------------------------------------------------------------------------------------------------- */
+
+struct forget_arg {
+    const char *account_id;
+    utime now;
+};
+
+static enum err
+forget_body(struct pg *pg, void *arg, struct why *why)
+{
+    const struct forget_arg *f = arg;
+    char object[64];
+    enum err e;
+
+    snprintf(object, sizeof(object), "account:%s", f->account_id);
+    if ((e = contact_delete(pg, f->account_id, why)) != OK)
+        return e;
+    return audit_add(pg, &(struct audit_entry){ .at = f->now, .actor = "citizen", .role = "session",
+                                                .verb = "contact.delete", .object = object, .result = "ok",
+                                                .detail = "{}" }, why);
+}
+
+void
+post_my_address(struct http_request *req)
+{
+    const struct session *s = http_session(req);
+    struct forget_arg f = { s->account_id, http_now(req) };
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if ((e = pg_tx(http_pg(req), forget_body, &f, &why)) != OK) {
+        LOG_ERROR_EV("citizen.address", LF_ERR(e), LF_WHY(&why));
+        idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+        return;
+    }
+    http_reply_redirect(req, arena_printf(http_arena(req), "%s/?fait=adresse", http_base_url(req)));
 }

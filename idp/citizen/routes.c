@@ -16,5 +16,11 @@ static const struct http_route list[] = {
       HTTP_POOL_EVENT, "citizen.my_block", true, false },
     { HTTP_POST, "/ma-page/blocage", post_my_block, HTTP_BODY_FORM, FORM_MAX, HTTP_SESSION_REQUIRED,
       HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.my_block.post", true, false },
+    { HTTP_GET, "/ma-page/mot-de-passe", get_my_password, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE,
+      HTTP_POOL_EVENT, "citizen.password", true, false },
+    { HTTP_POST, "/ma-page/mot-de-passe", post_my_password, HTTP_BODY_FORM, 8192, HTTP_SESSION_REQUIRED,
+      HTTP_CSRF_CHECKED, HTTP_POOL_SLOW, "citizen.password.post", true, false },
+    { HTTP_POST, "/ma-page/adresse", post_my_address, HTTP_BODY_FORM, FORM_MAX, HTTP_SESSION_REQUIRED,
+      HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.address.post", true, false },
 };
 const struct http_routes citizen_routes = HTTP_ROUTES(list);

@@ -41,6 +41,10 @@ MUST_USE enum err login_hash(const char *password, const struct password_cost *c
 MUST_USE enum err login_set(struct pg *pg, const char *account_id, const char *login, const char *hash, utime now,
                             struct why *why);
 
+/* A new password for the same name. */
+MUST_USE enum err login_set_password(struct pg *pg, const char *account_id, const char *hash, utime now,
+                                     struct why *why);
+
 /* One check of a typed pair. *ret_account_id is "" when they do not fit; state says whether the account may sign in.
  * Takes the time of one argon2id in every case (slow pool). */
 struct login_check {

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { S_FIND, S_FREE, S_SET, S_RAISE, S_OF };
+enum { S_FIND, S_FREE, S_SET, S_RAISE, S_PASSWORD, S_OF };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "login.find",
         "SELECT l.account_id, a.state, l.password FROM login l JOIN account a ON a.id = l.account_id "
@@ -19,6 +19,7 @@ static const struct pg_stmt stmts[] = {
         "login_display = excluded.login_display, password = excluded.password, changed_at = excluded.changed_at", 5 },
     [S_RAISE] = { "login.raise",
         "UPDATE login SET password = $3, changed_at = $4 WHERE account_id = $1 AND password = $2", 4 },
+    [S_PASSWORD] = { "login.password", "UPDATE login SET password = $2, changed_at = $3 WHERE account_id = $1", 3 },
     [S_OF] = { "login.of", "SELECT login_display FROM login WHERE account_id = $1", 1 },
 };
 const struct pg_stmts login_stmts = PG_STMTS(stmts);
@@ -86,6 +87,17 @@ login_store_raise(struct pg *pg, const char *account_id, const char *old, const 
     pg_arg_text(&args, hash);
     pg_arg_time(&args, now);
     return pg_exec(pg, &stmts[S_RAISE], &args, NULL, why);
+}
+
+enum err
+login_set_password(struct pg *pg, const char *account_id, const char *hash, utime now, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, account_id);
+    pg_arg_text(&args, hash);
+    pg_arg_time(&args, now);
+    return pg_exec(pg, &stmts[S_PASSWORD], &args, NULL, why);
 }
 
 enum err

@@ -1,7 +1,7 @@
 /* session_store: the tables session and authn_event. */
 #include "idp/signon/signon-internal.h"
 
-enum { S_FIND, S_TOUCH, S_AUTHZ, S_INSERT, S_END, S_MOVE, S_PARTICIPANTS, S_OF_ACCOUNT, S_BY_INDEX, S_BY_NAME, S_EVENT };
+enum { S_FIND, S_TOUCH, S_AUTHZ, S_INSERT, S_END, S_END_OTHERS, S_MOVE, S_PARTICIPANTS, S_OF_ACCOUNT, S_BY_INDEX, S_BY_NAME, S_EVENT };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "session.find",
         "SELECT account_id, method, auth_time, idle_until FROM session "
@@ -23,6 +23,9 @@ static const struct pg_stmt stmts[] = {
         "WHERE a.id = $2 AND a.state = 'active' FOR SHARE OF a", 6 },
     [S_END] = { "session.end",
         "UPDATE session SET live = false, ended_at = $2, ended_why = $3 WHERE token_digest = $1 AND live", 3 },
+    [S_END_OTHERS] = { "session.end_others",
+        "UPDATE session SET live = false, ended_at = $3, ended_why = 'password' "
+        "WHERE account_id = $1 AND token_digest <> $2 AND live", 3 },
     [S_MOVE] = { "session.move", "UPDATE signon SET session_digest = $2 WHERE session_digest = $1", 2 },
     [S_PARTICIPANTS] = { "session.participants",
         "UPDATE signon SET closed_at = $2 WHERE session_digest = $1 AND closed_at IS NULL "
@@ -120,6 +123,17 @@ session_store_end(struct pg *pg, const unsigned char digest[32], const char *rea
         return e;
     *ret_was_live = pg_affected(r) == 1;
     return OK;
+}
+
+enum err
+session_end_others(struct pg *pg, const struct session *keep, utime now, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, keep->account_id);
+    pg_arg_bytes(&args, keep->digest, sizeof(keep->digest));
+    pg_arg_time(&args, now);
+    return pg_exec(pg, &stmts[S_END_OTHERS], &args, NULL, why);
 }
 
 enum err

@@ -104,6 +104,9 @@ MUST_USE enum err session_load(struct http_request *req, struct why *why);
 MUST_USE enum err session_start(struct http_request *req, const char *account_id, enum signon_method method,
                                 struct why *why);
 
+/* Ends every other session of the account: its password changed. In the caller's transaction. */
+MUST_USE enum err session_end_others(struct pg *pg, const struct session *keep, utime now, struct why *why);
+
 /* Job of the worker, one per answer of a session that ended: "<service id> <name id> <session index>". */
 #define SIGNON_NOTICE_JOB "signon.ended"
 /* Job kind ACCOUNT_LEFT_JOB (idp/account): an account is no longer active, its sessions have ended; each service they

@@ -280,6 +280,25 @@ class Spine(unittest.TestCase):
         b.cookies = kept
         self.assertNotIn('<h1>Ma page', b.get('/').text)
 
+    def test_my_page_changes_password_and_forgets_the_address(self):
+        login, _, _ = self.citizen()
+        a, b = Browser(self.s), Browser(self.s)
+        for x in (a, b):
+            x.follow(x.sign_in(login, PASSWORD))
+        page = a.get('/ma-page/mot-de-passe')
+        csrf = a.csrf(page)
+        post = lambda **f: a.post('/ma-page/mot-de-passe', {'csrf': csrf, **f})
+        for current, new in (('faux faux faux', 'grue ardoise 81 plume'), (PASSWORD, 'court'), (PASSWORD, PASSWORD)):
+            self.assertEqual(post(current=current, password=new).status, 422)
+        self.assertEqual(post(current=PASSWORD, password='grue ardoise 81 plume').status, 303)
+        self.assertIn('<h1>Ma page', a.get('/').text)
+        self.assertNotIn('<h1>Ma page', b.get('/').text)
+        self.assertEqual(Browser(self.s).sign_in(login, PASSWORD).status, 422)
+        self.assertEqual(Browser(self.s).sign_in(login, 'grue ardoise 81 plume').status, 303)
+        account = self.s.sql(f"SELECT account_id FROM login WHERE login_folded = '{login}'")
+        self.assertEqual(a.post('/ma-page/adresse', {'csrf': csrf}).status, 303)
+        self.assertEqual(self.s.sql(f"SELECT count(*) FROM contact WHERE account_id = '{account}'"), '0')
+
     # --- blocking -----------------------------------------------------------------------------------------------------------
     def test_block_by_code_shuts_everything_at_once(self):
         login, handle, codes = self.citizen()
