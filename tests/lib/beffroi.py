@@ -128,7 +128,7 @@ class Browser:
         if method == 'POST':
             h['Origin'] = self.system.url
         h.update(headers or {})
-        c = http.client.HTTPSConnection('127.0.0.1', port or self.port, context=self.system.tls, timeout=30)
+        c = self.system.connection(port or self.port)
         try:
             c.request(method, path, body, h)
             r = c.getresponse()
@@ -171,6 +171,9 @@ class Browser:
 
 
 class System:
+    plain = False          # the public listener without TLS, as behind a front
+    tuning = ['environment = test', 'password.memory = 8192', 'password.passes = 1', 'threads = 4']     # light
+
     def __init__(self, build=None, nodes=2, extra=''):
         self.build = build or os.environ.get('BEFFROI_BUILD') or os.path.join(TOP, 'build')
         self.bin = os.path.join(self.build, 'idp', 'beffroi-idp')
@@ -238,6 +241,11 @@ class System:
             '-CAcreateserial', '-days', days, '-extfile', p(name + '.ext'), '-out', p(name + '.pem'))
         os.chmod(p(name + '.key'), 0o600)
 
+    def connection(self, port):
+        if self.plain:
+            return http.client.HTTPConnection('127.0.0.1', port, timeout=30)
+        return http.client.HTTPSConnection('127.0.0.1', port, context=self.tls, timeout=30)
+
     def database(self):
         admin = os.environ['BEFFROI_TEST_PG']
         self.db = 'beffroi_' + os.urandom(4).hex()
@@ -252,17 +260,19 @@ class System:
 
     def configure(self, name, port, door_port, role):
         lines = [
-            'environment = test', f'base_url = {self.url}', 'name.fr = Compte de Rivemont',
+            *self.tuning, f'base_url = {self.url}', 'name.fr = Compte de Rivemont',
             'name.en = Rivemont account', f'templates = {TOP}/templates', f'migrations = {TOP}/migrations/idp',
             f'database = {self.conninfo(role)}', f"database.owner = {self.conninfo('idp_owner')}",
-            f"keys = {self.path('keys')}", f"clock.file = {self.path('clock')}", 'mail.address = activation@rivemont.example',
+            f"keys = {self.path('keys')}", 'mail.address = activation@rivemont.example',
             'mail.from = ne-pas-repondre@rivemont.example', 'mail.from_name = Rivemont',
             f'mail.smtp.url = smtp://127.0.0.1:{self.sink.port}', 'mail.authserv_id = mx.rivemont.example',
-            'password.memory = 8192', 'password.passes = 1', 'threads = 4',
         ]
+        if 'environment = test' in self.tuning:
+            lines.append(f"clock.file = {self.path('clock')}")
         if port:
-            lines += [f'listen = 127.0.0.1:{port}', f"tls.cert = {self.path('server.pem')}",
-                      f"tls.key = {self.path('server.key')}", f'town.listen = 127.0.0.1:{door_port}',
+            if not self.plain:
+                lines += [f"tls.cert = {self.path('server.pem')}", f"tls.key = {self.path('server.key')}"]
+            lines += [f'listen = 127.0.0.1:{port}', f'town.listen = 127.0.0.1:{door_port}',
                       f'town.url = {self.door_url}', f"town.tls.cert = {self.path('server.pem')}",
                       f"town.tls.key = {self.path('server.key')}", f"town.client_ca = {self.path('ca.pem')}"]
         if role == 'idp_worker':
