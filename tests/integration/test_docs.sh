@@ -3,6 +3,7 @@
 #
 # - docs/configuration.md is what tools/docs-generate writes;
 # - each program with a manual page: every command of --help stands in it, and every option it names is in the sources;
+# - the configuration of docs/operator.md is a good one;
 # - every relative link of README.md and docs/ leads somewhere, and every file of ours that they name is there;
 # - the packaged units refuse a configuration that is not for production.
 # Needs the programs built: BEFFROI_BUILD, else build/check-asan, else build.
@@ -77,6 +78,24 @@ for doc in "${DOCS[@]}"; do
     while read -r name; do
         grep -rqw --include='test_*' -- "$name" tests || bad "$doc: no test $name"
     done < <(grep -oE '`test_[a-z0-9_]+`' "$doc" | tr -d '`' | sort -u)
+done
+
+# --- the operator's guide: its configuration is one ---
+# Each "`/etc/beffroi/NAME.conf`:" with the indented block after it becomes a file.
+mkdir -p "$WORK/etc/tls"
+install -m 0600 /dev/null "$WORK/etc/tls/guichet.key"
+python3 - "$WORK/etc" "$TOP" <<'END'
+import re, sys
+etc, top = sys.argv[1:]
+text = open(top + "/docs/operator.md").read()
+for name, block in re.findall(r"^`/etc/beffroi/([a-z-]+\.conf)`:\n\n((?:    .*\n)+)", text, re.M):
+    block = re.sub(r"^    ", "", block, flags=re.M)
+    block = block.replace("/etc/beffroi", etc).replace("/usr/share/beffroi", top)
+    open(f"{etc}/{name}", "w").write(block)
+END
+for name in idp idp-worker; do
+    [ -s "$WORK/etc/$name.conf" ] || bad "docs/operator.md: no block for $name.conf"
+    "$IDP" --check-config "$WORK/etc/$name.conf" --production || bad "docs/operator.md: $name.conf is refused"
 done
 
 # --- units ---
