@@ -231,8 +231,8 @@ demo_databases() {
     pg_cluster_make town "$PG_TOWN_PORT"
     pg_cluster_start operator "$PG_OPERATOR_PORT"
     pg_cluster_start town "$PG_TOWN_PORT"
-    pg_database_make operator "$PG_OPERATOR_PORT" beffroi idp_owner "$IDP_OWNER_PASSWORD" idp_web idp_worker
-    pg_database_make town "$PG_TOWN_PORT" mairie mairie_owner "$MAIRIE_OWNER_PASSWORD" mairie_web mairie_outbox
+    pg_database_make operator "$PG_OPERATOR_PORT" beffroi idp idp_owner "$IDP_OWNER_PASSWORD" idp_web idp_worker
+    pg_database_make town "$PG_TOWN_PORT" mairie mairie mairie_owner "$MAIRIE_OWNER_PASSWORD" mairie_web mairie_outbox
     IDP_DATABASE_URL=postgresql://idp_owner:$IDP_OWNER_PASSWORD@127.0.0.1:$PG_OPERATOR_PORT/beffroi
     MAIRIE_DATABASE_URL=postgresql://mairie_owner:$MAIRIE_OWNER_PASSWORD@127.0.0.1:$PG_TOWN_PORT/mairie
 }
@@ -248,9 +248,9 @@ name.fr = Mon compte $TOWN_LABEL
 name.en = My $TOWN_LABEL account
 help.phone = 01 99 00 12 34
 templates = $PROG_DIR/templates
-migrations = $PROG_DIR/migrations
-database = host=$STATE/pg/operator/socket port=$PG_OPERATOR_PORT dbname=beffroi user=$3
-database.owner = host=$STATE/pg/operator/socket port=$PG_OPERATOR_PORT dbname=beffroi user=idp_owner
+migrations = $PROG_DIR/migrations/idp
+database = host=$STATE/pg/operator/socket port=$PG_OPERATOR_PORT dbname=beffroi user=$3 options='-c search_path=idp'
+database.owner = host=$STATE/pg/operator/socket port=$PG_OPERATOR_PORT dbname=beffroi user=idp_owner options='-c search_path=idp'
 listen = $(listen_list "$1")
 tls.cert = $PKI_DIR/idp.pem
 tls.key = $PKI_DIR/idp.key
@@ -267,6 +267,8 @@ mail.authserv_id = $MAIL_AUTHSERV_ID
 mail.smtp.url = smtp://127.0.0.1:$SMTP_OUT_PORT
 mail.from = ne-pas-repondre@$SUFFIX
 mail.from_name = $TOWN_LABEL
+outgoing.ca = $PKI_DIR/ca.pem
+outgoing.private = yes
 CONF
 }
 demo_configure() {
@@ -290,12 +292,8 @@ demo_configure() {
 
 demo_migrate() {
     [ -n "$IDP_BIN" ] || return 0
-    as_demo "$IDP_BIN" migrate --config "$IDP_CONFIG" >"$LOG_DIR/idp-migrate.log" 2>&1 || command_failed idp-migrate
-    as_demo "$IDP_BIN" keys init --config "$IDP_CONFIG" >"$LOG_DIR/idp-keys.log" 2>&1 || command_failed idp-keys
-}
-command_failed() {
-    cat "$LOG_DIR/$1.log" >&2
-    die "$1 failed (above)"
+    demo_command idp-migrate "$IDP_BIN" migrate --config "$IDP_CONFIG"
+    demo_command idp-keys "$IDP_BIN" keys init --config "$IDP_CONFIG"
 }
 
 # A real MTA of our own: mail from outside, mail from us, and the way from it to the worker.
@@ -397,12 +395,32 @@ JSON
     proc_wait_ready sondage "$SONDAGE_PORT"
 }
 
+# The town: what it seals its citizens' codes to, its name at the operator's, its clerk.
 demo_town() {
-    [ -n "$IDP_BIN" ] && [ -n "$MAIRIE_BIN" ] || return 0
+    local seal=$PKI_DIR/town-seal
+    [ -n "$IDP_BIN" ] || return 0
+    if [ ! -s "$seal.key" ]; then
+        openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$seal.new" 2>/dev/null
+        chmod 0600 "$seal.new"
+        demo_owns "$seal.new"
+        mv -f "$seal.new" "$seal.key"
+    fi
+    openssl pkey -in "$seal.key" -pubout | write_file "$seal-pub.pem" 0644
+    demo_command town-add "$IDP_BIN" town add "$TOWN_NAME" --config "$IDP_CONFIG" --cert "$PKI_DIR/town.pem" \
+        --seal-key "$seal-pub.pem" --label-fr "$TOWN_LABEL" --label-en "Town of Valbourg" --phone "01 99 00 12 34"
+    [ -n "$MAIRIE_BIN" ] || return 0
+}
+# demo_command NAME COMMAND…: a command of the operator, run as the demo's user; its words are shown when it fails.
+demo_command() {
+    local name=$1
+    shift
+    as_demo "$@" >"$LOG_DIR/$name.log" 2>&1 && return 0
+    cat "$LOG_DIR/$name.log" >&2
+    die "$name failed (above)" "It was: $*"
 }
 # One active citizen, made as citizens are made (tools/demo-citizen); nothing to do when they can sign in already.
 demo_citizen() {
-    [ -n "$IDP_BIN" ] && [ -n "$MAIRIE_BIN" ] || return 0
+    [ -n "$IDP_BIN" ] || return 0
     demo_endpoints
     "$TOP/tools/demo-citizen" "$STATE/endpoints.env" || die "the demo's citizen could not be made (above)" "Logs: $LOG_DIR"
 }
@@ -414,10 +432,36 @@ demo_services() {
     [ -n "$IDP_BIN" ] || return 0
     https_get "$SAML_METADATA_URL" "$STATE/agenda/idp-metadata.new"
     as_demo mv -f "$STATE/agenda/idp-metadata.new" "$STATE/agenda/idp-metadata.xml"
-    as_demo "$IDP_BIN" sp add --config "$IDP_CONFIG" "$AGENDA_METADATA" --policy "$CONF_DIR/agenda-policy.json" --replace \
-        >"$LOG_DIR/sp-add.log" 2>&1 || command_failed sp-add
-    as_demo "$IDP_BIN" client add --config "$IDP_CONFIG" "$CONF_DIR/sondage-client.json" --replace \
-        >"$LOG_DIR/client-add.log" 2>&1 || command_failed client-add
+    write_file "$CONF_DIR/agenda-policy.json" 0644 <<JSON
+{
+  "require_signed_authnrequest": true,
+  "nameid": "persistent",
+  "attributes": ["authorisations", "town"],
+  "family": "agenda",
+  "label_fr": "Agenda des services municipaux",
+  "label_en": "Municipal appointments"
+}
+JSON
+    write_file "$CONF_DIR/sondage-client.json" 0640 <<JSON
+{
+  "client_id": "sondage",
+  "client_secret": "$SONDAGE_CLIENT_SECRET",
+  "client_name": "Sondage du quartier",
+  "client_name#en": "Neighbourhood poll",
+  "redirect_uris": ["$SONDAGE_URL/retour"],
+  "post_logout_redirect_uris": ["$SONDAGE_URL/adieu"],
+  "grant_types": ["authorization_code"],
+  "response_types": ["code"],
+  "token_endpoint_auth_method": "client_secret_basic",
+  "id_token_signed_response_alg": "RS256",
+  "subject_type": "pairwise",
+  "family": "sondage",
+  "attributes": ["authorisations", "town"]
+}
+JSON
+    demo_reads "$CONF_DIR/agenda-policy.json" "$CONF_DIR/sondage-client.json"
+    demo_command sp-add "$IDP_BIN" sp add "$AGENDA_METADATA" --config "$IDP_CONFIG" --policy "$CONF_DIR/agenda-policy.json" --replace
+    demo_command client-add "$IDP_BIN" client add "$CONF_DIR/sondage-client.json" --config "$IDP_CONFIG" --replace
     agenda_start
 }
 https_get() { # URL FILE: the demo user's file
@@ -439,6 +483,7 @@ TOWN_API2_URL=$TOWN_API2_URL
 TOWN_CERT=$PKI_DIR/town.pem
 TOWN_KEY=$PKI_DIR/town.key
 TOWN_NAME=$TOWN_NAME
+TOWN_SEAL_KEY=$PKI_DIR/town-seal.key
 TOWN2_CERT=$PKI_DIR/town2.pem
 TOWN2_KEY=$PKI_DIR/town2.key
 STRANGER_CERT=$PKI_DIR/stranger.pem

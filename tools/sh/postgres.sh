@@ -82,18 +82,20 @@ pg_super() {
         -d "$database" --no-psqlrc -At
 }
 
-# pg_database_make CLUSTER PORT DATABASE OWNER PASSWORD ROLE…: the database, its owner (who migrates) and the roles of
-# the processes (packaging/sql/roles.sql). Their rights on tables come from the migrations; here they only may connect.
+# pg_database_make CLUSTER PORT DATABASE SCHEMA OWNER PASSWORD ROLE…: the database, its owner (who migrates) and the
+# roles of the processes (packaging/sql/roles.sql). Their rights on tables come from the migrations; here they only may connect.
+# Programs name their schema when they connect; for psql and tests it is the database's default.
 # PASSWORD is that of the owner over TCP; the others have none and so cannot come in that way.
 pg_database_make() {
-    local name=$1 port=$2 database=$3 owner=$4 password=$5 role
-    shift 5
+    local name=$1 port=$2 database=$3 schema=$4 owner=$5 password=$6 role
+    shift 6
     {
         printf 'SET client_min_messages = warning;\n'
         cat "$TOP/packaging/sql/roles.sql"
         cat <<SQL
 ALTER ROLE $owner PASSWORD '$password';
 SELECT 'CREATE DATABASE $database OWNER $owner' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '$database') \gexec
+ALTER DATABASE $database SET search_path = $schema;
 REVOKE ALL ON DATABASE $database FROM PUBLIC;
 SQL
         for role in "$@"; do printf 'GRANT CONNECT ON DATABASE %s TO %s;\n' "$database" "$role"; done
