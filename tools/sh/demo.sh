@@ -428,11 +428,6 @@ demo_citizen() {
 
 demo_services() {
     agenda_make
-    sondage_start
-    # Apache wants the IdP's metadata before it starts.
-    [ -n "$IDP_BIN" ] || return 0
-    https_get "$SAML_METADATA_URL" "$STATE/agenda/idp-metadata.new"
-    as_demo mv -f "$STATE/agenda/idp-metadata.new" "$STATE/agenda/idp-metadata.xml"
     write_file "$CONF_DIR/agenda-policy.json" 0644 <<JSON
 {
   "require_signed_authnrequest": true,
@@ -461,8 +456,18 @@ JSON
 }
 JSON
     demo_reads "$CONF_DIR/agenda-policy.json" "$CONF_DIR/sondage-client.json"
-    demo_command sp-add "$IDP_BIN" sp add "$AGENDA_METADATA" --config "$IDP_CONFIG" --policy "$CONF_DIR/agenda-policy.json" --replace
+    sondage_start
+    [ -n "$IDP_BIN" ] || return 0
     demo_command client-add "$IDP_BIN" client add "$CONF_DIR/sondage-client.json" --config "$IDP_CONFIG" --replace
+    if ! "$IDP_BIN" routes | grep -q '/saml/'; then
+        LEFT_OUT+=(SAML)
+        PROCESSES=${PROCESSES/ agenda/}
+        return 0
+    fi
+    # Apache wants the IdP's metadata before it starts.
+    https_get "$SAML_METADATA_URL" "$STATE/agenda/idp-metadata.new"
+    as_demo mv -f "$STATE/agenda/idp-metadata.new" "$STATE/agenda/idp-metadata.xml"
+    demo_command sp-add "$IDP_BIN" sp add "$AGENDA_METADATA" --config "$IDP_CONFIG" --policy "$CONF_DIR/agenda-policy.json" --replace
     agenda_start
 }
 https_get() { # URL FILE: the demo user's file
