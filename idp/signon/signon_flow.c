@@ -82,8 +82,12 @@ login_page(struct http_request *req, const struct flow *f, int status, const cha
     page_str(d, "csrf", http_csrf_token(req));
     page_str(d, "login", login != NULL ? login : f->login_hint != NULL ? f->login_hint : "");
     page_str(d, "block_url", "/blocage");
-    if (f->service_id != 0)
+    if (f->service_id != 0) {
         page_str(d, "cancel_url", flow_url(req, f, "/cancel"));
+        /* The form ends at the service, by redirects: Chromium holds each of them against form-action (CSP 3 §6.4.1),
+         * and where the service sends its visitor next is not ours to know. The page has this one form, ours. */
+        http_csp_form_action(req, "https:");
+    }
     if (problem != NULL && problem->login != NULL)
         page_field_error(d, "login", problem->login);
     if (problem != NULL && problem->password != NULL)
