@@ -7,8 +7,9 @@
 // keys of endpoints.env (docs/demo.md). `node --test tests/e2e/NAME.test.mjs` runs one file alone.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { createHmac } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { request as httpsRequest } from "node:https";
 import { createServer, connect } from "node:net";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -17,21 +18,13 @@ import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { chromium } from "playwright-core";
+import { createAccount, readEndpoints } from "../../tools/demo-town.mjs";
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 export const TOP = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
 // --- the instance ---------------------------------------------------------------------------------------------------
-function readEndpoints(file) {
-  const system = {};
-  for (const line of readFileSync(file, "utf8").split("\n")) {
-    const at = line.indexOf("=");
-    if (at > 0 && !line.startsWith("#")) system[line.slice(0, at)] = line.slice(at + 1);
-  }
-  return system;
-}
-
 function portIsFree(port) {
   return new Promise((resolve) => {
     const server = createServer();
@@ -299,6 +292,75 @@ export async function sendMail(system, { from, to = system.MAIL_IN_ADDRESS, subj
   const answer = await ask(`${data}\r\n.`, "250");
   socket.end("QUIT\r\n");
   return answer;
+}
+
+// --- people -----------------------------------------------------------------------------------------------------------
+// A fresh active citizen, made through the town door, the mail server and the activation page (without a browser):
+// { login, password, address, handle, creation, revocation }.
+export async function newCitizen(system, account = {}) {
+  const login = `citoyen-${randomBytes(5).toString("hex")}`;
+  const password = `phrase de passe ${randomBytes(6).toString("hex")}`;
+  const address = `${login}@citoyens.test`;
+  const codes = await createAccount(system, account);
+  await sendMail(system, { from: address, subject: codes.creation });
+  const mail = await waitForMail(system, (m) => m.headers.to?.includes(address));
+  const link = mail.text.split(/\s+/).find((word) => word.startsWith(`${system.IDP_BASE_URL}/activate/`));
+  const code = /^\s*(\d{4}) ?(\d{4})\s*$/m.exec(mail.text);
+  const visit = new Visit(system);
+  let page = await visit.get(link);
+  page = await visit.post(link, page, { code: code[1] + code[2], sheet: codes.sheet ?? "", do: "check" });
+  page = await visit.post(page.url, page, { login, password, do: "choose" });
+  assert.equal(page.status, 200, page.text);
+  return { login, password, address, ...codes };
+}
+
+// Forms without a browser: cookies, the form's token, redirects. Enough for what a test prepares.
+export class Visit {
+  constructor(system) {
+    this.ca = readFileSync(system.CA_CERT);
+    this.cookies = new Map();
+  }
+
+  request(method, url, body) {
+    return new Promise((resolve, reject) => {
+      const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+      const headers = { "Accept-Language": "fr", ...(cookie && { Cookie: cookie }) };
+      if (body !== undefined) {
+        headers["Content-Type"] = "application/x-www-form-urlencoded";
+        headers["Content-Length"] = Buffer.byteLength(body);
+        headers.Origin = new URL(url).origin;
+      }
+      const asked = httpsRequest(url, { method, headers, ca: this.ca, timeout: 30_000 }, (answer) => {
+        let text = "";
+        answer.setEncoding("utf8");
+        answer.on("data", (part) => { text += part; });
+        answer.on("end", () => {
+          for (const line of answer.headers["set-cookie"] ?? []) {
+            const [name, value] = line.split(";", 1)[0].split("=", 2);
+            this.cookies.set(name, value);
+          }
+          resolve({ status: answer.statusCode, headers: answer.headers, text, url });
+        });
+      });
+      asked.on("timeout", () => asked.destroy(new Error(`${url}: no answer`)));
+      asked.on("error", reject);
+      asked.end(body);
+    });
+  }
+
+  async get(url) {
+    let answer = await this.request("GET", url);
+    for (let i = 0; i < 8 && [302, 303].includes(answer.status); i++) {
+      answer = await this.request("GET", new URL(answer.headers.location, answer.url).href);
+    }
+    return answer;
+  }
+
+  async post(url, page, fields) {
+    const csrf = /name="csrf" value="([^"]*)"/.exec(page.text)?.[1] ?? "";
+    const answer = await this.request("POST", url, new URLSearchParams({ csrf, ...fields }).toString());
+    return [302, 303].includes(answer.status) ? this.get(new URL(answer.headers.location, answer.url).href) : answer;
+  }
 }
 
 // --- one-time codes ---------------------------------------------------------------------------------------------------
