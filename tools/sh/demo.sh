@@ -167,7 +167,6 @@ demo_secrets() {
 IDP_OWNER_PASSWORD=$(random_word)
 MAIRIE_OWNER_PASSWORD=$(random_word)
 CLERK_PASSWORD=guichet-$(random_word 6)-$(random_word 6)
-CLERK_TOTP_SECRET=$(head -c 20 /dev/urandom | base32 | tr -d '=')
 CITIZEN_PASSWORD=citoyen-$(random_word 6)-$(random_word 6)
 SONDAGE_CLIENT_SECRET=$(random_word 24)
 SECRETS
@@ -176,6 +175,7 @@ SECRETS
     . "$STATE/secrets"
     CLERK_LOGIN=lea.guichet
     CITIZEN_LOGIN=camille.demo
+    CLERK_TOTP_SECRET='' TOWN_SEAL_KEY=''      # the town hall's program draws them
 }
 
 demo_pki() {
@@ -272,7 +272,37 @@ outgoing.ca = $PKI_DIR/ca.pem
 outgoing.private = yes
 CONF
 }
+mairie_conf() { # ROLE: the settings of one process of the town hall
+    cat <<CONF
+# One process of the demo's town hall; made by ./run, changed by the next ./run.
+environment = demo
+base_url = $MAIRIE_URL
+town = Valbourg
+name.fr = Guichet – $TOWN_LABEL
+name.en = Counter – Town of Valbourg
+phone = 01 99 00 12 34
+templates = $PROG_DIR/templates
+migrations = $PROG_DIR/migrations/mairie
+database = host=$STATE/pg/town/socket port=$PG_TOWN_PORT dbname=mairie user=$1 options='-c search_path=mairie'
+database.owner = host=$STATE/pg/town/socket port=$PG_TOWN_PORT dbname=mairie user=mairie_owner options='-c search_path=mairie'
+listen = $(listen_list "$MAIRIE_PORT")
+tls.cert = $PKI_DIR/mairie.pem
+tls.key = $PKI_DIR/mairie.key
+keys = $KEY_DIR/mairie
+clock.file = $CLOCK_DIR/offset
+idp.url = $TOWN_API_URL
+idp.ca = $PKI_DIR/ca.pem
+idp.cert = $PKI_DIR/town.pem
+idp.key = $PKI_DIR/town.key
+idp.private = yes
+sheet.mail_address = $MAIL_IN_ADDRESS
+sheet.block_url = ${BLOCK_URL#https://}
+CONF
+}
 demo_configure() {
+    SAML_METADATA_URL=$IDP_BASE_URL/saml/metadata
+    OIDC_ISSUER=$IDP_BASE_URL
+    BLOCK_URL=$IDP_BASE_URL/blocage
     MAIL_IN_ADDRESS=activation@$SUFFIX
     MAIL_AUTHSERV_ID=mx.$SUFFIX
     MAIL_LMTP_LISTEN=127.0.0.1:$LMTP_PORT
@@ -286,15 +316,18 @@ demo_configure() {
     idp_conf "$IDP2_PORT" "$API2_PORT" idp_web | write_file "$IDP2_CONFIG"
     idp_conf "$IDP_PORT" "$API_PORT" idp_worker | write_file "$IDP_WORKER_CONFIG"
     demo_reads "$IDP_CONFIG" "$IDP2_CONFIG" "$IDP_WORKER_CONFIG"
-    SAML_METADATA_URL=$IDP_BASE_URL/saml/metadata
-    OIDC_ISSUER=$IDP_BASE_URL
-    BLOCK_URL=$IDP_BASE_URL/blocage
+    mairie_conf mairie_web | write_file "$MAIRIE_CONFIG"
+    mairie_conf mairie_outbox | write_file "$MAIRIE_OUTBOX_CONFIG"
+    demo_reads "$MAIRIE_CONFIG" "$MAIRIE_OUTBOX_CONFIG"
 }
 
 demo_migrate() {
     [ -n "$IDP_BIN" ] || return 0
     demo_command idp-migrate "$IDP_BIN" migrate --config "$IDP_CONFIG"
     demo_command idp-keys "$IDP_BIN" keys init --config "$IDP_CONFIG"
+    [ -n "$MAIRIE_BIN" ] || return 0
+    demo_command mairie-migrate "$MAIRIE_BIN" migrate --config "$MAIRIE_CONFIG"
+    demo_command mairie-keys "$MAIRIE_BIN" keys init --config "$MAIRIE_CONFIG"
 }
 
 # A real MTA of our own: mail from outside, mail from us, and the way from it to the worker.
@@ -396,20 +429,45 @@ JSON
     proc_wait_ready sondage "$SONDAGE_PORT"
 }
 
-# The town: what it seals its citizens' codes to, its name at the operator's, its clerk.
+# The town: what it seals its citizens' codes to, its name at the operator's, its authorisations, its clerk, its server.
 demo_town() {
-    local seal=$PKI_DIR/town-seal
+    local seal=$PKI_DIR/town-seal clerk=$KEY_DIR/clerk
     [ -n "$IDP_BIN" ] || return 0
-    if [ ! -s "$seal.key" ]; then
-        openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$seal.new" 2>/dev/null
-        chmod 0600 "$seal.new"
-        demo_owns "$seal.new"
-        mv -f "$seal.new" "$seal.key"
+    if [ -n "$MAIRIE_BIN" ]; then
+        TOWN_SEAL_KEY=$KEY_DIR/mairie/seal.pem
+        write_file "$seal-pub.pem" 0644 <"$KEY_DIR/mairie/seal-public.pem"
+    else
+        TOWN_SEAL_KEY=$seal.key
+        if [ ! -s "$seal.key" ]; then
+            openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$seal.new" 2>/dev/null
+            chmod 0600 "$seal.new"
+            demo_owns "$seal.new"
+            mv -f "$seal.new" "$seal.key"
+        fi
+        openssl pkey -in "$seal.key" -pubout | write_file "$seal-pub.pem" 0644
     fi
-    openssl pkey -in "$seal.key" -pubout | write_file "$seal-pub.pem" 0644
     demo_command town-add "$IDP_BIN" town add "$TOWN_NAME" --config "$IDP_CONFIG" --cert "$PKI_DIR/town.pem" \
         --seal-key "$seal-pub.pem" --label-fr "$TOWN_LABEL" --label-en "Town of Valbourg" --phone "01 99 00 12 34"
     [ -n "$MAIRIE_BIN" ] || return 0
+    authorisation employe_mairie "Employé de la mairie" "Works for the town"
+    authorisation bibliotheque "Emprunte à la bibliothèque" "Borrows at the library"
+    authorisation peut_voter "Peut voter" "May vote" --sensitive
+    # The program draws the one-time key and writes it to the file; a file that is there means the clerk is, too.
+    if ! as_demo test -s "$clerk.totp"; then
+        printf '%s\n' "$CLERK_PASSWORD" | as_demo sh -c 'umask 077 && cat >"$1"' sh "$clerk.password"
+        demo_command agent-add "$MAIRIE_BIN" agent add "$CLERK_LOGIN" --config "$MAIRIE_CONFIG" --name "Léa Guichet" \
+            --roles guichet,validation --password-file "$clerk.password" --totp-file "$clerk.totp"
+        as_demo rm -f "$clerk.password"
+    fi
+    CLERK_TOTP_SECRET=$(as_demo cat "$clerk.totp")
+    proc_start mairie "$MAIRIE_CONFIG $PKI_DIR/mairie.pem $(staged templates)" "$MAIRIE_BIN" serve --config "$MAIRIE_CONFIG"
+    proc_start mairie-outbox "$MAIRIE_OUTBOX_CONFIG" "$MAIRIE_BIN" outbox --config "$MAIRIE_OUTBOX_CONFIG"
+    proc_wait_ready mairie "$MAIRIE_PORT"
+}
+authorisation() { # CODE FRENCH ENGLISH [--sensitive]
+    local code=$1 fr=$2 en=$3
+    shift 3
+    demo_command authorisation-add "$MAIRIE_BIN" authorisation add "$code" --config "$MAIRIE_CONFIG" --label-fr "$fr" --label-en "$en" "$@"
 }
 # demo_command NAME COMMAND…: a command of the operator, run as the demo's user; its words are shown when it fails.
 demo_command() {
@@ -489,7 +547,7 @@ TOWN_API2_URL=$TOWN_API2_URL
 TOWN_CERT=$PKI_DIR/town.pem
 TOWN_KEY=$PKI_DIR/town.key
 TOWN_NAME=$TOWN_NAME
-TOWN_SEAL_KEY=$PKI_DIR/town-seal.key
+TOWN_SEAL_KEY=$TOWN_SEAL_KEY
 TOWN2_CERT=$PKI_DIR/town2.pem
 TOWN2_KEY=$PKI_DIR/town2.key
 STRANGER_CERT=$PKI_DIR/stranger.pem
