@@ -207,13 +207,15 @@ static enum err
 put(struct pg *pg, const struct sp_options *o, const struct saml_sp *sp, const struct standing *old,
     const struct buf *metadata, const char *policy, struct why *why)
 {
-    const struct saml_policy *p = &sp->policy;
+    /* A policy that was not given again has said its word before: what stands is what came of it. */
+    const struct saml_policy none = {.family = NULL}, *p = o->policy != NULL || !old->found ? &sp->policy : &none;
+    const char *host = own_label(sp, sp->arena);
     const struct service_draft draft = {
         .kind = SERVICE_SAML,
         .name = sp->entity_id,
         .family = first(o->family, p->family, old->family, own_family(sp, sp->arena)),
-        .label_fr = first(o->label_fr, p->label_fr, old->label_fr, first(sp->name_fr, sp->name_en, NULL, own_label(sp, sp->arena))),
-        .label_en = first(o->label_en, p->label_en, old->label_en, first(sp->name_en, sp->name_fr, NULL, own_label(sp, sp->arena))),
+        .label_fr = first(o->label_fr, p->label_fr, old->label_fr, first(sp->name_fr, sp->name_en, NULL, host)),
+        .label_en = first(o->label_en, p->label_en, old->label_en, first(sp->name_en, sp->name_fr, NULL, host)),
         .document = buf_view(metadata),
         .policy = policy,
     };

@@ -485,6 +485,9 @@ class Saml(unittest.TestCase):
         self.assertEqual(name(self.s.port2), before, 'the family stays when it is not named')
         row = next(l for l in self.s.command('sp', 'list').stdout.splitlines() if l.startswith(sp.entity_id))
         self.assertEqual(row.split('\t')[1:], ['active', 'spectacle', '-', 'Le théâtre'])
+        sp.add({'nameid': 'persistent', 'family': 'autre'}, '--replace', '--family', 'spectacle')
+        self.assertEqual(self.s.command('sp', 'add', sp.file('sp.xml'), '--replace').returncode, 0)
+        self.assertEqual(name(self.s.port2), before, 'an option outweighs the policy, also the next time')
         for policy, word in (({'encrypted': True}, 'encrypted'), ({'nameid': 'email'}, 'nameid'), ({'attributes': ['name']}, 'attributes')):
             bad = sp.add(policy, '--replace', check=False)
             self.assertEqual(bad.returncode, 1)

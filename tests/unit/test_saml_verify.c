@@ -4,6 +4,8 @@
  */
 #include "saml_keys.h"
 
+#include <pthread.h>
+
 #include "idp/saml/gate.h"
 #include "idp/saml/read.h"
 
@@ -254,6 +256,39 @@ logout_requests(void **state)
     mem_freep(&evil_3);
 }
 
+/* The services' keys are shared by all threads of the server. */
+static void *
+verify_often(void *arg)
+{
+    const char *good = arg;
+    struct why why = WHY_INIT;
+    intptr_t wrong = 0;
+
+    for (int i = 0; i < 50; i++)
+        wrong += door(str_of(good), &sp.keys, &why) != OK || door(str_of(good), &other.keys, &why) != ERR_DENIED;
+    return (void *)wrong;
+}
+
+static void
+many_threads(void **state)
+{
+    char *good = signed_message(GOOD_AUTHN_REQUEST, "_a1", &sp);
+    pthread_t threads[8];
+    intptr_t wrong = 0;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, verify_often, good), 0);
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        void *result;
+
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        wrong += (intptr_t)result;
+    }
+    assert_int_equal(wrong, 0);
+    mem_freep(&good);
+}
+
 int
 main(void)
 {
@@ -262,6 +297,7 @@ main(void)
         cmocka_unit_test(keys_are_pinned),
         cmocka_unit_test(wrapping),
         cmocka_unit_test(logout_requests),
+        cmocka_unit_test(many_threads),
     };
 
     return cmocka_run_group_tests_name("saml_verify", tests, setup, teardown);
