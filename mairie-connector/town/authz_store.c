@@ -1,0 +1,106 @@
+/* authz_store: the tables authorisation_def and authorisation. */
+#include "mairie-connector/town/dossier.h"
+
+#include "base/pg/audit.h"
+
+enum { S_PUT, S_DEFS, S_OF, S_GIVE, S_APPROVE };
+static const struct pg_stmt stmts[] = {
+    [S_PUT] = { "authz.put",
+        "INSERT INTO authorisation_def (code, label_fr, label_en, sensitive) VALUES ($1, $2, $3, $4::bool) "
+        "ON CONFLICT (code) DO UPDATE SET label_fr = $2, label_en = $3, sensitive = $4::bool, offered = true", 4 },
+    [S_DEFS] = { "authz.defs",
+        "SELECT code, label_fr, label_en, sensitive FROM authorisation_def WHERE offered ORDER BY label_fr", 0 },
+    [S_OF] = { "authz.of",
+        "SELECT a.code, d.label_fr, d.label_en, a.sensitive, a.approved_by IS NOT NULL, a.valid_until "
+        "FROM authorisation a JOIN authorisation_def d ON d.code = a.code WHERE a.dossier_id = $1 ORDER BY d.label_fr", 1 },
+    [S_GIVE] = { "authz.give",
+        "INSERT INTO authorisation (dossier_id, code, sensitive, valid_until, granted_by, granted_at) "
+        "VALUES ($1, $2, false, $3, $4, $5)", 5 },
+    [S_APPROVE] = { "authz.approve",
+        "UPDATE authorisation SET approved_by = $2, approved_at = $3 WHERE dossier_id = $1 AND sensitive "
+        "AND approved_by IS NULL", 3 },
+};
+const struct pg_stmts authz_stmts = PG_STMTS(stmts);
+
+enum err
+authz_def_put(struct pg *pg, const char *code, const char *fr, const char *en, bool sensitive,
+              const char *operator_name, utime now, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_text(&args, code);
+    pg_arg_text(&args, fr);
+    pg_arg_text(&args, en);
+    pg_arg_bool(&args, sensitive);
+    if ((e = pg_exec(pg, &stmts[S_PUT], &args, NULL, why)) != OK)
+        return e;
+    return audit_add(pg, &(struct audit_entry){ .at = now, .actor = operator_name, .role = "systeme",
+                                                .verb = "authorisation.add", .object = "town", .result = "ok",
+                                                .detail = "{}" }, why);
+}
+
+enum err
+authz_defs(struct pg *pg, struct arena *a, struct authz_def **ret, size_t *ret_n, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct authz_def *list;
+    enum err e;
+
+    if ((e = pg_exec(pg, &stmts[S_DEFS], NULL, &r, why)) != OK)
+        return e;
+    list = arena_alloc(a, ((size_t)pg_rows(r) + 1) * sizeof(*list));
+    for (int i = 0; i < pg_rows(r); i++)
+        list[i] = (struct authz_def){ arena_strdup(a, pg_text(r, i, 0)), arena_strdup(a, pg_text(r, i, 1)),
+                                      arena_strdup(a, pg_text(r, i, 2)), pg_bool(r, i, 3) };
+    *ret = list;
+    *ret_n = (size_t)pg_rows(r);
+    return OK;
+}
+
+enum err
+authz_of(struct pg *pg, const char *dossier_id, struct arena *a, struct authz_given **ret, size_t *ret_n,
+         struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    struct authz_given *list;
+    enum err e;
+
+    pg_arg_uuid(&args, dossier_id);
+    if ((e = pg_exec(pg, &stmts[S_OF], &args, &r, why)) != OK)
+        return e;
+    list = arena_alloc(a, ((size_t)pg_rows(r) + 1) * sizeof(*list));
+    for (int i = 0; i < pg_rows(r); i++)
+        list[i] = (struct authz_given){ arena_strdup(a, pg_text(r, i, 0)), arena_strdup(a, pg_text(r, i, 1)),
+                                        arena_strdup(a, pg_text(r, i, 2)), pg_bool(r, i, 3), pg_bool(r, i, 4),
+                                        pg_time(r, i, 5) };
+    *ret = list;
+    *ret_n = (size_t)pg_rows(r);
+    return OK;
+}
+
+enum err
+authz_give(struct pg *pg, const char *dossier_id, const char *code, utime until, const char *agent_id, utime now,
+           struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, dossier_id);
+    pg_arg_text(&args, code);
+    pg_arg_time(&args, until);
+    pg_arg_uuid(&args, agent_id);
+    pg_arg_time(&args, now);
+    return pg_exec(pg, &stmts[S_GIVE], &args, NULL, why);
+}
+
+enum err
+authz_approve(struct pg *pg, const char *dossier_id, const char *agent_id, utime now, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, dossier_id);
+    pg_arg_uuid(&args, agent_id);
+    pg_arg_time(&args, now);
+    return pg_exec(pg, &stmts[S_APPROVE], &args, NULL, why);
+}

@@ -1,0 +1,372 @@
+/* The short commands: migrate, keys, agent, authorisation, audit, doctor, clock, routes, configuration. */
+#include "mairie-connector/town/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/core/rand.h"
+#include "base/core/text.h"
+#include "base/crypto/password.h"
+#include "base/crypto/totp.h"
+#include "base/crypto/x509.h"
+#include "base/pg/audit.h"
+#include "base/pg/migrate.h"
+#include "mairie-connector/town/agent.h"
+#include "mairie-connector/town/dossier.h"
+
+#define PASSWORD_MIN 12
+
+static bool
+is_word(const char *const *words, size_t n, size_t i, const char *word)
+{
+    return i < n && strcmp(words[i], word) == 0;
+}
+
+int
+command_migrate(int argc, char **argv)
+{
+    const char *config = NULL;
+    bool dry = false;
+    const struct command_option options[] = { { "--config", &config, NULL }, { "--dry-run", NULL, &dry } };
+    AUTO(mairie_freep) struct mairie *m = NULL;
+    struct migrate_report report;
+    struct why why = WHY_INIT;
+    size_t n;
+    enum err e;
+
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &n) || config == NULL)
+        return command_usage("migrate --config FILE [--dry-run]");
+    if ((e = mairie_load(config, 0, &m, &why)) != OK)
+        return command_fail(config, e, &why);
+    e = migrate_run(m->conf.database_owner[0] != '\0' ? m->conf.database_owner : m->conf.database, MAIRIE_SCHEMA,
+                    m->conf.migrations, dry, &report, &why);
+    if (e != OK)
+        return command_fail("migrate", e, &why);
+    printf("schema %s: version %d%s%d\n", MAIRIE_SCHEMA, report.from, dry ? " would become " : " is now ", report.to);
+    return 0;
+}
+
+int
+command_keys(int argc, char **argv)
+{
+    const char *config = NULL, *words[1] = { NULL };
+    const struct command_option options[] = { { "--config", &config, NULL } };
+    AUTO(mairie_freep) struct mairie *m = NULL;
+    struct why why = WHY_INIT;
+    size_t n;
+    enum err e;
+
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 1, &n) || config == NULL ||
+        !is_word(words, n, 0, "init"))
+        return command_usage("keys init --config FILE");
+    if ((e = mairie_load(config, 0, &m, &why)) != OK)
+        return command_fail(config, e, &why);
+    if ((e = mairie_keys_init(&m->conf, &why)) != OK)
+        return command_fail("keys init", e, &why);
+    return 0;
+}
+
+/* --- agents ----------------------------------------------------------------------------------------------------------- */
+
+struct agent_options {
+    const char *config, *login, *name, *roles, *password_file, *totp_file;
+};
+
+static enum err
+agent_password(const struct mairie *m, const char *path, char phc[PASSWORD_HASH_SIZE], struct why *why)
+{
+    struct password_cost cost = { (uint32_t)m->conf.argon2_memory_kib, (uint32_t)m->conf.argon2_passes };
+    AUTO(secret_done) struct secret password = SECRET_INIT;
+    enum err e;
+
+    if ((e = secret_read_file(path, PASSWORD_MAX, &password, why)) != OK)
+        return e;
+    secret_chomp(&password);
+    if (password.len < PASSWORD_MIN)
+        return why_set(why, ERR_INPUT, "%s: a password of %d characters or more is wanted", path, PASSWORD_MIN);
+    return password_hash((struct str){ (const char *)password.data, password.len }, &cost, phc, why);
+}
+
+/* The new key is written for the agent before it is put in force; an existing file is never touched. */
+static enum err
+totp_make(const char *path, struct secret *ret, struct why *why)
+{
+    AUTO(buf_free) struct buf text = BUF_SECRET(128);
+    int fd;
+    bool good;
+
+    totp_key_new(ret);
+    base32_encode(&text, ret->data, ret->len);
+    buf_addc(&text, '\n');
+    if ((fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400)) < 0)
+        return why_set(why, errno == EEXIST ? ERR_CONFLICT : ERR_UNAVAILABLE, "%s: %m", path);
+    good = write(fd, text.data, text.len) == (ssize_t)text.len && fsync(fd) == 0;
+    good = close(fd) == 0 && good;
+    return good ? OK : why_set(why, ERR_UNAVAILABLE, "%s: cannot be written", path);
+}
+
+static enum err
+agent_put(const struct mairie *m, const struct agent_options *o, unsigned roles, struct why *why)
+{
+    AUTO(secret_done) struct secret key = SECRET_INIT;
+    AUTO(buf_free) struct buf sealed = BUF_BOUNDED(256);
+    AUTO(pg_closep) struct pg *pg = NULL;
+    char phc[PASSWORD_HASH_SIZE];
+    struct agent_new in = { .login = o->login, .name = o->name, .password_phc = phc, .totp = &sealed, .roles = roles };
+    enum err e;
+
+    rand_uuid(in.id);
+    if ((e = agent_password(m, o->password_file, phc, why)) != OK || (e = command_database(m, &pg, why)) != OK ||
+        (e = totp_make(o->totp_file, &key, why)) != OK)
+        return e;
+    e = column_seal(m->field, "agent.totp", in.id, (struct str){ (const char *)key.data, key.len }, &sealed);
+    if (e != OK)
+        e = why_set(why, e, "the one-time key cannot be sealed");
+    else
+        e = agent_add(pg, &in, command_actor(), clock_now(), why);
+    if (e != OK)
+        unlink(o->totp_file);
+    return e;
+}
+
+int
+command_agent(int argc, char **argv)
+{
+    static const char line[] = "agent add LOGIN --config FILE --name TEXT --roles guichet,validation\n"
+                               "           --password-file FILE --totp-file FILE   (the new one-time key is written there)";
+    struct agent_options o = { .config = NULL };
+    const char *words[2] = { NULL, NULL };
+    const struct command_option options[] = {
+        { "--config", &o.config, NULL }, { "--name", &o.name, NULL }, { "--roles", &o.roles, NULL },
+        { "--password-file", &o.password_file, NULL }, { "--totp-file", &o.totp_file, NULL },
+    };
+    AUTO(mairie_freep) struct mairie *m = NULL;
+    struct why why = WHY_INIT;
+    unsigned roles;
+    size_t n;
+    enum err e;
+
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) || n != 2 ||
+        !is_word(words, n, 0, "add") || o.config == NULL || o.name == NULL || o.roles == NULL ||
+        o.password_file == NULL || o.totp_file == NULL)
+        return command_usage(line);
+    o.login = words[1];
+    if (agent_roles_parse(o.roles, &roles) != OK) {
+        fprintf(stderr, "beffroi-mairie: roles are guichet, validation, controleur\n");
+        return 2;
+    }
+    if ((e = mairie_load(o.config, MAIRIE_NEED_KEYS, &m, &why)) != OK || (e = agent_put(m, &o, roles, &why)) != OK)
+        return command_fail("agent add", e, &why);
+    printf("agent %s: in force\n", o.login);
+    return 0;
+}
+
+int
+command_authorisation(int argc, char **argv)
+{
+    const char *config = NULL, *fr = NULL, *en = NULL, *words[2] = { NULL, NULL };
+    bool sensitive = false;
+    const struct command_option options[] = {
+        { "--config", &config, NULL }, { "--label-fr", &fr, NULL }, { "--label-en", &en, NULL },
+        { "--sensitive", NULL, &sensitive },
+    };
+    AUTO(mairie_freep) struct mairie *m = NULL;
+    AUTO(pg_closep) struct pg *pg = NULL;
+    struct why why = WHY_INIT;
+    size_t n;
+    enum err e;
+
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) || n != 2 ||
+        !is_word(words, n, 0, "add") || config == NULL || fr == NULL || en == NULL)
+        return command_usage("authorisation add CODE --config FILE --label-fr TEXT --label-en TEXT [--sensitive]");
+    if ((e = mairie_load(config, 0, &m, &why)) != OK || (e = command_database(m, &pg, &why)) != OK ||
+        (e = authz_def_put(pg, words[1], fr, en, sensitive, command_actor(), clock_now(), &why)) != OK)
+        return command_fail("authorisation add", e, &why);
+    printf("authorisation %s: in force\n", words[1]);
+    return 0;
+}
+
+/* --- audit, clock ------------------------------------------------------------------------------------------------------ */
+
+int
+command_audit(int argc, char **argv)
+{
+    const char *config = NULL, *words[1] = { NULL };
+    const struct command_option options[] = { { "--config", &config, NULL } };
+    AUTO(mairie_freep) struct mairie *m = NULL;
+    AUTO(pg_closep) struct pg *pg = NULL;
+    struct audit_report report;
+    struct why why = WHY_INIT;
+    size_t n;
+    enum err e;
+
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 1, &n) || config == NULL ||
+        !is_word(words, n, 0, "verify"))
+        return command_usage("audit verify --config FILE");
+    if ((e = mairie_load(config, MAIRIE_NEED_KEYS, &m, &why)) != OK || (e = command_database(m, &pg, &why)) != OK ||
+        (e = audit_verify(pg, m->audit_key, clock_now(), &report, &why)) != OK)
+        return command_fail("audit verify", e, &why);
+    printf("{\"rows\":%lld,\"checkpoints\":%lld,\"unsealed\":%lld,\"bad_seq\":%lld,\"bad_reason\":\"%s\"}\n",
+           (long long)report.rows, (long long)report.checkpoints, (long long)report.unsealed,
+           (long long)report.bad_seq, report.bad_reason);
+    return report.bad_seq == 0 && report.bad_reason[0] == '\0' ? 0 : 1;
+}
+
+int
+command_clock(int argc, char **argv)
+{
+    const char *config = NULL, *advance = NULL;
+    const struct command_option options[] = { { "--config", &config, NULL }, { "--advance", &advance, NULL } };
+    AUTO(mairie_freep) struct mairie *m = NULL;
+    char text[UTIME_RFC3339_LEN + 1];
+    struct why why = WHY_INIT;
+    bool back;
+    int64_t by;
+    size_t n;
+    enum err e;
+
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &n) || config == NULL)
+        return command_usage("clock --config FILE [--advance [-]DURATION]     (demo and test only)");
+    if ((e = mairie_load(config, 0, &m, &why)) != OK)
+        return command_fail(config, e, &why);
+    if (advance != NULL) {
+        back = advance[0] == '-';
+        if ((e = duration_parse(advance + (back ? 1 : 0), &by)) != OK)
+            return command_usage("clock --config FILE --advance 24h");
+        if ((e = clock_advance(back ? -by : by, &why)) != OK)
+            return command_fail("clock", e, &why);
+    }
+    utime_rfc3339(clock_now(), text);
+    printf("%s\n", text);
+    return 0;
+}
+
+/* --- doctor -------------------------------------------------------------------------------------------------------------- */
+
+#define CERT_SOON (14 * USEC_PER_DAY)
+
+static bool
+say(const char *what, enum err e, const struct why *why)
+{
+    if (e == OK)
+        printf("good  %s\n", what);
+    else
+        printf("BAD   %s: %s\n", what, why->text[0] != '\0' ? why->text : err_name(e));
+    return e == OK;
+}
+
+static enum err
+certificate_look(const char *path, utime now, struct why *why)
+{
+    AUTO(buf_free) struct buf der = BUF_BOUNDED(X509_DER_MAX);
+    AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
+    char text[64 * 1024];
+    ssize_t got;
+    int fd;
+    enum err e;
+
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return why_set(why, ERR_NOT_FOUND, "%s: %m", path);
+    got = read(fd, text, sizeof(text));
+    close(fd);
+    if (got <= 0)
+        return why_set(why, ERR_INPUT, "%s: empty or unreadable", path);
+    if ((e = x509_pem_decode((struct str){ text, (size_t)got }, &der, why)) != OK ||
+        (e = x509_read(buf_view(&der), &cert, why)) != OK || (e = x509_check_dates(&cert, now, why)) != OK)
+        return e;
+    return cert.not_after - now > CERT_SOON ? OK : why_set(why, ERR_DENIED, "%s: ends within 14 days", path);
+}
+
+static enum err
+door_look(const struct mairie *m, struct why *why)
+{
+    struct http_answer answer = { .body = BUF_BOUNDED(4096) };
+    char url[1024];
+    enum err e;
+
+    snprintf(url, sizeof(url), "%s/v1/health", m->conf.idp_url);
+    e = http_call(m->door, "GET", url, NULL, STR_NULL, &answer, why);
+    if (e == OK && answer.status != 200)
+        e = why_set(why, ERR_DENIED, "%s answers %d: is this town's certificate registered?", url, answer.status);
+    http_answer_done(&answer);
+    return e;
+}
+
+int
+command_doctor(int argc, char **argv)
+{
+    const char *config = NULL;
+    const struct command_option options[] = { { "--config", &config, NULL } };
+    AUTO(mairie_freep) struct mairie *m = NULL;
+    AUTO(pg_closep) struct pg *pg = NULL;
+    struct why why = WHY_INIT;
+    struct pg_config pg_conf;
+    bool good;
+    size_t n;
+    enum err e;
+
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &n) || config == NULL)
+        return command_usage("doctor --config FILE");
+    e = mairie_load(config, MAIRIE_NEED_PAGES | MAIRIE_NEED_KEYS | MAIRIE_NEED_DOOR, &m, &why);
+    if (!say("configuration, pages and keys", e, &why))
+        return 1;
+    pg_conf = command_pg_config(m->conf.database, mairie_all_stmts);
+    good = say("database and its schema", pg_open(&pg_conf, &pg, &why), &why);
+    good = say("client certificate", certificate_look(m->conf.idp_cert, clock_now(), &why), &why) && good;
+    if (m->conf.tls_cert[0] != '\0')
+        good = say("server certificate", certificate_look(m->conf.tls_cert, clock_now(), &why), &why) && good;
+    good = say("the way to the IdP", door_look(m, &why), &why) && good;
+    return good ? 0 : 1;
+}
+
+/* --- tables ----------------------------------------------------------------------------------------------------------------- */
+
+int
+command_routes(int argc, char **argv)
+{
+    (void)argv;
+    if (argc != 0)
+        return command_usage("routes");
+    for (size_t t = 0; mairie_routes[t] != NULL; t++) {
+        for (size_t i = 0; i < mairie_routes[t]->n; i++) {
+            const struct http_route *r = &mairie_routes[t]->list[i];
+
+            printf("counter %s %s %s %s\n", r->method == HTTP_GET ? "GET" : "POST", r->path, r->name,
+                   r->html ? "html" : "-");
+        }
+    }
+    return 0;
+}
+
+int
+command_check_config(int argc, char **argv)
+{
+    AUTO(mairie_freep) struct mairie *m = NULL;
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if (argc != 1)
+        return command_usage("--check-config FILE");
+    if ((e = mairie_load(argv[0], MAIRIE_NEED_PAGES, &m, &why)) != OK)
+        return command_fail(argv[0], e, &why);
+    printf("%s: good\n", argv[0]);
+    return 0;
+}
+
+int
+command_config(int argc, char **argv)
+{
+    AUTO(buf_free) struct buf out = BUF_BOUNDED(256 * 1024);
+
+    if (argc == 1 && strcmp(argv[0], "sample") == 0)
+        conf_print_sample(mairie_conf_items, mairie_conf_nitems, &out);
+    else if (argc == 1 && strcmp(argv[0], "reference") == 0)
+        conf_print_reference(mairie_conf_items, mairie_conf_nitems, &out);
+    else
+        return command_usage("config sample|reference");
+    fputs(buf_cstr(&out), stdout);
+    return 0;
+}

@@ -1,0 +1,55 @@
+/* counter: the pages of the town's server. One endpoint, one file; what several share is here. */
+#ifndef MAIRIE_TOWN_COUNTER_H
+#define MAIRIE_TOWN_COUNTER_H
+
+#include "mairie-connector/town/agent.h"
+#include "mairie-connector/town/dossier.h"
+
+extern const struct http_routes counter_routes;
+
+void get_login(struct http_request *req);
+void post_login(struct http_request *req);
+void post_logout(struct http_request *req);
+void get_today(struct http_request *req);
+void get_new(struct http_request *req);
+void get_form(struct http_request *req);
+void post_form(struct http_request *req);
+void get_homonym(struct http_request *req);
+void post_homonym(struct http_request *req);
+void get_preview(struct http_request *req);
+void post_preview(struct http_request *req);
+void get_search(struct http_request *req);
+void get_dossier(struct http_request *req);
+void get_pending(struct http_request *req);
+void get_print(struct http_request *req);
+void post_print(struct http_request *req);
+void get_reissue(struct http_request *req);
+void post_reissue(struct http_request *req);
+void get_block(struct http_request *req);
+void post_block(struct http_request *req);
+void get_approve(struct http_request *req);
+void post_approve(struct http_request *req);
+void get_audit(struct http_request *req);
+
+/* The dossier of the path; replies and returns false when there is none. */
+bool counter_dossier(struct http_request *req, struct dossier *ret);
+/* The same, at a POST: with the identity fields read. false: it replied. */
+struct identity {
+    const char *doc_type, *doc_expiry;
+};
+/* Fills the data of partials/identity.html. */
+void identity_fill(struct page_data *d, const char *doc_type, const char *doc_expiry);
+/* Reads and checks the fields; what is wrong goes into d. */
+bool identity_read(struct http_request *req, struct page_data *d, struct identity *ret);
+bool identity_check(const char *doc_type, const char *doc_expiry, utime now, struct page_data *d);
+/* Sends what was just put into the outbox, so that the clerk need not wait; what fails waits there. */
+void counter_send_now(struct http_request *req, const char *key);
+/* "/dossier/<id><rest>" */
+const char *dossier_path(struct http_request *req, const char *id, const char *rest);
+/* State in words, for lists and pages: name "state" and "state_name". */
+void dossier_state_fill(struct page_data *d, const struct dossier *x, struct arena *a);
+/* Starts new codes (reissue.c); replies. */
+void reissue_run(struct http_request *req, const struct agent *agent, const struct dossier *x);
+void reissue_page(struct http_request *req, int status, const struct dossier *x, struct page_data *d);
+
+#endif

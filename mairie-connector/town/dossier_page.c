@@ -1,0 +1,256 @@
+/* /dossier/{id}: one citizen: state, what may be done now, what happened. No code is ever on this page (P-060). */
+#include "mairie-connector/town/counter.h"
+
+#include <stdlib.h>
+
+#include "base/core/log.h"
+#include "mairie-connector/town/outbox.h"
+
+const char *
+dossier_path(struct http_request *req, const char *id, const char *rest)
+{
+    return arena_printf(http_arena(req), "/dossier/%s%s", id, rest);
+}
+
+bool
+counter_dossier(struct http_request *req, struct dossier *ret)
+{
+    const char *id = http_path_param(req, "id");
+    struct why why = WHY_INIT;
+    enum err e = dossier_find(http_pg(req), http_app(req), id, http_arena(req), ret, &why);
+
+    if (e != OK)
+        mairie_fail(req, "dossier", e, &why);
+    return e == OK;
+}
+
+void
+counter_send_now(struct http_request *req, const char *key)
+{
+    struct why why = WHY_INIT;
+    bool taken;
+    enum err e = outbox_send(http_app(req), http_pg(req), key, http_now(req), &taken, &why);
+
+    if (e != OK)
+        LOG_WARN_EV("outbox.send", LF_ERR(e), LF_WHY(&why));
+}
+
+static const char *
+state_shown(const struct dossier *x)
+{
+    if (strcmp(x->state, "pending") == 0)
+        return x->contested ? "contested" : x->bound ? "bound" : "pending";
+    return x->state;
+}
+
+void
+dossier_state_fill(struct page_data *d, const struct dossier *x, struct arena *a)
+{
+    const char *state = state_shown(x);
+
+    page_msg(d, "state", arena_printf(a, "dossier.%s", state));
+    page_str(d, "state_name", state);
+}
+
+/* --- what may be done -------------------------------------------------------------------------------------------------- */
+
+struct now {
+    const struct dossier *x;
+    const struct agent *agent;
+    bool busy, has_sheet, shown;
+};
+
+static bool
+is_state(const struct now *n, const char *state)
+{
+    return strcmp(n->x->state, state) == 0;
+}
+
+/* Each answers why not, or NULL. */
+static const char *
+why_not_print(const struct now *n)
+{
+    if ((n->agent->roles & ROLE_GUICHET) == 0)
+        return "reason.role";
+    if (n->shown)
+        return "reason.printed";
+    return n->has_sheet ? NULL : "reason.not_yet";
+}
+
+static const char *
+why_not_reissue(const struct now *n)
+{
+    if ((n->agent->roles & ROLE_GUICHET) == 0)
+        return "reason.role";
+    if (is_state(n, "active"))
+        return "reason.active";
+    if (n->x->final)
+        return "reason.final";
+    if (is_state(n, "closed") || is_state(n, "erased"))
+        return "reason.closed";
+    return n->busy || !(is_state(n, "pending") || is_state(n, "suspended")) ? "reason.not_yet" : NULL;
+}
+
+static const char *
+why_not_block(const struct now *n)
+{
+    if (is_state(n, "suspended"))
+        return "reason.suspended";
+    if (is_state(n, "closed") || is_state(n, "erased"))
+        return "reason.closed";
+    if (n->busy || !(is_state(n, "pending") || is_state(n, "active")))
+        return "reason.not_yet";
+    if (n->x->stale_by[0] != '\0' && strcmp(n->x->stale_by, n->agent->id) == 0)
+        return "town.block.stale";
+    return NULL;
+}
+
+static const char *
+why_not_approve(const struct now *n)
+{
+    if (strcmp(n->x->created_by, n->agent->id) == 0)
+        return "reason.own";
+    return (n->agent->roles & ROLE_VALIDATION) == 0 ? "reason.role" : NULL;
+}
+
+static void
+action(struct http_request *req, struct page_data *d, const struct now *n, const char *id, const char *label,
+       const char *why_not, bool danger)
+{
+    struct page_data *item = page_item(d, "actions");
+
+    page_str(item, "id", id);
+    page_msg(item, "label", label);
+    page_bool(item, "danger", danger);
+    if (why_not == NULL)
+        page_str(item, "href", dossier_path(req, n->x->id, arena_printf(http_arena(req), "/%s", id)));
+    else
+        page_msg(item, "reason", why_not);
+}
+
+static void
+actions_fill(struct http_request *req, struct page_data *d, const struct now *n)
+{
+    if (is_state(n, "to_validate")) {
+        action(req, d, n, "approve", "action.approve", why_not_approve(n), false);
+        return;
+    }
+    action(req, d, n, "print", "action.print", why_not_print(n), false);
+    action(req, d, n, "reissue", "action.reissue", why_not_reissue(n), false);
+    action(req, d, n, "block", "action.block", why_not_block(n), true);
+}
+
+/* --- what is shown -------------------------------------------------------------------------------------------------------- */
+
+static void
+steps_fill(struct page_data *d, const struct now *n)
+{
+    static const char *const labels[] = { "step.form", "step.sheet", "step.mail", "step.open" };
+    int at = is_state(n, "active") ? 4 : n->x->bound ? 3 : n->shown ? 2 : 1;
+
+    if (!(is_state(n, "to_validate") || is_state(n, "requested") || is_state(n, "pending") || is_state(n, "active")))
+        return;
+    for (int i = 0; i < 4; i++) {
+        struct page_data *item = page_item(d, "steps");
+
+        page_msg(item, "label", labels[i]);
+        page_bool(item, "done", i < at);
+        page_bool(item, "now", i == at);
+    }
+}
+
+static enum err
+authz_fill(struct http_request *req, struct page_data *d, const char *id, struct why *why)
+{
+    bool french = strcmp(http_lang(req), "fr") == 0;
+    struct authz_given *list;
+    size_t n;
+    enum err e;
+
+    if ((e = authz_of(http_pg(req), id, http_arena(req), &list, &n, why)) != OK)
+        return e;
+    for (size_t i = 0; i < n; i++) {
+        struct page_data *item = page_item(d, "authz");
+
+        page_str(item, "label", french ? list[i].label_fr : list[i].label_en);
+        if (list[i].until != UTIME_NULL)
+            page_date(item, "until", list[i].until, "UTC");
+        page_bool(item, "waiting", list[i].sensitive && !list[i].approved);
+    }
+    return OK;
+}
+
+static enum err
+events_fill(struct http_request *req, struct page_data *d, const char *handle, struct why *why)
+{
+    const struct mairie *m = http_app(req);
+    struct trail_row *rows;
+    size_t n;
+    enum err e;
+
+    if ((e = trail_of_dossier(http_pg(req), handle, http_arena(req), &rows, &n, why)) != OK)
+        return e;
+    for (size_t i = 0; i < n; i++) {
+        const char *key = arena_printf(http_arena(req), "event.%s", rows[i].what);
+        struct page_data *item;
+
+        if (!page_has_message(m->pages, key))
+            continue;
+        item = page_item(d, "events");
+        page_time(item, "at", rows[i].at, MAIRIE_ZONE);
+        page_msg(item, "what", key);
+        if (rows[i].who[0] != '\0')
+            page_str(item, "who", rows[i].who);
+        page_bool(item, "bad", rows[i].refused || strcmp(rows[i].what, "blocked") == 0 ||
+                                   strcmp(rows[i].what, "contested") == 0);
+    }
+    return OK;
+}
+
+static enum err
+page_fill(struct http_request *req, struct page_data *d, struct now *n, struct why *why)
+{
+    struct sheet sheet;
+    enum err e;
+
+    if ((e = outbox_busy(http_pg(req), n->x->id, &n->busy, why)) != OK)
+        return e;
+    e = sheet_find(http_pg(req), n->x->id, http_arena(req), &sheet, why);
+    if (e != OK && e != ERR_NOT_FOUND)
+        return e;
+    n->shown = e == OK && sheet.shown_at != UTIME_NULL;
+    n->has_sheet = e == OK && !n->shown;
+    actions_fill(req, d, n);
+    steps_fill(d, n);
+    if ((e = authz_fill(req, d, n->x->id, why)) != OK)
+        return e;
+    return events_fill(req, d, n->x->handle, why);
+}
+
+void
+get_dossier(struct http_request *req)
+{
+    const struct agent *agent = agent_with(req, ROLES_OFFICE);
+    struct page_data *d;
+    struct dossier x;
+    struct now n = { .x = &x, .agent = agent };
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if (agent == NULL || !counter_dossier(req, &x))
+        return;
+    d = mairie_page(req);
+    page_str(d, "id", x.id);
+    page_str(d, "name", person_shown(&x.names, http_arena(req)));
+    page_msg(d, "type", "type.password");
+    dossier_state_fill(d, &x, http_arena(req));
+    page_bool(d, "contested", x.contested);
+    if (http_query(req, "blocked") != NULL && (strcmp(x.state, "suspended") == 0 || strcmp(x.state, "closed") == 0))
+        page_msg(d, "notice", "town.block.done");
+    if ((e = page_fill(req, d, &n, &why)) == OK)
+        e = counter_audit(http_pg(req), agent->id, "guichet", "counter.viewed", x.handle, "ok", http_now(req), &why);
+    if (e != OK)
+        mairie_fail(req, "dossier", e, &why);
+    else
+        mairie_reply_page(req, 200, "town/dossier.html", d);
+}

@@ -1,0 +1,74 @@
+/* mairie: loads what a process of the town's server needs: configuration, clock, keys, pages, the way to the IdP. */
+#include "mairie-connector/town/mairie.h"
+
+#include <stdlib.h>
+
+#define DOOR_ANSWER_MAX (512 * 1024)
+#define DOOR_CONNECT_TIME (2 * USEC_PER_SEC)
+
+static void
+url_trim(char *url)
+{
+    size_t n = strlen(url);
+
+    while (n > 0 && url[n - 1] == '/')
+        url[--n] = '\0';
+}
+
+static enum err
+conf_finish(struct mairie_conf *c, struct why *why)
+{
+    url_trim(c->base_url);
+    url_trim(c->idp_url);
+    if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
+        return why_set(why, ERR_INPUT, "tls.cert and tls.key go together");
+    if (c->environment == MAIRIE_PRODUCTION && c->clock_file[0] != '\0')
+        return why_set(why, ERR_INPUT, "clock.file: the clock cannot be moved in production");
+    if (c->clock_file[0] != '\0')
+        return clock_use_offset_file(c->clock_file, why);
+    return OK;
+}
+
+static enum err
+door_make(struct mairie *m, struct why *why)
+{
+    struct http_client_config conf = {
+        .ca_file = m->conf.idp_ca[0] != '\0' ? m->conf.idp_ca : NULL, .cert_file = m->conf.idp_cert,
+        .key_file = m->conf.idp_key, .allow_private = m->conf.idp_private, .connect_timeout = DOOR_CONNECT_TIME,
+        .timeout = m->conf.idp_timeout, .answer_max = DOOR_ANSWER_MAX,
+    };
+
+    return http_client_new(&conf, &m->door, why);
+}
+
+enum err
+mairie_load(const char *config_path, unsigned need, struct mairie **ret, struct why *why)
+{
+    AUTO(mairie_freep) struct mairie *m = mem_alloc(sizeof(*m));
+    enum err e;
+
+    if ((e = conf_load(config_path, mairie_conf_items, mairie_conf_nitems, &m->conf, why)) != OK ||
+        (e = conf_finish(&m->conf, why)) != OK)
+        return e;
+    if ((need & MAIRIE_NEED_KEYS) != 0 && (e = mairie_keys_load(m, why)) != OK)
+        return e;
+    if ((need & MAIRIE_NEED_PAGES) != 0 &&
+        (e = page_set_load(m->conf.templates, m->conf.environment != MAIRIE_PRODUCTION, &m->pages, why)) != OK)
+        return e;
+    if ((need & MAIRIE_NEED_DOOR) != 0 && (e = door_make(m, why)) != OK)
+        return e;
+    *ret = TAKE(m);
+    return OK;
+}
+
+void
+mairie_free(struct mairie *m)
+{
+    if (m == NULL)
+        return;
+    http_client_free(m->door);
+    page_set_free(m->pages);
+    mairie_keys_done(m);
+    conf_free(mairie_conf_items, mairie_conf_nitems, &m->conf);
+    free(m);
+}

@@ -1,0 +1,57 @@
+/* routes: what the counter answers. Handlers that call the IdP or hash a password run in the bounded pool. */
+#include "mairie-connector/town/command.h"
+#include "mairie-connector/town/counter.h"
+
+#define FORM_MAX (32 * 1024)
+#define PAGE(path_, handler_, session_, name_)                                                                \
+    { HTTP_GET, path_, handler_, HTTP_BODY_NONE, 0, session_, HTTP_CSRF_NONE, HTTP_POOL_EVENT, name_, true, false }
+#define POST(path_, handler_, session_, pool_, name_)                                                         \
+    { HTTP_POST, path_, handler_, HTTP_BODY_FORM, FORM_MAX, session_, HTTP_CSRF_CHECKED, pool_, name_, true, false }
+static const struct http_route list[] = {
+    PAGE("/", get_today, HTTP_SESSION_REQUIRED, "town.today"),
+    PAGE("/login", get_login, HTTP_SESSION_OPTIONAL, "town.login"),
+    POST("/login", post_login, HTTP_SESSION_NONE, HTTP_POOL_SLOW, "town.login.post"),
+    POST("/logout", post_logout, HTTP_SESSION_REQUIRED, HTTP_POOL_EVENT, "town.logout"),
+    PAGE("/new", get_new, HTTP_SESSION_REQUIRED, "town.new"),
+    PAGE("/new/password", get_form, HTTP_SESSION_REQUIRED, "town.form_password"),
+    POST("/new/password", post_form, HTTP_SESSION_REQUIRED, HTTP_POOL_EVENT, "town.form_password.post"),
+    PAGE("/new/password/homonym", get_homonym, HTTP_SESSION_REQUIRED, "town.homonym"),
+    POST("/new/password/homonym", post_homonym, HTTP_SESSION_REQUIRED, HTTP_POOL_EVENT, "town.homonym.post"),
+    PAGE("/new/password/preview", get_preview, HTTP_SESSION_REQUIRED, "town.preview"),
+    POST("/new/password/preview", post_preview, HTTP_SESSION_REQUIRED, HTTP_POOL_SLOW, "town.preview.post"),
+    PAGE("/search", get_search, HTTP_SESSION_REQUIRED, "town.search"),
+    PAGE("/dossier/{id}", get_dossier, HTTP_SESSION_REQUIRED, "town.dossier"),
+    PAGE("/dossier/{id}/pending", get_pending, HTTP_SESSION_REQUIRED, "town.pending"),
+    PAGE("/dossier/{id}/print", get_print, HTTP_SESSION_REQUIRED, "town.print"),
+    POST("/dossier/{id}/print", post_print, HTTP_SESSION_REQUIRED, HTTP_POOL_SLOW, "town.print.post"),
+    PAGE("/dossier/{id}/reissue", get_reissue, HTTP_SESSION_REQUIRED, "town.reissue"),
+    POST("/dossier/{id}/reissue", post_reissue, HTTP_SESSION_REQUIRED, HTTP_POOL_SLOW, "town.reissue.post"),
+    PAGE("/dossier/{id}/block", get_block, HTTP_SESSION_REQUIRED, "town.block"),
+    POST("/dossier/{id}/block", post_block, HTTP_SESSION_REQUIRED, HTTP_POOL_SLOW, "town.block.post"),
+    PAGE("/dossier/{id}/approve", get_approve, HTTP_SESSION_REQUIRED, "town.approve"),
+    POST("/dossier/{id}/approve", post_approve, HTTP_SESSION_REQUIRED, HTTP_POOL_SLOW, "town.approve.post"),
+    PAGE("/audit", get_audit, HTTP_SESSION_REQUIRED, "town.audit"),
+};
+const struct http_routes counter_routes = HTTP_ROUTES(list);
+
+static void
+get_asset(struct http_request *req)
+{
+    const struct mairie *m = http_app(req);
+    const struct page_asset *asset;
+    bool versioned;
+
+    if ((asset = page_asset_find(m->pages, http_path(req) + strlen("/assets/"), &versioned)) == NULL)
+        http_reply_problem(req, ERR_NOT_FOUND, "not_found", "No such file.");
+    else
+        http_reply_asset(req, asset->content_type, asset->body, asset->etag);
+}
+
+#define ASSET(path_, name_)                                                                                   \
+    { HTTP_GET, path_, get_asset, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, name_, false, true }
+static const struct http_route assets[] = {
+    ASSET("/assets/{file}", "assets.file"),
+    ASSET("/assets/{version}/{file}", "assets.versioned"),
+    ASSET("/assets/{version}/themes/{theme}/{file}", "assets.theme"),
+};
+const struct http_routes mairie_asset_routes = HTTP_ROUTES(assets);
