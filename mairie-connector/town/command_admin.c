@@ -344,15 +344,21 @@ command_routes(int argc, char **argv)
 int
 command_check_config(int argc, char **argv)
 {
+    const char *words[1] = { NULL };
+    bool production = false;
+    const struct command_option options[] = { { "--production", NULL, &production } };
     AUTO(mairie_freep) struct mairie *m = NULL;
     struct why why = WHY_INIT;
+    size_t n;
     enum err e;
 
-    if (argc != 1)
-        return command_usage("--check-config FILE");
-    if ((e = mairie_load(argv[0], MAIRIE_NEED_PAGES, &m, &why)) != OK)
-        return command_fail(argv[0], e, &why);
-    printf("%s: good\n", argv[0]);
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 1, &n) || n != 1)
+        return command_usage("--check-config FILE [--production]");
+    if ((e = mairie_load(words[0], MAIRIE_NEED_PAGES, &m, &why)) != OK)
+        return command_fail(words[0], e, &why);
+    if (production && m->conf.environment != MAIRIE_PRODUCTION)
+        return fprintf(stderr, "beffroi-mairie: %s: environment is not production\n", words[0]), 1;
+    printf("%s: good\n", words[0]);
     return 0;
 }
 

@@ -113,9 +113,23 @@ conf production
 "$IDP" --check-config "$WORK/idp.conf" --production >/dev/null || bad "a good configuration is refused"
 for environment in demo test; do
     conf "$environment"
-    "$IDP" --check-config "$WORK/idp.conf" >/dev/null || bad "a configuration of a $environment is refused without --production"
+    "$IDP" --check-config "$WORK/idp.conf" >/dev/null || bad "a configuration for $environment is refused without --production"
     ! "$IDP" --check-config "$WORK/idp.conf" --production >/dev/null 2>&1 || bad "--production takes a $environment"
 done
+
+if [ -n "$MAIRIE" ]; then
+    town() {
+        printf '%s\n' "environment = $1" 'base_url = https://mairie.example' 'town = Rivemont' "templates = $TOP/templates" \
+            "migrations = $TOP/migrations/mairie" 'database = dbname=none' "keys = $WORK/keys" 'idp.url = https://door.example' \
+            "idp.cert = $WORK/etc/tls/guichet.key" "idp.key = $WORK/etc/tls/guichet.key" \
+            'sheet.mail_address = a@b.example' 'sheet.block_url = https://b.example' >"$WORK/mairie.conf"
+    }
+    town production
+    "$MAIRIE" --check-config "$WORK/mairie.conf" --production >/dev/null || bad "a good configuration of a town is refused"
+    town demo
+    "$MAIRIE" --check-config "$WORK/mairie.conf" >/dev/null || bad "a town's demo is refused without --production"
+    ! "$MAIRIE" --check-config "$WORK/mairie.conf" --production >/dev/null 2>&1 || bad "--production takes a town's demo"
+fi
 
 [ "$FAILURES" -eq 0 ] || { echo "$FAILURES failed"; exit 1; }
 echo "documents: good"
