@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The clerk's walk at the counter, and what must hold around it: P-003…P-008, P-035…P-039, P-059…P-061, D-04, D-11."""
-import os, re, signal, sys, time
+import contextlib, http.client, os, re, signal, sys, threading, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from beffroi import System
@@ -172,6 +172,7 @@ def test_stale_code(s, t, clerk):
     eventually('no activation', lambda: t.sql(f"SELECT state FROM dossier WHERE id = '{dossier}'") == 'active')
     reply = s.door('POST', f'/v1/accounts/{handle}/reissue', {'what': 'revocation'}, key='k' * 32)
     assert reply.status == 200, reply.text
+    assert s.door('POST', f'/v1/accounts/{handle}/ack').status == 200
     page = clerk.send(clerk.open(f'/dossier/{dossier}/block'), 'block', {**t.IDENTITY, 'reason': 'lost'})
     assert page.status == 409 and 'deux agents' in page.text
     assert clerk.get(f'/dossier/{dossier}/block').status == 409
@@ -199,6 +200,9 @@ def test_door(s):
         other = s.door(method, path.replace('{handle}', handle), body, other_town, key='x' * 32)
         assert other.status == 404, (name, other.status)
         assert s.door('GET', f'/v1/accounts/{handle}', town=own).json()['state'] == 'pending', name
+        if body is not None:
+            unknown = s.door(method, path.replace('{handle}', handle), {**body, 'prenom': 'CANARI-PORTE'}, own, key='z' * 32)
+            assert unknown.status == 400 and 'prenom' in unknown.text and 'CANARI' not in unknown.text, (name, unknown.text)
     assert seen >= 6
     assert s.door('POST', '/v1/blocks', {'code': codes['revocation']}, other_town).status == 404
     assert handle not in s.door('GET', '/v1/changes', town=other_town).text
@@ -221,6 +225,36 @@ def test_privacy(s, t):
         assert canary not in logs, f'{canary} in a log'
 
 
+def test_kill(s, t, clerk):
+    """K9: the counter killed at any instant of the act: the draft is still there, or the account is made, once."""
+    count = lambda what: int(t.sql(f'SELECT count(*) FROM {what}'))
+    dossiers, drafts, accounts = count('dossier'), count('draft'), int(s.sql('SELECT count(*) FROM account'))
+    delays = (0, 0.01, 0.02, 0.04, 0.07, 0.11, 0.16, 0.25)
+    for i, delay in enumerate(delays):
+        page = clerk.send(clerk.open('/new/password'), 'preview', {**t.FORM, 'birth_name': f'Coupure{i}'})
+        assert 'value="confirm"' in page.text, page.text[:800]
+
+        def confirm():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                clerk.send(page, 'confirm')
+        click = threading.Thread(target=confirm)
+        click.start()
+        time.sleep(delay)
+        t.stop('web', signal.SIGKILL)
+        click.join()
+        t.spawn('web', 'serve')
+        t.wait()
+    s.command('clock', '--advance', '2min')      # past the leases of the killed
+    eventually('requests are stuck', lambda: count("outbox WHERE state IN ('due', 'answered')") == 0, 60)
+    made = count('dossier') - dossiers
+    assert made + count('draft') - drafts == len(delays), 'a request was lost or doubled'
+    assert int(s.sql('SELECT count(*) FROM account')) - accounts == made, 'an account was lost or doubled'
+    assert count("dossier WHERE state = 'requested'") == 0
+    assert count('dossier d LEFT JOIN sheet h ON h.dossier_id = d.id WHERE h.dossier_id IS NULL') == 0, 'codes were lost'
+    assert int(s.sql('SELECT count(*) FROM idempotency WHERE sealed IS NOT NULL AND town_id = '
+                     "(SELECT id FROM town WHERE name = 'rivemont')")) == 0, 'an acknowledgement is missing'
+
+
 def main():
     import subprocess
     System.command_out = lambda self, *argv: subprocess.run([self.bin, *argv], capture_output=True, text=True, check=True).stdout
@@ -239,7 +273,7 @@ def main():
         for test in (lambda: test_form(t, clerk), lambda: test_walk(s, t, clerk),
                      lambda: test_homonym_and_large_print(t, clerk), lambda: test_sensitive(s, t, clerk),
                      lambda: test_roles(t), lambda: test_stale_code(s, t, clerk), lambda: test_outage(s, t, clerk),
-                     lambda: test_privacy(s, t), lambda: test_door(s)):
+                     lambda: test_kill(s, t, clerk), lambda: test_privacy(s, t), lambda: test_door(s)):
             test()
         eventually('audit rows are not sealed',
                    lambda: '"unsealed":0' in t.command('audit', 'verify', check=False).stdout, 10)
