@@ -188,9 +188,10 @@ demo_pki() {
 # Copies what runs into PROG_DIR: the demo's user may not be able to walk into the checkout, and a later build does
 # not pull the rug from under running processes.
 demo_stage() {
-    IDP_BIN='' MAIRIE_BIN='' LEFT_OUT=()
-    if stage_program idp/beffroi-idp; then IDP_BIN=$PROG_DIR/beffroi-idp; fi
-    if stage_program mairie-connector/beffroi-mairie; then MAIRIE_BIN=$PROG_DIR/beffroi-mairie; fi
+    IDP_BIN=$PROG_DIR/beffroi-idp
+    MAIRIE_BIN=$PROG_DIR/beffroi-mairie
+    stage_file "$BUILD_DIR/idp/beffroi-idp" beffroi-idp
+    stage_file "$BUILD_DIR/mairie-connector/beffroi-mairie" beffroi-mairie
     stage_folder "$TOP/templates" templates
     stage_folder "$TOP/migrations" migrations
     stage_folder "$TOP/tools/demo-agenda" demo-agenda
@@ -198,15 +199,6 @@ demo_stage() {
     stage_folder "$TOP/tools/demo-oidc" demo-oidc
     "$TOP/tools/install-packages" --unpack "$TOP/var/pkg"
     stage_file "$TOP/var/pkg/root/usr/lib/apache2/modules/mod_auth_mellon.so" mod_auth_mellon.so
-}
-# A checkout that does not build a program yet: the demo is what there is, and says what there is not.
-stage_program() {
-    if [ ! -f "$BUILD_DIR/$1" ]; then
-        LEFT_OUT+=("${1##*/}")
-        PROCESSES=$(sed -E "s/ ${1##*/beffroi-}[a-z0-9-]*//g" <<<"$PROCESSES")
-        return 1
-    fi
-    stage_file "$BUILD_DIR/$1" "${1##*/}"
 }
 stage_file() { # FROM NAME
     [ -f "$1" ] || die "there is no ${1#"$TOP/"}" "The demo needs it; what the build made is in $BUILD_DIR."
@@ -322,10 +314,8 @@ demo_configure() {
 }
 
 demo_migrate() {
-    [ -n "$IDP_BIN" ] || return 0
     demo_command idp-migrate "$IDP_BIN" migrate --config "$IDP_CONFIG"
     demo_command idp-keys "$IDP_BIN" keys init --config "$IDP_CONFIG"
-    [ -n "$MAIRIE_BIN" ] || return 0
     demo_command mairie-migrate "$MAIRIE_BIN" migrate --config "$MAIRIE_CONFIG"
     demo_command mairie-keys "$MAIRIE_BIN" keys init --config "$MAIRIE_CONFIG"
 }
@@ -342,7 +332,6 @@ demo_mail_start() {
 
 demo_programs_start() {
     local files
-    [ -n "$IDP_BIN" ] || return 0
     files="$PKI_DIR/idp.pem $PKI_DIR/api.pem $PKI_DIR/town-ca.pem $(staged templates)"
     proc_start idp "$IDP_CONFIG $files" "$IDP_BIN" serve --config "$IDP_CONFIG"
     proc_start idp2 "$IDP2_CONFIG $files" "$IDP_BIN" serve --config "$IDP2_CONFIG"
@@ -431,24 +420,11 @@ JSON
 
 # The town: what it seals its citizens' codes to, its name at the operator's, its authorisations, its clerk, its server.
 demo_town() {
-    local seal=$PKI_DIR/town-seal clerk=$KEY_DIR/clerk
-    [ -n "$IDP_BIN" ] || return 0
-    if [ -n "$MAIRIE_BIN" ]; then
-        TOWN_SEAL_KEY=$KEY_DIR/mairie/seal.pem
-        write_file "$seal-pub.pem" 0644 <"$KEY_DIR/mairie/seal-public.pem"
-    else
-        TOWN_SEAL_KEY=$seal.key
-        if [ ! -s "$seal.key" ]; then
-            openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$seal.new" 2>/dev/null
-            chmod 0600 "$seal.new"
-            demo_owns "$seal.new"
-            mv -f "$seal.new" "$seal.key"
-        fi
-        openssl pkey -in "$seal.key" -pubout | write_file "$seal-pub.pem" 0644
-    fi
+    local seal=$PKI_DIR/town-seal-pub.pem clerk=$KEY_DIR/clerk
+    TOWN_SEAL_KEY=$KEY_DIR/mairie/seal.pem
+    write_file "$seal" 0644 <"$KEY_DIR/mairie/seal-public.pem"
     demo_command town-add "$IDP_BIN" town add "$TOWN_NAME" --config "$IDP_CONFIG" --cert "$PKI_DIR/town.pem" \
-        --seal-key "$seal-pub.pem" --label-fr "$TOWN_LABEL" --label-en "Town of Valbourg" --phone "01 99 00 12 34"
-    [ -n "$MAIRIE_BIN" ] || return 0
+        --seal-key "$seal" --label-fr "$TOWN_LABEL" --label-en "Town of Valbourg" --phone "01 99 00 12 34"
     authorisation employe_mairie "Employé de la mairie" "Works for the town"
     authorisation bibliotheque "Emprunte à la bibliothèque" "Borrows at the library"
     authorisation peut_voter "Peut voter" "May vote" --sensitive
@@ -479,7 +455,6 @@ demo_command() {
 }
 # One active citizen, made as citizens are made (tools/demo-citizen); nothing to do when they can sign in already.
 demo_citizen() {
-    [ -n "$IDP_BIN" ] || return 0
     demo_endpoints
     "$TOP/tools/demo-citizen" "$STATE/endpoints.env" || die "the demo's citizen could not be made (above)" "Logs: $LOG_DIR"
 }
@@ -515,13 +490,7 @@ JSON
 JSON
     demo_reads "$CONF_DIR/agenda-policy.json" "$CONF_DIR/sondage-client.json"
     sondage_start
-    [ -n "$IDP_BIN" ] || return 0
     demo_command client-add "$IDP_BIN" client add "$CONF_DIR/sondage-client.json" --config "$IDP_CONFIG" --replace
-    if ! "$IDP_BIN" routes | grep -q '/saml/'; then
-        LEFT_OUT+=(SAML)
-        PROCESSES=${PROCESSES/ agenda/}
-        return 0
-    fi
     # Apache wants the IdP's metadata before it starts.
     https_get "$SAML_METADATA_URL" "$STATE/agenda/idp-metadata.new"
     as_demo mv -f "$STATE/agenda/idp-metadata.new" "$STATE/agenda/idp-metadata.xml"
@@ -585,35 +554,20 @@ ENDPOINTS
 }
 
 demo_words() {
-    local part
     cat <<WORDS
 
 Beffroi runs. Its certificates come from an authority of the demo's own: ./run --browser opens a Chromium that
 trusts it, another browser asks first ($PKI_DIR/ca.pem).
-WORDS
-    if [ -n "$MAIRIE_BIN" ]; then
-        cat <<WORDS
 
   1. The counter      $MAIRIE_URL
      clerk            $CLERK_LOGIN  /  $CLERK_PASSWORD
      six-digit code   $TOP/tools/totp $CLERK_TOTP_SECRET
-WORDS
-    fi
-    if [ -n "$IDP_BIN" ]; then
-        cat <<WORDS
-
   2. Two services     $AGENDA_URL  (SAML 2.0)
                       $SONDAGE_URL  (OpenID Connect)
      citizen          $CITIZEN_LOGIN  /  $CITIZEN_PASSWORD
   3. Block an account $BLOCK_URL
      Creation codes are sent to $MAIL_IN_ADDRESS through 127.0.0.1:$SMTP_IN_PORT; what goes out is in
      $MAIL_OUT_DIR
-WORDS
-    fi
-    for part in "${LEFT_OUT[@]}"; do
-        printf '\nThis checkout does not build %s: what needs it is left out.\n' "$part"
-    done
-    cat <<WORDS
 
 Addresses, accounts and files for tests: $DATA/demo/endpoints.env
 Logs: $LOG_DIR
