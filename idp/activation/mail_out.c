@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/core/enc.h"
 #include "base/core/log.h"
 #include "base/core/secret.h"
 #include "base/mail/message.h"
@@ -54,6 +55,23 @@ data_set(struct page_data *d, const json_t *root, const char *name)
         page_str(d, name, member(root, name));
 }
 
+/* Of the job's key, which may name the account: who keeps mails must not be able to find in them what a stolen dump
+ * calls the account (T-08, T-13). The oldest pepper, so that a repeat after a rotation is the same mail. */
+static enum err
+message_id(const struct idp *idp, const char *key, struct arena *a, const char **ret, struct why *why)
+{
+    const char *at = strrchr(idp->conf.mail_from, '@');
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(64);
+    unsigned char mac[MAC_LEN];
+    enum err e;
+
+    if ((e = mac_compute(idp->pepper, keyring_oldest(idp->pepper), "message_id", str_of(key), mac)) != OK)
+        return why_set(why, e, "no pepper");
+    base64url_encode(&text, mac, 16);
+    *ret = arena_printf(a, "<%s@%s>", buf_cstr(&text), at == NULL ? "localhost" : at + 1);
+    return OK;
+}
+
 /* The subject is a message of the catalogue, filled from the same data as the text. */
 static enum err
 compose(struct idp *idp, const struct job *job, const json_t *root, struct arena *a, struct buf *out, struct why *why)
@@ -61,7 +79,6 @@ compose(struct idp *idp, const struct job *job, const json_t *root, struct arena
     AUTO(buf_free) struct buf text = BUF_SECRET(MAIL_MAX);
     const char *lang = member(root, "lang");
     struct page_data *d = page_data_new(a);
-    const char *at = strrchr(idp->conf.mail_from, '@');
     struct mail_draft draft = {
         .from = idp->conf.mail_from, .to = member(root, "to"), .text = "", .lang = lang, .date = job->created_at,
     };
@@ -85,7 +102,8 @@ compose(struct idp *idp, const struct job *job, const json_t *root, struct arena
     draft.from_name = idp->conf.mail_from_name;
     draft.subject = page_message(idp->pages, lang, member(root, "subject"), d, a);
     draft.text = buf_cstr(&text);
-    draft.message_id = arena_printf(a, "<%s@%s>", job->key, at == NULL ? "localhost" : at + 1);
+    if ((e = message_id(idp, job->key, a, &draft.message_id, why)) != OK)
+        return e;
     return mail_build(&draft, out, why);
 }
 
