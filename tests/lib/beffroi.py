@@ -65,6 +65,8 @@ class MailSink(threading.Thread):
                         if line == b'.\r\n':
                             break
                         data += line[1:] if line.startswith(b'.') else line
+                    else:
+                        return                # the line went dead in the middle: no message
                     if self.refuse:
                         say(self.refuse)
                     else:
