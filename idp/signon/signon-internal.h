@@ -28,6 +28,7 @@ MUST_USE enum err flow_store_find(struct pg *pg, const char *id, struct arena *a
 struct signon_row {
     char account_id[37];
     const char *name_id, *session_index;
+    const char *town;          /* name */
     unsigned method;
     utime auth_time, session_idle;
     struct str *authz;

@@ -10,7 +10,6 @@
 #include "base/core/enc.h"
 #include "base/core/log.h"
 #include "base/core/rand.h"
-#include "idp/account/account.h"
 
 unsigned
 signon_methods_from(enum signon_method m)
@@ -78,7 +77,7 @@ answer_fill(struct http_request *req, const struct signon_request *rq, const str
     ret->session_until = row->auth_time + idp->conf.session_max;
     ret->authz = authz;
     ret->nauthz = service_release_authz(rq->service, row->authz, row->nauthz, authz);
-    ret->town = "";
+    ret->town = rq->service->release.town ? row->town : "";
     ret->pairwise = "";
     if (rq->service->release.pairwise_attribute && rq->transient_id == NULL)
         ret->pairwise = row->name_id;
@@ -89,13 +88,6 @@ answer_fill(struct http_request *req, const struct signon_request *rq, const str
         if (e != OK)
             return e;
         ret->pairwise = arena_strdup(http_arena(req), value);
-    }
-    if (rq->service->release.town) {
-        struct account account;
-
-        if ((e = account_by_id(http_pg(req), row->account_id, &account, why)) != OK)
-            return e;
-        ret->town = arena_strdup(http_arena(req), account.town);
     }
     if (row->session_idle < now + idp->conf.session_idle - SESSION_TOUCH) {
         unsigned char digest[32];

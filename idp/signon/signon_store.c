@@ -1,6 +1,9 @@
 /* signon_store: the table signon. What a sign-on decides and records is one statement (HTTP-SQL §0). */
 #include "idp/signon/signon-internal.h"
 
+/* Beside the record, not by a statement of its own: a round trip costs several times what the two look-ups do. */
+#define TOWN(of) "(SELECT w.name FROM account a JOIN town w ON w.id = a.town_id WHERE a.id = " of ".account_id)"
+
 enum { S_DECIDE, S_EXPLAIN };
 static const struct pg_stmt stmts[] = {
     /* $1 service, $2 request key, $3 now, $4 transient id or NULL, $5 session index, $6 flow, $7 extra, $8 family,
@@ -13,10 +16,11 @@ static const struct pg_stmt stmts[] = {
         "WHERE s.token_digest = $9 AND s.live AND s.idle_until > $3 AND s.abs_until > $3 AND s.authz_until > $3 "
         "AND s.auth_time >= $10 AND ($11::int4 = 0 OR (s.method & $11::int4) <> 0) "
         "ON CONFLICT DO NOTHING "
-        "RETURNING account_id, name_id, session_index, method, auth_time, session_idle, authz", 11 },
+        "RETURNING account_id, name_id, session_index, method, auth_time, session_idle, authz, "
+        TOWN("signon"), 11 },
     [S_EXPLAIN] = { "signon.explain",
         "SELECT d.account_id, d.name_id, d.session_index, d.method, d.auth_time, d.session_idle, d.authz, "
-        "coalesce(d.flow_id = $6 AND d.session_digest = $4 AND s.live, false), "
+        TOWN("d") ", coalesce(d.flow_id = $6 AND d.session_digest = $4 AND s.live, false), "
         "s.account_id, s.method, s.auth_time, coalesce(s.authz_until <= $3, false), "
         "EXISTS (SELECT FROM pairwise p WHERE p.account_id = s.account_id AND p.family = $5) "
         "FROM (SELECT 1) one "
@@ -36,6 +40,7 @@ row_read(const struct pg_result *r, struct arena *a, struct signon_row *ret)
     ret->method = (unsigned)pg_i64(r, 0, 3);
     ret->auth_time = pg_time(r, 0, 4);
     ret->session_idle = pg_time(r, 0, 5);
+    ret->town = arena_strdup(a, pg_text(r, 0, 7));
     ret->nauthz = n;
     ret->authz = arena_alloc(a, (n + 1) * sizeof(*ret->authz));
     for (size_t i = 0; i < n; i++) {
@@ -93,16 +98,16 @@ signon_store_explain(struct pg *pg, const struct signon_ask_row *in, struct aren
         return e;
     memset(ret, 0, sizeof(*ret));
     ret->answered = !pg_is_null(r, 0, 0);
-    ret->ours = pg_bool(r, 0, 7);
+    ret->ours = pg_bool(r, 0, 8);
     if (ret->ours)
         row_read(r, a, &ret->row);
-    ret->session = !pg_is_null(r, 0, 8);
+    ret->session = !pg_is_null(r, 0, 9);
     if (!ret->session)
         return OK;
-    pg_uuid(r, 0, 8, ret->account_id);
-    ret->method = (unsigned)pg_i64(r, 0, 9);
-    ret->auth_time = pg_time(r, 0, 10);
-    ret->authz_stale = pg_bool(r, 0, 11);
-    ret->pairwise = pg_bool(r, 0, 12);
+    pg_uuid(r, 0, 9, ret->account_id);
+    ret->method = (unsigned)pg_i64(r, 0, 10);
+    ret->auth_time = pg_time(r, 0, 11);
+    ret->authz_stale = pg_bool(r, 0, 12);
+    ret->pairwise = pg_bool(r, 0, 13);
     return OK;
 }
