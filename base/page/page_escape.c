@@ -9,6 +9,8 @@
 static const char *
 html_entity(unsigned char c)
 {
+    if (c > '>' && c != 0x7f)       /* nearly all of a page: letters, UTF-8 */
+        return NULL;
     switch (c) {
     case '&': return "&amp;";
     case '<': return "&lt;";
