@@ -136,7 +136,8 @@ actions_fill(struct http_request *req, struct page_data *d, const struct now *n)
         return;
     }
     action(req, d, n, "print", "action.print", why_not_print(n), false);
-    action(req, d, n, "reissue", "action.reissue", why_not_reissue(n), false);
+    if (!n->has_sheet)        /* a sheet that waits is shown, not replaced */
+        action(req, d, n, "reissue", "action.reissue", why_not_reissue(n), false);
     action(req, d, n, "block", "action.block", why_not_block(n), true);
 }
 

@@ -33,9 +33,11 @@ MUST_USE enum err outbox_changes(const struct mairie *m, struct pg *pg, utime no
 struct outbox_state {
     int64_t waiting;               /* rows not done */
     utime oldest;                  /* when the oldest of them was written; UTIME_NULL: none */
-    int64_t dead;                  /* refused: somebody must look */
+    int64_t dead;                  /* refused for good: somebody must look */
 };
 MUST_USE enum err outbox_look(struct pg *pg, struct outbox_state *ret, struct why *why);
+/* Removes requests done 30 days ago, and failures of sign-in that a day has forgiven. */
+MUST_USE enum err outbox_purge(struct pg *pg, utime now, struct why *why);
 /* Whether a request of the dossier is still on its way. */
 MUST_USE enum err outbox_busy(struct pg *pg, const char *dossier_id, bool *ret, struct why *why);
 

@@ -13,6 +13,7 @@
 #include "base/pg/audit.h"
 #include "mairie-connector/town/outbox.h"
 
+#define PURGE_EVERY (10 * USEC_PER_MIN)
 #define POLL_NSEC (500 * 1000 * 1000)       /* requests are first sent by who wrote them; what is left may wait for this */
 
 struct sender {
@@ -58,6 +59,17 @@ read_changes(const struct sender *s, struct pg *pg, utime *next, struct why *why
     return e;
 }
 
+static enum err
+keep_house(struct pg *pg, utime *next, struct why *why)
+{
+    utime now = clock_monotonic();
+
+    if (now < *next)
+        return OK;
+    *next = now + PURGE_EVERY;
+    return outbox_purge(pg, clock_now(), why);
+}
+
 static void *
 send_loop(void *arg)
 {
@@ -65,7 +77,7 @@ send_loop(void *arg)
     AUTO(pg_closep) struct pg *pg = NULL;
     const struct timespec pause = { 0, POLL_NSEC };
     bool requests_down = false, changes_down = false;
-    utime next = 0;
+    utime next = 0, next_purge = 0;
 
     while (!atomic_load(&s->stop)) {
         struct why why = WHY_INIT;
@@ -75,6 +87,8 @@ send_loop(void *arg)
             e = pg_open(&s->pg, &pg, &why);
         if (e == OK)
             e = send_all(s, pg, &why);
+        if (e == OK)
+            e = keep_house(pg, &next_purge, &why);
         told("outbox.requests", e, &why, &requests_down);
         if (e == OK)
             told("outbox.changes", read_changes(s, pg, &next, &why), &why, &changes_down);

@@ -7,10 +7,12 @@
 
 /* The process that wrote a request sends it at once; the outbox process comes after it. */
 #define HEAD_START (2 * USEC_PER_SEC)
+#define DONE_KEPT (30 * USEC_PER_DAY)
 
 static const char *const kind_names[] = { "create", "reissue", "block", "block_second" };
 
-enum { S_ADD, S_TAKE, S_ANSWERED, S_DONE, S_DEAD, S_LATER, S_LOOK, S_BUSY, S_HEAR, S_STALE, S_CURSOR, S_CURSOR_PUT };
+enum { S_ADD, S_TAKE, S_ANSWERED, S_DONE, S_DEAD, S_LATER, S_LOOK, S_BUSY, S_HEAR, S_STALE, S_CURSOR, S_CURSOR_PUT,
+       S_PURGE, S_PURGE_THROTTLE };
 static const struct pg_stmt stmts[] = {
     [S_ADD] = { "outbox.add",
         "INSERT INTO outbox (key, dossier_id, kind, payload, agent_id, created_at, next_at) "
@@ -34,7 +36,7 @@ static const struct pg_stmt stmts[] = {
         "UPDATE outbox SET lease = NULL, next_at = $3, reason = $4 WHERE key = $1 AND lease = $2", 4 },
     [S_LOOK] = { "outbox.look",
         "SELECT count(*) FILTER (WHERE state IN ('due', 'answered')), min(created_at) FILTER (WHERE state IN "
-        "('due', 'answered')), count(*) FILTER (WHERE state = 'dead') FROM outbox WHERE state <> 'done'", 0 },
+        "('due', 'answered')), count(*) FILTER (WHERE state = 'dead' AND kind <> 'block') FROM outbox WHERE state <> 'done'", 0 },
     [S_BUSY] = { "outbox.busy",
         "SELECT EXISTS (SELECT FROM outbox WHERE dossier_id = $1 AND state IN ('due', 'answered'))", 1 },
     [S_HEAR] = { "dossier.hear",
@@ -49,6 +51,8 @@ static const struct pg_stmt stmts[] = {
     [S_CURSOR] = { "cursor.get", "SELECT cursor FROM change_cursor", 0 },
     [S_CURSOR_PUT] = { "cursor.put",
         "INSERT INTO change_cursor (cursor, at) VALUES ($1, $2) ON CONFLICT (one) DO UPDATE SET cursor = $1, at = $2", 2 },
+    [S_PURGE] = { "outbox.purge", "DELETE FROM outbox WHERE state = 'done' AND ended_at < $1", 1 },
+    [S_PURGE_THROTTLE] = { "throttle.purge", "DELETE FROM throttle WHERE at < $1", 1 },
 };
 const struct pg_stmts outbox_stmts = PG_STMTS(stmts);
 
@@ -247,4 +251,17 @@ cursor_put(struct pg *pg, const char *cursor, utime now, struct why *why)
     pg_arg_text(&args, cursor);
     pg_arg_time(&args, now);
     return pg_exec(pg, &stmts[S_CURSOR_PUT], &args, NULL, why);
+}
+
+enum err
+outbox_purge(struct pg *pg, utime now, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_time(&args, now - DONE_KEPT);
+    if ((e = pg_exec(pg, &stmts[S_PURGE], &args, NULL, why)) != OK)
+        return e;
+    pg_arg_time(&args, now - USEC_PER_DAY);
+    return pg_exec(pg, &stmts[S_PURGE_THROTTLE], &args, NULL, why);
 }

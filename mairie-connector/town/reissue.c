@@ -21,6 +21,11 @@ reissue_page(struct http_request *req, int status, const struct dossier *x, stru
         identity_fill(d, "", "");
     }
     e = sheet_find(http_pg(req), x->id, http_arena(req), &s, &why);
+    /* Codes that the IdP could not keep until we came back (24 h): only new ones help. */
+    if (e == ERR_NOT_FOUND && may_reissue(x)) {
+        s.shown_at = x->state_since;
+        e = OK;
+    }
     if (e == ERR_NOT_FOUND || (e == OK && s.shown_at == UTIME_NULL)) {
         mairie_go(req, dossier_path(req, x->id, ""));
         return;

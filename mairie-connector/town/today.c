@@ -43,6 +43,8 @@ alerts_fill(struct http_request *req, struct page_data *d, const struct today *t
 
     if (t->outbox.waiting > 0 && t->outbox.oldest < http_now(req) - OUTBOX_LATE)
         alert(d, "town.alert.outbox", true, NULL);
+    if (t->outbox.dead > 0)
+        alert(d, "town.alert.refused", true, NULL);
     for (size_t i = 0; i < t->nwaiting; i++) {
         const struct dossier *x = &t->waiting[i];
 
