@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BASE_CORE_ERR_C
 #include "base/core/err.h"
 
 static void

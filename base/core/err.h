@@ -35,6 +35,12 @@ MUST_USE enum err why_set(struct why *why, enum err e, const char *fmt, ...) PRI
 MUST_USE enum err why_code(struct why *why, enum err e, const char *code, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 
+/* clang's analyzer looks at one file at a time: tell it what both return, or it takes every refusal for a success. */
+#if defined(__clang_analyzer__) && !defined(BASE_CORE_ERR_C)
+#define why_set(why, e, ...) ((void)(why_set)((why), (e), __VA_ARGS__), (e))
+#define why_code(why, e, ...) ((void)(why_code)((why), (e), __VA_ARGS__), (e))
+#endif
+
 /* Prepends "context: " to the reason already recorded. */
 void why_prepend(struct why *why, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
