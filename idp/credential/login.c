@@ -44,6 +44,7 @@ login_verify(struct pg *pg, const char *login, const char *password, const struc
     }
     if (e != OK)
         return e;
+    memcpy(ret->subject, row.account_id, sizeof(ret->subject));
     e = password_verify(str_of(password), row.password, cost, &needs_rehash, why);
     if (e == ERR_DENIED || e == ERR_INPUT)
         return OK;

@@ -49,6 +49,7 @@ MUST_USE enum err login_set_password(struct pg *pg, const char *account_id, cons
  * Takes the time of one argon2id in every case (slow pool). */
 struct login_check {
     char account_id[37];       /* "" : wrong name or password */
+    char subject[37];          /* account of the typed name, "" when none: for its holder's list of visits only */
     bool active;               /* else: pending, suspended, closed */
     char state[16];
 };

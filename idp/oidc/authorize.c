@@ -149,15 +149,15 @@ lengths_good(const struct authz_request *rq)
     return true;
 }
 
-/* --- keeping the request while a person signs in ----------------------------------------------------------------------------- */
+/* --- keeping the request while a person signs in (the hint stays with the flow) ----------------------------------------------------------------------------- */
 
 static struct str
 request_keep(const struct authz_request *rq, struct arena *a)
 {
     AUTO(json_decrefp) json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:b, s:b, s:I}", "client_id", rq->client_id,
+        "{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:b, s:b, s:I}", "client_id", rq->client_id,
         "redirect_uri", rq->redirect_uri, "scope", rq->scope, "state", rq->state, "nonce", rq->nonce,
-        "code_challenge", rq->code_challenge, "acr_values", rq->acr_values, "login_hint", rq->login_hint, "lang",
+        "code_challenge", rq->code_challenge, "acr_values", rq->acr_values, "lang",
         rq->lang, "passive", rq->passive, "force", rq->force, "max_age", (json_int_t)rq->max_age);
     char *text;
     struct str kept;
@@ -185,7 +185,7 @@ request_restore(struct str state, struct arena *a, struct authz_request *ret)
         .client_id = member(root, "client_id", a), .redirect_uri = member(root, "redirect_uri", a),
         .scope = member(root, "scope", a), .state = member(root, "state", a), .nonce = member(root, "nonce", a),
         .code_challenge = member(root, "code_challenge", a), .acr_values = member(root, "acr_values", a),
-        .login_hint = member(root, "login_hint", a), .lang = member(root, "lang", a),
+        .lang = member(root, "lang", a),
         .passive = json_is_true(json_object_get(root, "passive")),
         .force = json_is_true(json_object_get(root, "force")),
         .max_age = json_integer_value(json_object_get(root, "max_age")),

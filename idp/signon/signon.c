@@ -10,6 +10,7 @@
 #include "base/core/enc.h"
 #include "base/core/log.h"
 #include "base/core/rand.h"
+#include "idp/credential/login.h"
 
 unsigned
 signon_methods_from(enum signon_method m)
@@ -196,9 +197,12 @@ signon_ask(struct http_request *req, const char *dialect, const struct signon_re
     rand_token(FLOW_ID_BYTES, id, sizeof(id));
     f = (struct flow){
         .id = id, .dialect = dialect, .service_id = rq->service == NULL ? 0 : rq->service->id, .state = state,
-        .accept = rq->accept, .lang = rq->lang != NULL ? rq->lang : http_lang(req), .login_hint = rq->login_hint,
+        .accept = rq->accept, .lang = rq->lang != NULL ? rq->lang : http_lang(req),
         .created_at = http_now(req), .expires_at = http_now(req) + idp->conf.flow_life,
     };
+    /* A hint that cannot be a user name of ours is often an e-mail address: it is not kept (DOMAIN 1.1). */
+    if (rq->login_hint != NULL && login_name_problem(rq->login_hint) == NULL)
+        f.login_hint = rq->login_hint;
     f.fresh_after = rq->force_authn ? f.created_at
                     : rq->max_age >= 0 ? f.created_at - rq->max_age * USEC_PER_SEC : 0;
     if ((e = flow_store_insert(http_pg(req), &f, &why)) != OK) {

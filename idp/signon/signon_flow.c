@@ -194,7 +194,7 @@ post_signon_flow(struct http_request *req)
         return;
     }
     if (check.account_id[0] == '\0') {
-        if ((e = authn_event_add(http_pg(req), "", "wrong", METHOD_PASSWORD, f.service_id, http_peer(req),
+        if ((e = authn_event_add(http_pg(req), check.subject, "wrong", METHOD_PASSWORD, f.service_id, http_peer(req),
                                  http_now(req), &why)) != OK)
             LOG_WARN_EV("signon.event", LF_ERR(e), LF_WHY(&why));
         problem.login = "signon.error.wrong";

@@ -139,6 +139,12 @@ class Oidc(unittest.TestCase):
             self.assertLess(abs(first['iat'] - first['auth_time']), 20)
             type(self).b = b
 
+    def test_a_hint_fills_the_form_and_an_address_is_not_kept(self):
+        b = Browser(self.s)
+        self.assertIn('value="camille"', b.follow(b.get(self.url(login_hint='camille'))).text)
+        self.assertNotIn('adresse@', b.follow(b.get(self.url(login_hint='adresse@courriel.example'))).text)
+        self.assertNotIn('adresse@', run('pg_dump', '--inserts', '-t', 'idp.flow', self.s.admin).stdout)
+
     def test_back_button_gives_an_answer_again(self):
         b = Browser(self.s)
         r = b.sign_in('camille', PASSWORD, self.url())

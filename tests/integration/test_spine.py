@@ -261,6 +261,12 @@ class Spine(unittest.TestCase):
             texts.append(re.sub(r'name="csrf" value="[^"]*"|/signon/[\w-]+|value="[^"]*"', '', text))
         self.assertEqual(texts[0], texts[1])
 
+    def test_a_failed_visit_stands_on_my_page(self):
+        login, _, _ = self.citizen()
+        self.assertEqual(Browser(self.s).sign_in(login, 'pas le bon mot de passe').status, 422)
+        b = Browser(self.s)
+        self.assertIn('refusé', b.follow(b.sign_in(login, PASSWORD)).text)
+
     def test_guessing_is_slowed_and_never_locks_out(self):
         login, _, _ = self.citizen()
         statuses = [Browser(self.s).sign_in(login, 'mauvais %d' % i).status for i in range(9)]
