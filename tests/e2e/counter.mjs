@@ -1,0 +1,86 @@
+// counter.mjs: what a clerk does in a browser, for the tests that need a dossier.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { randomBytes } from "node:crypto";
+import { totp } from "./lib.mjs";
+
+const run = promisify(execFile);
+
+export const inYears = (years) => new Date(Date.now() + years * 365.25 * 86400_000).toISOString().slice(0, 10);
+
+// A clerk of the demo: { login, password, secret }.
+export function demoClerk(system) {
+  return { login: system.CLERK_LOGIN, password: system.CLERK_PASSWORD, secret: system.CLERK_TOTP_SECRET };
+}
+
+// Another clerk, made by the town's administrator with the program's own command.
+export async function newClerk(system, roles = "guichet,validation") {
+  const folder = mkdtempSync(join(tmpdir(), "beffroi-clerk."));
+  const login = `agent.${randomBytes(4).toString("hex")}`;
+  const password = `guichet ${randomBytes(8).toString("hex")}`;
+  try {
+    writeFileSync(join(folder, "password"), `${password}\n`, { mode: 0o600 });
+    await run(system.MAIRIE_BIN, ["agent", "add", login, "--config", system.MAIRIE_CONFIG, "--name", "Noé Deuxième", "--roles", roles,
+      "--password-file", join(folder, "password"), "--totp-file", join(folder, "totp")]);
+    return { login, password, secret: readFileSync(join(folder, "totp"), "utf8").trim() };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+// Password and one-time code. A code is good once: when somebody used this one, the next ones are tried.
+export async function clerkSignsIn(page, system, clerk) {
+  for (let i = 0; i < 4; i++) {
+    await page.goto(`${system.MAIRIE_URL}/login`);
+    await page.locator("#login").fill(clerk.login);
+    await page.locator("#password").fill(clerk.password);
+    await page.locator("#totp").fill(totp(clerk.secret, Date.now() + (i % 2) * 30_000));
+    await page.locator("#signin").click();
+    await page.waitForLoadState("load");
+    if (await page.locator("#signin").count() === 0) return;
+    if (i > 0) await new Promise((resolve) => setTimeout(resolve, 30_500 - Date.now() % 30_000));
+  }
+  assert.fail(`the clerk cannot sign in: ${await page.locator("main").textContent()}`);
+}
+
+// The form, filled in up to its button: person { birth, given }, authorisations by code, until: { code: date }.
+export async function fillForm(page, person, authorisations = ["employe_mairie"], until = {}) {
+  await page.locator("#birth_name").fill(person.birth);
+  await page.locator("#given_names").fill(person.given);
+  await page.locator("#doc_type").selectOption({ index: 1 });
+  await page.locator("#doc_expiry").fill(inYears(4));
+  for (const code of authorisations) {
+    await page.locator(`#authz_${code}`).check();
+    if (until[code]) await page.locator(`#until_${code}`).fill(until[code]);
+  }
+}
+
+// The codes on the sheet that the page shows: { creation, sheet or undefined, revocation }.
+export async function readSheet(page) {
+  const codes = (await page.locator(".letter .code").allTextContents()).map((text) => text.replace(/\s/g, ""));
+  assert.ok(codes.length === 2 || codes.length === 3, `a sheet of ${codes.length} codes`);
+  return { creation: codes[0], sheet: codes.length === 3 ? codes[1] : undefined, revocation: codes.at(-1) };
+}
+
+// Waits at the counter until the identity provider has answered and the sheet can be shown; stays before the button.
+export async function waitForSheet(page) {
+  for (let i = 0; i < 100; i++) {
+    if (await page.locator("#show").count() > 0) return;
+    const print = page.locator("a#action-print");
+    const again = page.locator("#look-again");
+    if (await print.count() > 0) await print.click();
+    else if (await again.count() > 0) {
+      await page.waitForTimeout(200);
+      await again.click();
+    } else {
+      await page.waitForTimeout(200);
+      await page.reload();
+    }
+    await page.waitForLoadState("load");
+  }
+  assert.fail(`no sheet: ${await page.locator("main").textContent()}`);
+}

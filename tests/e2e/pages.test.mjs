@@ -1,0 +1,267 @@
+// pages.test.mjs: every page of the route tables, walked as citizens and clerks walk them, looked at in light and dark, in
+// French and in English. A route marked html that no step reached fails the test: a new page needs a step here.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { assertReflows, newCitizen, sendMail, startBrowser, startSystem, waitForMail } from "./lib.mjs";
+import { clerkSignsIn, demoClerk, fillForm, inYears, newClerk, waitForSheet } from "./counter.mjs";
+import { htmlRoutes, startWalker } from "./walk.mjs";
+import { createAccount } from "../../tools/demo-town.mjs";
+
+const system = await startSystem();
+const browser = await startBrowser(system);
+const routes = await htmlRoutes(system);
+const LIMIT = { timeout: 240_000 };
+const visited = { fr: new Set(), en: new Set() };
+const asked = () => new URLSearchParams({ response_type: "code", client_id: "nobody", redirect_uri: "https://nowhere.test/", scope: "openid" });
+
+// Posts to an address from a page of nobody's, as a service does with the browser.
+async function post(page, url, fields) {
+  await page.goto("about:blank");
+  const inputs = Object.entries(fields).map(([name, value]) => `<input name="${name}" value="${value.replace(/["&<]/g, (c) => `&#${c.charCodeAt(0)};`)}">`).join("");
+  await page.setContent(`<form method="post" action="${url}">${inputs}<button>go</button></form>`);
+  await Promise.all([page.waitForURL((to) => to.href !== "about:blank"), page.locator("button").click()]);
+}
+
+async function signIn(page, who) {
+  await page.locator("#login").fill(who.login);
+  await page.locator("#password").fill(who.password);
+  await page.locator("#signin").click();
+}
+
+for (const lang of ["fr", "en"]) {
+  const start = (options = {}) => startWalker(browser, system, routes, { lang, visited: visited[lang], ...options });
+  const slim = (page, label) => assertReflows(page, `${lang} ${label}`);
+
+  test(`${lang}: the counter, from the clerk's sign-in to the audit trail`, { ...LIMIT, skip: !system.MAIRIE_BIN && "no town hall here" }, async () => {
+    const { page, look } = await start();
+    const family = `Marche${randomBytes(4).toString("hex").replace(/\d/g, (d) => "abcdefghij"[d])}`;
+    await page.goto(`${system.MAIRIE_URL}/login`);
+    await look("clerk's sign-in");
+    await page.locator("#signin").click();
+    await look("clerk's sign-in refused");
+    await clerkSignsIn(page, system, demoClerk(system));
+    await look("today");
+    await page.goto(`${system.MAIRIE_URL}/new`);
+    await look("new account");
+    await page.locator("#new-password").click();
+    await look("form");
+    await page.locator("#preview").click();
+    await look("form refused");
+    await fillForm(page, { birth: family, given: "Jeanne" });
+    await page.locator("#draft-keep").click();
+    await look("draft kept");
+    await page.locator("#preview").click();
+    await page.locator("#confirm").waitFor();
+    await look("preview");
+    await page.locator("#confirm").click();
+    await page.waitForURL(/\/dossier\//);
+    const dossier = /\/dossier\/[^/?]+/.exec(page.url())[0];
+    await page.goto(`${system.MAIRIE_URL}${dossier}/pending`);
+    await look("asked for");
+    await waitForSheet(page);
+    await look("sheet ready");
+    await page.locator("#show").click();
+    await page.locator(".letter").waitFor();
+    await look("sheet");
+    await page.goto(`${system.MAIRIE_URL}${dossier}/print`);
+    await look("sheet shown before");
+    await page.goto(`${system.MAIRIE_URL}${dossier}`);
+    await look("dossier");
+    await page.goto(`${system.MAIRIE_URL}${dossier}/reissue`);
+    await look("new codes");
+    await page.locator("#doc_type").selectOption({ index: 1 });
+    await page.locator("#doc_expiry").fill(inYears(4));
+    await page.locator("#reissue").click();
+    await waitForSheet(page);
+    await look("new codes ready");
+
+    // Somebody of the same name, and an authorisation that a second clerk must agree to.
+    await page.goto(`${system.MAIRIE_URL}/new/password`);
+    await fillForm(page, { birth: family, given: "Jeanne" }, ["peut_voter"], { peut_voter: inYears(1) });
+    await page.locator("#preview").click();
+    await page.locator("#other-person").waitFor();
+    await look("somebody of this name");
+    await page.locator("#other-person").click();
+    await page.locator("#confirm").waitFor();
+    await look("preview after the warning");
+    await page.locator("#confirm").click();
+    await page.waitForURL(/\/dossier\//);
+    const second = /\/dossier\/[^/?]+/.exec(page.url())[0];
+    await page.goto(`${system.MAIRIE_URL}${second}`);
+    await look("dossier that waits for a second clerk");
+    const other = await start();
+    await clerkSignsIn(other.page, system, await newClerk(system));
+    await other.page.goto(`${system.MAIRIE_URL}${second}/approve`);
+    await other.look("approve");
+    await other.page.locator("#approve").click();
+    await other.look("approved");
+
+    await page.goto(`${system.MAIRIE_URL}/search`);
+    await look("search");
+    await page.locator("#q").fill(family);
+    await page.locator("#search").click();
+    await page.locator("#results").waitFor();
+    await look("found");
+    await page.goto(`${system.MAIRIE_URL}${dossier}/block`);
+    await look("block at the counter");
+    await page.locator("#block").click();
+    await look("block at the counter refused");
+    await page.locator("#doc_type").selectOption({ index: 1 });
+    await page.locator("#doc_expiry").fill(inYears(4));
+    await page.locator("#reason-lost").check();
+    await page.locator("#block").click();
+    await look("blocked at the counter");
+    await page.goto(`${system.MAIRIE_URL}/audit`);
+    await look("audit trail");
+    await page.goto(`${system.MAIRIE_URL}/nothing-here`);
+    await look("counter: no such page");
+    await page.goto(`${system.MAIRIE_URL}/`);
+    await page.locator("#logout").click();
+    await look("clerk signed out");
+    await page.context().close();
+    await other.page.context().close();
+  });
+
+  test(`${lang}: activation, my page, services, blocking`, LIMIT, async () => {
+    const { page, look } = await start();
+    const known = await newCitizen(system);
+    const address = `page-${randomBytes(4).toString("hex")}@citoyens.test`;
+    await page.goto(system.IDP_BASE_URL);
+    await look("front page");
+    await slim(page, "front page");
+    await page.goto(`${system.IDP_BASE_URL}/activate/AAAAAAAAAAAAAAAAAAAAAA`);
+    await look("link of nobody");
+
+    // Activation, with a fresh account of the town door.
+    const codes = await createAccount(system);
+    await sendMail(system, { from: address, subject: codes.creation });
+    const mail = await waitForMail(system, (m) => m.headers.to?.includes(address));
+    await page.goto(mail.text.split(/\s+/).find((word) => word.startsWith(`${system.IDP_BASE_URL}/activate/`)));
+    await look("activation code");
+    await slim(page, "activation code");
+    await page.locator("#code").fill("00000000");
+    await page.locator("#check").click();
+    await look("activation code refused");
+    await page.locator("#code").fill(/^\s*(\d{4}) ?(\d{4})\s*$/m.exec(mail.text).slice(1).join(""));
+    if (await page.locator("#sheet").count() > 0) await page.locator("#sheet").fill(codes.sheet);
+    await page.locator("#check").click();
+    await page.locator("#choose").waitFor();
+    await look("choose");
+    await slim(page, "choose");
+    await page.locator("#login").fill(known.login);
+    await page.locator("#password").fill("123");
+    await page.locator("#choose").click();
+    await look("choice refused");
+    const who = { login: `page-${randomBytes(4).toString("hex")}`, password: `quatre mots ${randomBytes(6).toString("hex")}` };
+    await page.locator("#login").fill(who.login);
+    await page.locator("#password").fill(who.password);
+    await page.locator("#keep_mail").check();
+    await page.locator("#choose").click();
+    await page.locator("#go-signin").waitFor();
+    await look("account open");
+    await slim(page, "account open");
+
+    // My page and what it offers.
+    await page.goto(`${system.IDP_BASE_URL}/login`);
+    await look("sign-in");
+    await slim(page, "sign-in");
+    await signIn(page, { login: who.login, password: "not this one" });
+    await look("sign-in refused");
+    await signIn(page, who);
+    await page.locator("#go-password").waitFor();
+    await look("my page");
+    await slim(page, "my page");
+    await page.locator("#go-password").click();
+    await look("change the password");
+    await page.locator("#current").fill("not this one");
+    await page.locator("#password").fill(`${who.password} neuf`);
+    await page.locator("#change").click();
+    await look("change refused");
+    await page.goto(system.IDP_BASE_URL);
+    await page.locator("#mail-delete").click();
+    await look("address forgotten");
+    await page.goto(`${system.IDP_BASE_URL}/logout`);
+    await look("sign out?");
+    await page.locator("form button").first().click();
+    await look("signed out");
+
+    // The services: OpenID Connect, asked by GET and by POST, given up and taken up again.
+    await page.goto(`${system.SONDAGE_URL}/connexion`);
+    const flow = page.url();
+    await look("sign-in for a service");
+    await page.locator("#cancel").click();
+    await look("given up");
+    await page.goto(`${system.IDP_BASE_URL}/signon/AAAAAAAAAAAAAAAAAAAAAA`);
+    await look("sign-in that waited too long");
+    assert.ok(flow.startsWith(system.IDP_BASE_URL), flow);
+    await page.goto(`${system.SONDAGE_URL}/connexion`);
+    await signIn(page, who);
+    await page.locator("#signed-in").waitFor();
+    await look("at the service");
+    await post(page, `${system.IDP_BASE_URL}/oidc/authorize`, Object.fromEntries(asked()));
+    await look("asked by somebody unknown, POST");
+    await page.goto(`${system.IDP_BASE_URL}/oidc/authorize?${asked()}`);
+    await look("asked by somebody unknown");
+    await post(page, `${system.IDP_BASE_URL}/oidc/logout`, { state: "s" });
+    await look("logout asked by nobody, POST");
+    await page.goto(`${system.IDP_BASE_URL}/oidc/logout`);
+    await look("logout asked by nobody");
+
+    if (system.AGENDA_PID) {
+      await page.goto(system.AGENDA_URL);
+      await page.getByRole("link", { name: "Se connecter avec Beffroi" }).click();
+      await page.locator("#signed-in").waitFor();
+      await look("at the SAML service");
+      await page.getByRole("link", { name: "Se déconnecter" }).click();
+      await look("signed out from the SAML service");
+      await post(page, `${system.IDP_BASE_URL}/saml/sso`, { SAMLRequest: "AAAA" });
+      await look("no SAML request");
+      await post(page, `${system.IDP_BASE_URL}/saml/slo`, { SAMLRequest: "AAAA" });
+      await look("no SAML logout request");
+      await page.goto(`${system.IDP_BASE_URL}/saml/slo`);
+      await look("no SAML logout request, GET");
+      await page.goto(`${system.IDP_BASE_URL}/saml/start?sp=nobody`);
+      await look("a service that nobody knows");
+    }
+
+    // Blocking: with the paper's code, and from one's own page.
+    const elsewhere = await start();
+    await elsewhere.page.goto(system.BLOCK_URL);
+    await elsewhere.look("block");
+    await slim(elsewhere.page, "block");
+    await elsewhere.page.locator("#code").fill("nonsense");
+    await elsewhere.page.locator("#block").click();
+    await elsewhere.look("block refused");
+    await elsewhere.page.goto(system.BLOCK_URL);
+    await elsewhere.page.locator("#code").fill(known.revocation);
+    await elsewhere.page.locator("#block").click();
+    await elsewhere.page.locator("#reason-lost").waitFor();
+    await elsewhere.look("blocked, why?");
+    await slim(elsewhere.page, "blocked, why?");
+    await elsewhere.page.locator("#reason-lost").click();
+    await elsewhere.look("blocked");
+    await slim(elsewhere.page, "blocked");
+    await elsewhere.page.goto(system.BLOCK_URL);
+    await elsewhere.page.locator("#code").fill(known.revocation);
+    await elsewhere.page.locator("#block").click();
+    await elsewhere.look("blocked before");
+
+    await page.goto(`${system.IDP_BASE_URL}/login`);
+    if (await page.locator("#signin").count() > 0) await signIn(page, who);
+    await page.locator("#go-block").click();
+    await look("block my account");
+    await slim(page, "block my account");
+    await page.locator("#reason-lost").click();
+    await look("my account is blocked");
+    await page.goto(`${system.IDP_BASE_URL}/nothing-here`);
+    await look("no such page");
+    await page.context().close();
+    await elsewhere.page.context().close();
+  });
+
+  test(`${lang}: no page of the route tables was left out`, () => {
+    const left = routes.filter((route) => !visited[lang].has(route.name)).map((route) => `${route.method} ${route.path} ${route.name}`);
+    assert.deepEqual(left, []);
+  });
+}
