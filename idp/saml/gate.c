@@ -60,7 +60,7 @@ static enum err
 check_encoding(struct str declaration, struct why *why)
 {
     const char *p = memmem(declaration.p, declaration.n, "encoding", 8);
-    struct str rest, value;
+    struct str rest, value, after;
     char quote;
 
     if (p == NULL)
@@ -71,8 +71,8 @@ check_encoding(struct str declaration, struct why *why)
     if (rest.n == 0 || (rest.p[0] != '"' && rest.p[0] != '\''))
         return why_code(why, ERR_INPUT, "saml.xml.declaration", "XML declaration is malformed");
     quote = rest.p[0];
-    value = str_split((struct str){rest.p + 1, rest.n - 1}, quote, &rest);
-    if (rest.p == NULL || !(str_ieqs(value, "UTF-8") || str_ieqs(value, "US-ASCII") || str_ieqs(value, "ASCII")))
+    value = str_split((struct str){rest.p + 1, rest.n - 1}, quote, &after);
+    if (after.p == NULL || !(str_ieqs(value, "UTF-8") || str_ieqs(value, "US-ASCII") || str_ieqs(value, "ASCII")))
         return why_code(why, ERR_INPUT, "saml.xml.encoding", "the encoding is not UTF-8");
     return OK;
 }
