@@ -403,7 +403,7 @@ sondage_start() {
   "issuer": "$OIDC_ISSUER",
   "client_id": "sondage",
   "client_secret": "$SONDAGE_CLIENT_SECRET",
-  "scope": "openid",
+  "scope": "openid authorisations town",
   "base_url": "$SONDAGE_URL",
   "listen": [$listen],
   "port": $SONDAGE_PORT,
