@@ -19,8 +19,10 @@ static const struct pg_stmt stmts[] = {
     [S_BIND_FIND] = { "binding.find",
         "SELECT email_sealed, email_mac, mac_version FROM creation_binding WHERE secret_id = $1", 1 },
     [S_BIND_ADD] = { "binding.add",
-        "INSERT INTO creation_binding (secret_id, account_id, email_sealed, email_mac, mac_version, first_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6)", 6 },
+        "WITH bound AS (INSERT INTO creation_binding (secret_id, account_id, email_sealed, email_mac, mac_version, "
+        "first_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING account_id, first_at) "
+        "INSERT INTO audit_event (at, actor, role, verb, object, result, detail) "
+        "SELECT first_at, 'citizen', '', 'account.bind', 'account:' || account_id, 'ok', '{}' FROM bound", 6 },
     [S_BIND_EMAIL] = { "binding.email",
         "SELECT secret_id, email_sealed FROM creation_binding WHERE account_id = $1 ORDER BY first_at DESC LIMIT 1", 1 },
     [S_LINK_COUNT] = { "link.count",
