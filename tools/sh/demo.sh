@@ -554,6 +554,8 @@ ENDPOINTS
 }
 
 demo_words() {
+    local data_option=''
+    [ "$DATA" = "$TOP/var" ] || data_option=" --data $DATA"
     cat <<WORDS
 
 Beffroi runs. Its certificates come from an authority of the demo's own: ./run --browser opens a Chromium that
@@ -566,8 +568,8 @@ trusts it, another browser asks first ($PKI_DIR/ca.pem).
                       $SONDAGE_URL  (OpenID Connect)
      citizen          $CITIZEN_LOGIN  /  $CITIZEN_PASSWORD
   3. Block an account $BLOCK_URL
-     Creation codes are sent to $MAIL_IN_ADDRESS through 127.0.0.1:$SMTP_IN_PORT; what goes out is in
-     $MAIL_OUT_DIR
+  4. Be a citizen     $TOP/tools/demo-mail CODE${data_option}
+     sends the code of a printed sheet to $MAIL_IN_ADDRESS and shows the answer
 
 Addresses, accounts and files for tests: $DATA/demo/endpoints.env
 Logs: $LOG_DIR
