@@ -159,7 +159,9 @@ post_activate_choose(struct http_request *req)
         return;
     }
     if (!good) {
-        choose_page(req, 422, &c);
+        /* The second click of the same form finds its own name taken: the link says that it is done. */
+        if (stage_load(req, &link))
+            choose_page(req, 422, &c);
         return;
     }
     if ((e = login_hash(password, &cost, hash, &why)) != OK) {

@@ -46,12 +46,14 @@ class Mortal(System):
     def calls(self):
         return struct.unpack('QQ', self.control[:])[1]
 
-    def revive(self):
-        """Was it killed? Then it runs again, safe from now on. What it answered before is the caller's to judge."""
+    def revive(self, seconds=0.05):
+        """Was it killed, or is it about to be gone? Then it runs again, safe from now on.
+
+        What it answered before is the caller's to judge."""
         p = self.processes[self.victim]
         self.control[0:8] = bytes(8)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            p.wait(0.05)
+            p.wait(seconds)
         if p.poll() is None:
             return False
         assert p.returncode == -signal.SIGKILL, f'{self.victim} ended with {p.returncode}'
@@ -120,7 +122,8 @@ class Death(unittest.TestCase):
                 r = None
             if r is not None and good(r):
                 return r
-            if not self.s.revive():
+            # The line goes dead before the process is gone: a large one takes a while to be taken down.
+            if not self.s.revive(10 if r is None else 0.05):
                 self.fail(f'refused: {r.status} {r.text[:300]}' if isinstance(r, Reply) else f'refused: {r}')
         self.fail('still no answer after the restart')
 
