@@ -245,7 +245,7 @@ COMMENT ON COLUMN flow.fresh_after IS 'A proof older than this is not good enoug
 CREATE INDEX flow_expiry ON flow (expires_at);
 
 CREATE TABLE signon (
-    service_id     integer NOT NULL REFERENCES service ON DELETE CASCADE,
+    service_id     integer NOT NULL,
     request_key    bytea NOT NULL,
     session_digest bytea NOT NULL,
     account_id     uuid NOT NULL,
@@ -262,7 +262,7 @@ CREATE TABLE signon (
     closed_at      timestamptz,
     PRIMARY KEY (service_id, request_key)
 );
-COMMENT ON TABLE signon IS 'Every answer given to a service: decision, proof against replay and participant of the session in one row.';
+COMMENT ON TABLE signon IS 'Every answer given to a service: decision, proof against replay and participant of the session in one row. No foreign keys: services and accounts are marked, never deleted, and a key check would lock the one row of a busy service at every sign-on.';
 COMMENT ON COLUMN signon.request_key IS 'SAML: SHA-256 of the AuthnRequest ID. OIDC: SHA-256 of the authorization code.';
 COMMENT ON COLUMN signon.extra IS 'OIDC: what the token endpoint must compare and repeat. NULL for SAML.';
 COMMENT ON COLUMN signon.session_idle IS 'Copy of session.idle_until: tells without another look whether the session is due to be prolonged.';
@@ -272,16 +272,16 @@ CREATE INDEX signon_account ON signon (account_id, at);
 
 CREATE TABLE oidc_token (
     digest      bytea PRIMARY KEY CHECK (octet_length(digest) = 32),
-    service_id  integer NOT NULL REFERENCES service ON DELETE CASCADE,
+    service_id  integer NOT NULL,
     request_key bytea NOT NULL,
-    account_id  uuid NOT NULL REFERENCES account ON DELETE CASCADE,
+    account_id  uuid NOT NULL,
     sub         text NOT NULL,
     scope       text NOT NULL,
     live        boolean NOT NULL DEFAULT true,
     issued_at   timestamptz NOT NULL,
     expires_at  timestamptz NOT NULL
 );
-COMMENT ON TABLE oidc_token IS 'Access tokens by SHA-256; live goes false when the code is replayed, the account blocked or the session ended.';
+COMMENT ON TABLE oidc_token IS 'Access tokens by SHA-256, made from rows of signon (no foreign keys, as there); live goes false when the code is replayed, the account blocked or the session ended.';
 CREATE INDEX oidc_token_account ON oidc_token (account_id) WHERE live;
 CREATE INDEX oidc_token_grant ON oidc_token (service_id, request_key);
 CREATE INDEX oidc_token_expiry ON oidc_token (expires_at);
