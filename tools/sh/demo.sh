@@ -58,7 +58,13 @@ demo_prepare() {
             [ -O "$place" ] && [ ! -L "$place" ] || die "$place belongs to somebody else"
             STATE=$place/$id
             say "The demo's files go to $STATE: $DATA is closed to the user that runs the demo, or its path is too long."
-            mkdir -m 0750 "$STATE"
+            # What an earlier checkout of this path left there is ours to go on with.
+            if [ -e "$STATE" ]; then
+                [ -O "$STATE" ] && [ ! -L "$STATE" ] && [ -e "$STATE/.beffroi-demo" ] ||
+                    die "$STATE is there and is not a demo of ours" "Take it away, or choose another place with --data DIR."
+            else
+                mkdir -m 0750 "$STATE"
+            fi
             ln -s "$STATE" "$DATA/demo"
         else
             mkdir -m 0750 "$STATE"
