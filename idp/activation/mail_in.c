@@ -54,7 +54,7 @@ address_folded(const char *email, char ret[MAIL_ADDRESS_MAX + 1])
 {
     size_t i;
 
-    for (i = 0; email[i] != '\0' && i < MAIL_ADDRESS_MAX; i++)
+    for (i = 0; i < MAIL_ADDRESS_MAX && email[i] != '\0'; i++)
         ret[i] = email[i] >= 'A' && email[i] <= 'Z' ? (char)(email[i] + ('a' - 'A')) : email[i];
     ret[i] = '\0';
 }

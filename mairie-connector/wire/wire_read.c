@@ -152,7 +152,7 @@ unknown_member(const char *name, struct why *why)
     size_t n = 0;
 
     /* The name comes from outside: enough of it to recognise, nothing that could be a value in disguise. */
-    for (; name[n] != '\0' && n < 32; n++)
+    for (; n < 32 && name[n] != '\0'; n++)
         shown[n] = (name[n] >= 'a' && name[n] <= 'z') || (name[n] >= 'A' && name[n] <= 'Z') || name[n] == '_' ? name[n] : '?';
     shown[n] = '\0';
     return why_code(why, ERR_INPUT, "wire.unknown_member", "member \"%s\" is not known here", shown);
