@@ -86,7 +86,7 @@ is_loopback_uri(const char *uri)
     for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
         size_t n = strlen(starts[i]);
 
-        if (strncmp(uri, starts[i], n) != 0)
+        if (!str_starts(str_of(uri), starts[i]))
             continue;
         if (uri[n] == ':')
             n += 1 + strspn(uri + n + 1, "0123456789");
