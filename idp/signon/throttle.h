@@ -30,9 +30,6 @@ MUST_USE enum err throttle_forgive(struct pg *pg, const struct keyring *pepper, 
 /* The attempt was good: it is not counted, what was counted before stays. */
 MUST_USE enum err throttle_give_back(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule,
                                      const char *key, struct why *why);
-/* Removes buckets untouched for 24 h; returns how many. */
-MUST_USE enum err throttle_purge(struct pg *pg, utime now, int64_t *ret_n, struct why *why);
-
 /* "192.0.2.0/24" or "2001:db8:1200::/56": the network an address is counted in (DOMAIN 2.4). */
 #define IP_PREFIX_MAX 64
 void ip_prefix(const char *ip, char out[IP_PREFIX_MAX]);

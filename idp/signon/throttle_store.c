@@ -8,7 +8,7 @@
 #define WAITING                                                                                              \
     "(throttle.level >= $3::text::float8 AND throttle.at + make_interval(secs => "                              \
     "least($5::text::float8, $6::text::float8 * power(2, least(throttle.level - $3::text::float8, 30)))) > $2)"
-enum { S_TAKE, S_LOOK, S_FORGIVE, S_GIVE_BACK, S_PURGE };
+enum { S_TAKE, S_LOOK, S_FORGIVE, S_GIVE_BACK };
 static const struct pg_stmt stmts[] = {
     [S_TAKE] = { "throttle.take",
         "INSERT INTO throttle (bucket, level, at) VALUES ($1, 1, $2) "
@@ -23,7 +23,6 @@ static const struct pg_stmt stmts[] = {
     [S_FORGIVE] = { "throttle.forgive", "DELETE FROM throttle WHERE bucket = $1", 1 },
     [S_GIVE_BACK] = { "throttle.give_back",
         "UPDATE throttle SET level = greatest(0, level - 1) WHERE bucket = $1", 1 },
-    [S_PURGE] = { "throttle.purge", "DELETE FROM throttle WHERE at < $1", 1 },
 };
 const struct pg_stmts throttle_stmts = PG_STMTS(stmts);
 
@@ -121,20 +120,6 @@ throttle_give_back(struct pg *pg, const struct keyring *pepper, const struct thr
                    struct why *why)
 {
     return change_bucket(pg, &stmts[S_GIVE_BACK], pepper, rule, key, why);
-}
-
-enum err
-throttle_purge(struct pg *pg, utime now, int64_t *ret_n, struct why *why)
-{
-    AUTO(pg_result_freep) struct pg_result *r = NULL;
-    struct pg_args args = PG_ARGS_INIT;
-    enum err e;
-
-    pg_arg_time(&args, now - USEC_PER_DAY);
-    if ((e = pg_exec(pg, &stmts[S_PURGE], &args, &r, why)) != OK)
-        return e;
-    *ret_n = pg_affected(r);
-    return OK;
 }
 
 void
