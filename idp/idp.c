@@ -39,7 +39,7 @@ conf_finish(struct idp_conf *c, struct why *why)
     text_default(&c->issuer, c->base_url);
     if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
         return why_set(why, ERR_INPUT, "tls.cert and tls.key go together");
-    if (c->environment == IDP_PRODUCTION && c->clock_file[0] != '\0')
+    if (c->environment == ENVIRONMENT_PRODUCTION && c->clock_file[0] != '\0')
         return why_set(why, ERR_INPUT, "clock.file: the clock cannot be moved in production");
     if (c->town_listen.n > 0 &&
         (c->town_tls_cert[0] == '\0' || c->town_tls_key[0] == '\0' || c->town_client_ca[0] == '\0' ||
@@ -62,7 +62,7 @@ idp_load(const char *config_path, unsigned need, struct idp **ret, struct why *w
     if ((need & IDP_NEED_KEYS) != 0 && (e = idp_keys_load(idp, why)) != OK)
         return e;
     if ((need & IDP_NEED_PAGES) != 0 &&
-        (e = page_set_load(idp->conf.templates, idp->conf.environment != IDP_PRODUCTION, &idp->pages, why)) != OK)
+        (e = page_set_load(idp->conf.templates, idp->conf.environment != ENVIRONMENT_PRODUCTION, &idp->pages, why)) != OK)
         return e;
     *ret = TAKE(idp);
     return OK;

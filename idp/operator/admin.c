@@ -354,7 +354,7 @@ operator_check_config(int argc, char **argv)
         return usage("--check-config FILE [--production]");
     if ((e = idp_load(words[0], IDP_NEED_PAGES, &idp, &why)) != OK)
         return operator_fail(words[0], e, &why);
-    if (production && idp->conf.environment != IDP_PRODUCTION)
+    if (production && idp->conf.environment != ENVIRONMENT_PRODUCTION)
         return fprintf(stderr, "beffroi-idp: %s: environment is not production\n", words[0]), 1;
     printf("%s: good\n", words[0]);
     return 0;

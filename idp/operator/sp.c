@@ -53,7 +53,7 @@ fetch(const struct idp *idp, const char *url, bool pinned, struct buf *out, stru
     struct http_answer answer;
     enum err e;
 
-    if (url[4] == ':' && !pinned && idp->conf.environment == IDP_PRODUCTION)
+    if (url[4] == ':' && !pinned && idp->conf.environment == ENVIRONMENT_PRODUCTION)
         return why_set(why, ERR_DENIED, "metadata over plain http are taken with --pin only");
     if ((e = http_client_new(&conf, &client, why)) != OK ||
         (e = http_call(client, "GET", url, NULL, STR_NULL, &answer, why)) != OK)
@@ -179,7 +179,7 @@ check_here(const struct idp *idp, const struct saml_sp *sp, struct why *why)
 {
     if (sp->valid_until != 0 && sp->valid_until <= clock_now())
         return why_set(why, ERR_INPUT, "the metadata are past their validUntil");
-    if (speaks_plain_http(sp) && !sp->policy.allow_http && idp->conf.environment == IDP_PRODUCTION)
+    if (speaks_plain_http(sp) && !sp->policy.allow_http && idp->conf.environment == ENVIRONMENT_PRODUCTION)
         return why_set(why, ERR_DENIED, "an address without TLS: answers would be readable on the way "
                                         "(policy allow_http lets it through)");
     return OK;

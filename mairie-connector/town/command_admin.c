@@ -356,7 +356,7 @@ command_check_config(int argc, char **argv)
         return command_usage("--check-config FILE [--production]");
     if ((e = mairie_load(words[0], MAIRIE_NEED_PAGES, &m, &why)) != OK)
         return command_fail(words[0], e, &why);
-    if (production && m->conf.environment != MAIRIE_PRODUCTION)
+    if (production && m->conf.environment != ENVIRONMENT_PRODUCTION)
         return fprintf(stderr, "beffroi-mairie: %s: environment is not production\n", words[0]), 1;
     printf("%s: good\n", words[0]);
     return 0;

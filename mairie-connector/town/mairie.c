@@ -22,7 +22,7 @@ conf_finish(struct mairie_conf *c, struct why *why)
     url_trim(c->idp_url);
     if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
         return why_set(why, ERR_INPUT, "tls.cert and tls.key go together");
-    if (c->environment == MAIRIE_PRODUCTION && c->clock_file[0] != '\0')
+    if (c->environment == ENVIRONMENT_PRODUCTION && c->clock_file[0] != '\0')
         return why_set(why, ERR_INPUT, "clock.file: the clock cannot be moved in production");
     if (c->clock_file[0] != '\0')
         return clock_use_offset_file(c->clock_file, why);
@@ -53,7 +53,7 @@ mairie_load(const char *config_path, unsigned need, struct mairie **ret, struct 
     if ((need & MAIRIE_NEED_KEYS) != 0 && (e = mairie_keys_load(m, why)) != OK)
         return e;
     if ((need & MAIRIE_NEED_PAGES) != 0 &&
-        (e = page_set_load(m->conf.templates, m->conf.environment != MAIRIE_PRODUCTION, &m->pages, why)) != OK)
+        (e = page_set_load(m->conf.templates, m->conf.environment != ENVIRONMENT_PRODUCTION, &m->pages, why)) != OK)
         return e;
     if ((need & MAIRIE_NEED_DOOR) != 0 && (e = door_make(m, why)) != OK)
         return e;

@@ -22,11 +22,9 @@
 #define MAIRIE_SCHEMA_MIN 1
 #define MAIRIE_SCHEMA_MAX 1
 
-enum mairie_environment { MAIRIE_PRODUCTION, MAIRIE_DEMO, MAIRIE_TEST };
-
 /* Configuration; the table is in conf.c. Durations in microseconds. */
 struct mairie_conf {
-    int environment;                     /* enum mairie_environment */
+    int environment;                     /* enum environment */
     char *base_url;                      /* what clerks see */
     char *name_fr, *name_en;             /* « Mairie de Rivemont » */
     char *town;                          /* « Rivemont », on the sheet */
