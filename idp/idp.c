@@ -59,7 +59,7 @@ idp_load(const char *config_path, unsigned need, struct idp **ret, struct why *w
     if ((e = conf_load(config_path, idp_conf_items, idp_conf_nitems, &idp->conf, why)) != OK ||
         (e = conf_finish(&idp->conf, why)) != OK)
         return e;
-    if ((need & IDP_NEED_KEYS) != 0 && (e = idp_keys_load(idp, why)) != OK)
+    if ((e = idp_keys_load(idp, need, why)) != OK)
         return e;
     if ((need & IDP_NEED_PAGES) != 0 &&
         (e = page_set_load(idp->conf.templates, idp->conf.environment != ENVIRONMENT_PRODUCTION, &idp->pages, why)) != OK)

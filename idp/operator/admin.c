@@ -64,7 +64,7 @@ operator_keys(int argc, char **argv)
         return usage("keys init --config FILE");
     if ((e = idp_load(config, 0, &idp, &why)) != OK)
         return operator_fail(config, e, &why);
-    if ((e = idp_keys_init(&idp->conf, clock_now(), &why)) != OK)
+    if ((e = keyfolder_init(idp->conf.keys, idp_key_files, idp_key_nfiles, clock_now(), &why)) != OK)
         return operator_fail("keys init", e, &why);
     return 0;
 }

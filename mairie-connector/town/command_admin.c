@@ -64,7 +64,7 @@ command_keys(int argc, char **argv)
         return command_usage("keys init --config FILE");
     if ((e = mairie_load(config, 0, &m, &why)) != OK)
         return command_fail(config, e, &why);
-    if ((e = mairie_keys_init(&m->conf, &why)) != OK)
+    if ((e = keyfolder_init(m->conf.keys, mairie_key_files, mairie_key_nfiles, clock_now(), &why)) != OK)
         return command_fail("keys init", e, &why);
     return 0;
 }

@@ -50,7 +50,7 @@ mairie_load(const char *config_path, unsigned need, struct mairie **ret, struct 
     if ((e = conf_load(config_path, mairie_conf_items, mairie_conf_nitems, &m->conf, why)) != OK ||
         (e = conf_finish(&m->conf, why)) != OK)
         return e;
-    if ((need & MAIRIE_NEED_KEYS) != 0 && (e = mairie_keys_load(m, why)) != OK)
+    if ((e = keyfolder_load(m->conf.keys, mairie_key_files, mairie_key_nfiles, need, m, why)) != OK)
         return e;
     if ((need & MAIRIE_NEED_PAGES) != 0 &&
         (e = page_set_load(m->conf.templates, m->conf.environment != ENVIRONMENT_PRODUCTION, &m->pages, why)) != OK)
@@ -68,7 +68,7 @@ mairie_free(struct mairie *m)
         return;
     http_client_free(m->door);
     page_set_free(m->pages);
-    mairie_keys_done(m);
+    keyfolder_done(mairie_key_files, mairie_key_nfiles, m);
     conf_free(mairie_conf_items, mairie_conf_nitems, &m->conf);
     free(m);
 }
