@@ -5,6 +5,7 @@
 #include "idp/operator/operator.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -111,7 +112,7 @@ operator_serve(int argc, char **argv)
 {
     static const struct http_hooks hooks = { session_load, refuse_any };
     const char *config = NULL, *database = NULL;
-    const struct operator_option options[] = { { "--config", &config, NULL }, { "--database", &database, NULL } };
+    const struct command_option options[] = { { "--config", &config, NULL }, { "--database", &database, NULL } };
     AUTO(idp_freep) struct idp *idp = NULL;
     struct listeners l = { .n = 0 };
     struct http_server *server = NULL;
@@ -122,8 +123,8 @@ operator_serve(int argc, char **argv)
     size_t nwords;
     enum err e;
 
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &nwords) || config == NULL)
-        return fprintf(stderr, "usage: beffroi-idp serve --config FILE\n"), 2;
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &nwords) || config == NULL)
+        return command_usage("serve --config FILE [--database CONNINFO]");
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
@@ -131,14 +132,14 @@ operator_serve(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);      /* before any thread is born */
     log_start("beffroi-idp web", LOG_LEVEL_INFO);
     if ((e = idp_load(config, IDP_NEED_KEYS | IDP_NEED_PAGES, &idp, &why)) != OK)
-        return operator_fail(config, e, &why);
+        return command_fail(config, e, &why);
     if (idp->conf.deny_passwords[0] != '\0' &&
         (e = deny_list_load(idp->conf.deny_passwords, &idp->deny, &why)) != OK)
-        return operator_fail("password.deny", e, &why);
-    pg = operator_pg_config(database != NULL ? database : idp->conf.database, idp_web_stmts);
+        return command_fail("password.deny", e, &why);
+    pg = command_pg_config(database != NULL ? database : idp->conf.database, idp_web_stmts);
     idp->dialects = idp_dialects;
     if ((e = services_open(&pg, "web", idp_service_parsers, &idp->services, &why)) != OK)
-        return operator_fail("services", e, &why);
+        return command_fail("services", e, &why);
     listeners_make(&idp->conf, &l);
     conf = (struct http_server_config){
         .listeners = l.list, .nlisteners = l.n, .hooks = &hooks, .pg = &pg, .threads = (int)idp->conf.threads,
@@ -154,5 +155,5 @@ operator_serve(int argc, char **argv)
     deny_list_free(idp->deny);
     mem_freep(&conf.trusted_proxies);
     free(l.list);
-    return e == OK ? 0 : operator_fail("serve", e, &why);
+    return e == OK ? 0 : command_fail("serve", e, &why);
 }

@@ -5,6 +5,7 @@
 #include "idp/operator/operator.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,7 +190,7 @@ int
 operator_worker(int argc, char **argv)
 {
     const char *config = NULL, *database = NULL;
-    const struct operator_option options[] = { { "--config", &config, NULL }, { "--database", &database, NULL } };
+    const struct command_option options[] = { { "--config", &config, NULL }, { "--database", &database, NULL } };
     AUTO(idp_freep) struct idp *idp = NULL;
     struct worker w = { .idp = NULL };
     struct why why = WHY_INIT;
@@ -197,7 +198,7 @@ operator_worker(int argc, char **argv)
     size_t nwords;
     enum err e;
 
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &nwords) || config == NULL)
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &nwords) || config == NULL)
         return fprintf(stderr, "usage: beffroi-idp worker --config FILE [--database CONNINFO]\n"), 2;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -205,14 +206,14 @@ operator_worker(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     log_start("beffroi-idp worker", LOG_LEVEL_INFO);
     if ((e = idp_load(config, IDP_NEED_KEYS | IDP_NEED_PAGES, &idp, &why)) != OK)
-        return operator_fail(config, e, &why);
+        return command_fail(config, e, &why);
     w.idp = idp;
-    w.pg = operator_pg_config(database != NULL ? database : idp->conf.database, idp_all_stmts);
+    w.pg = command_pg_config(database != NULL ? database : idp->conf.database, idp_all_stmts);
     atomic_init(&w.stop, false);
     idp->dialects = idp_dialects;
     if ((e = services_open(&w.pg, "worker", idp_service_parsers, &idp->services, &why)) != OK)
-        return operator_fail("services", e, &why);
+        return command_fail("services", e, &why);
     e = run(&w, &signals, &why);
     services_close(idp->services);
-    return e == OK ? 0 : operator_fail("worker", e, &why);
+    return e == OK ? 0 : command_fail("worker", e, &why);
 }

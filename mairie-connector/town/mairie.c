@@ -3,30 +3,21 @@
 
 #include <stdlib.h>
 
+#include "base/program/program.h"
+
 #define DOOR_ANSWER_MAX (512 * 1024)
 #define DOOR_CONNECT_TIME (2 * USEC_PER_SEC)
-
-static void
-url_trim(char *url)
-{
-    size_t n = strlen(url);
-
-    while (n > 0 && url[n - 1] == '/')
-        url[--n] = '\0';
-}
 
 static enum err
 conf_finish(struct mairie_conf *c, struct why *why)
 {
-    url_trim(c->base_url);
-    url_trim(c->idp_url);
-    if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
-        return why_set(why, ERR_INPUT, "tls.cert and tls.key go together");
-    if (c->environment == ENVIRONMENT_PRODUCTION && c->clock_file[0] != '\0')
-        return why_set(why, ERR_INPUT, "clock.file: the clock cannot be moved in production");
-    if (c->clock_file[0] != '\0')
-        return clock_use_offset_file(c->clock_file, why);
-    return OK;
+    enum err e;
+
+    program_url_trim(c->base_url);
+    program_url_trim(c->idp_url);
+    if ((e = program_tls_check(c->tls_cert, c->tls_key, why)) != OK)
+        return e;
+    return program_clock_use((enum environment)c->environment, c->clock_file, why);
 }
 
 static enum err

@@ -5,6 +5,7 @@
 #include "mairie-connector/town/command.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
@@ -98,7 +99,7 @@ send_loop(void *arg)
 }
 
 int
-command_outbox(int argc, char **argv)
+mairie_outbox(int argc, char **argv)
 {
     const char *config = NULL, *database = NULL;
     const struct command_option options[] = { { "--config", &config, NULL }, { "--database", &database, NULL } };

@@ -2,6 +2,7 @@
 #include "mairie-connector/town/command.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -84,7 +85,7 @@ serve(struct mairie *m, const sigset_t *signals, struct why *why)
 }
 
 int
-command_serve(int argc, char **argv)
+mairie_serve(int argc, char **argv)
 {
     const char *config = NULL;
     const struct command_option options[] = { { "--config", &config, NULL } };
