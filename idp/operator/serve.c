@@ -10,34 +10,20 @@
 #include <stdlib.h>
 
 #include "base/core/log.h"
+#include "base/program/answer.h"
 #include "idp/credential/login.h"
 #include "idp/signon/signon.h"
 
 static void
 refuse(struct http_request *req, int status, const char *refusal)
 {
-    static const struct {
-        const char *refusal, *message_key;
-    } words[] = {
-        { "csrf", "error.csrf" },           { "not_found", "error.not_found" }, { "method", "error.method" },
-        { "body_too_large", "error.too_large" }, { "busy", "error.busy" },      { "unavailable", "error.unavailable" },
-    };
-    const struct http_route *route = http_route(req);
-    const char *key = "error.form";
-
-    if (route != NULL && !route->html) {
-        http_reply_problem_status(req, status, refusal, "");
+    if (answer_machine_refusal(req, status, refusal))
         return;
-    }
     if (strcmp(refusal, "session") == 0) {
         http_reply_redirect(req, arena_printf(http_arena(req), "%s/login", http_base_url(req)));
         return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (strcmp(refusal, words[i].refusal) == 0)
-            key = words[i].message_key;
-    }
-    idp_reply_error(req, status, key, NULL);
+    idp_reply_error(req, status, answer_refusal_message(refusal), NULL);
 }
 
 static void

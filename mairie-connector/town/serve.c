@@ -7,33 +7,19 @@
 #include <stdlib.h>
 
 #include "base/core/log.h"
+#include "base/program/answer.h"
 #include "mairie-connector/town/agent.h"
 
 static void
 refuse(struct http_request *req, int status, const char *refusal)
 {
-    static const struct {
-        const char *refusal, *message_key;
-    } words[] = {
-        { "csrf", "error.csrf" },           { "not_found", "error.not_found" }, { "method", "error.method" },
-        { "body_too_large", "error.too_large" }, { "busy", "error.busy" },      { "unavailable", "error.unavailable" },
-    };
-    const struct http_route *route = http_route(req);
-    const char *key = "error.form";
-
-    if (route != NULL && !route->html) {
-        http_reply_problem_status(req, status, refusal, "");
+    if (answer_machine_refusal(req, status, refusal))
         return;
-    }
     if (strcmp(refusal, "session") == 0) {
         mairie_go(req, http_cookie(req, AGENT_COOKIE) != NULL ? "/login?idle=1" : "/login");
         return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (strcmp(refusal, words[i].refusal) == 0)
-            key = words[i].message_key;
-    }
-    mairie_reply_error(req, status, key, NULL);
+    mairie_reply_error(req, status, answer_refusal_message(refusal), NULL);
 }
 
 static void
