@@ -4,7 +4,7 @@
  * A program fills one struct program in its main.c and hands it to program_main(), which reads the first word, runs that
  * command and returns its exit status: 0 done, 1 failed (said on stderr), 2 wrong usage. The commands that are the same
  * in each program are here too (program_migrate() and the like); a program puts those it has into its table. What its own
- * commands are written with is in command.h, its keys are in keyfolder.h.
+ * commands are written with is in command.h, what its processes are in process.h, its keys in keyfolder.h.
  */
 #ifndef BASE_PROGRAM_PROGRAM_H
 #define BASE_PROGRAM_PROGRAM_H

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/program/command.h"
+#include "base/program/process.h"
 #include "base/program/program.h"
 
 /* --- a program of one's own ---------------------------------------------------------------------------------------- */
@@ -38,6 +39,19 @@ refuse(int argc, char **argv)
     return command_fail("fail", e, &why);
 }
 
+static int
+begin(int argc, char **argv)
+{
+    struct process p;
+    int status = process_begin(argc, argv, "begin", "web", true, &p);
+
+    if (status == 0) {
+        seen.config = p.config;
+        seen.name = p.database;
+    }
+    return status;
+}
+
 static enum environment environment;
 
 static enum err
@@ -53,6 +67,7 @@ load(const char *config, unsigned need, struct program_site *ret, struct why *wh
 static const struct command commands[] = {
     { "take", take, "words and options" },
     { "fail", refuse, "says why" },
+    { "begin", begin, "a process" },
     { "routes", program_routes, "print the route table" },
     { "clock", program_clock, "show or move the clock" },
     { "--check-config", program_check_config, "read a configuration" },
@@ -140,11 +155,13 @@ run(struct said *s, const char *line)
     "usage: beffroi-test COMMAND [ACTION] [--config FILE] …\n\n"      \
     "  take            words and options\n"                           \
     "  fail            says why\n"                                    \
+    "  begin           a process\n"                                   \
     "  routes          print the route table\n"                       \
     "  clock           show or move the clock\n"                      \
     "  --check-config  read a configuration\n"                        \
     "  --version       print the version\n"
 #define TAKE_USAGE "usage: beffroi-test take [WORD [WORD]] [--config FILE] [--name TEXT] [--flag]\n"
+#define BEGIN_USAGE "usage: beffroi-test begin --config FILE [--database CONNINFO]\n"
 #define ROUTES(door) door " GET /a a html\n" door " DELETE /b/{id} b -\n"
 
 static void
@@ -167,6 +184,8 @@ test_said(void **state)
         { "take a b c", 2, "", "beffroi-test: one word too many: c\n" TAKE_USAGE },
         { "fail", 1, "", "beffroi-test: fail: conflict\n" },
         { "fail x", 1, "", "beffroi-test: fail: because\n" },
+        { "begin", 2, "", BEGIN_USAGE },
+        { "begin word", 2, "", "beffroi-test: one word too many: word\n" BEGIN_USAGE },
         { "routes", 0, ROUTES("front") ROUTES("back"), "" },
         { "routes x", 2, "", "usage: beffroi-test routes\n" },
         { "--check-config good.conf", 0, "good.conf: good\n", "" },
@@ -208,6 +227,72 @@ test_options(void **state)
     assert_int_equal(seen.nwords, 0);
 }
 
+static void
+test_begin(void **state)
+{
+    struct said *s = *state;
+
+    assert_int_equal(run(s, "begin --config a.conf"), 0);
+    assert_string_equal(seen.config, "a.conf");
+    assert_null(seen.name);
+    assert_int_equal(run(s, "begin --database dbname=x --config b.conf"), 0);
+    assert_string_equal(seen.config, "b.conf");
+    assert_string_equal(seen.name, "dbname=x");
+}
+
+/* --- waiting ---------------------------------------------------------------------------------------------------------- */
+
+static int reloads;
+
+static enum err
+reload(void *arg, struct why *why)
+{
+    (void)arg;
+    reloads++;
+    kill(getpid(), reloads == 1 ? SIGHUP : SIGTERM);
+    return reloads == 1 ? why_set(why, ERR_INPUT, "a failure changes nothing") : OK;
+}
+
+static void
+test_wait(void **state)
+{
+    struct process p = { .config = NULL };
+    sigset_t old;
+
+    (void)state;
+    sigemptyset(&p.signals);
+    sigaddset(&p.signals, SIGTERM);
+    sigaddset(&p.signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &p.signals, &old);
+    kill(getpid(), SIGHUP);
+    process_wait(&p, reload, NULL);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    assert_int_equal(reloads, 2);
+}
+
+static void
+test_nothing_to_listen_at(void **state)
+{
+    const struct conf_list none = { NULL, 0 };
+    char one[] = "127.0.0.1:1", other[] = "127.0.0.1:2", *addresses[] = { one, other, NULL };
+    const struct conf_list two = { addresses, 2 };
+    const struct http_server_config conf = { .nlisteners = 0 };
+    const struct process p = { .config = NULL };
+    struct http_listener list[3];
+    struct why why = WHY_INIT;
+    size_t n;
+
+    (void)state;
+    n = process_listeners(list, 0, &none, NULL, tables, "http://a");
+    assert_int_equal(n, 0);
+    n = process_listeners(list, 1, &two, NULL, tables, "http://a");
+    assert_int_equal(n, 3);
+    assert_string_equal(list[1].address, "127.0.0.1:1");
+    assert_string_equal(list[2].address, "127.0.0.1:2");
+    assert_int_equal(process_serve(&p, &conf, "http://a", &why), ERR_INPUT);
+    assert_string_equal(why.text, "listen is empty");
+}
+
 /* --- what reading a configuration ends with ---------------------------------------------------------------------------- */
 
 static void
@@ -246,6 +331,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_said, setup, teardown),
         cmocka_unit_test_setup_teardown(test_options, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_begin, setup, teardown),
+        cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_nothing_to_listen_at),
         cmocka_unit_test(test_settings),
     };
 
