@@ -3,8 +3,9 @@
  *
  * Framing is checked again here (RFC 9112 §6.3, §11.2), because MHD 0.9.75 takes the first of several Content-Length,
  * silently prefers Transfer-Encoding, keeps names with trailing spaces ("Content-Length : 5"), glues a folded line to
- * the name of the header before it, and ends lines and header sections at a NUL. The two last hide octets from us,
- * which shows in the size of the header section. Its stricter mode is not used: the refusals it adds (no Host, spaces
+ * the header before it, ends lines at a lone LF, and ends lines and header sections at a NUL. A front
+ * that reads such a section otherwise would see another request than we do. MHD parses in place, so names and values
+ * lie in its buffer where they came: between two of them there must be CRLF and nothing else. Its stricter mode is not used: the refusals it adds (no Host, spaces
  * in the target) leave with the header section sent twice, so they are made here.
  */
 #include <stdio.h>
@@ -22,11 +23,34 @@ enum { SINGLE_HOST, SINGLE_LENGTH, SINGLE_CODING };
 struct head {
     struct http_request *req;
     size_t lines, bytes;
+    const char *next;                     /* where the next name must begin, in MHD's buffer */
     int seen[ARRAY_LEN(singles)];
     struct str coding, length;
     struct buf *forwarded;                /* X-Forwarded-For lines joined: HAProxy adds a line, others append */
     bool bad;
 };
+
+/* RFC 9110 §5.5: no control characters but the tab; a lone CR is among what another reader could take for a line's end. */
+static bool
+is_field_value(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f)
+            return false;
+    return true;
+}
+
+/* Between a name and its value: the colon, which MHD has overwritten, then blanks. */
+static bool
+is_colon(const char *p, const char *value)
+{
+    if ((uintptr_t)p >= (uintptr_t)value)
+        return false;
+    for (p++; p < value; p++)
+        if (*p != ' ' && *p != '\t')
+            return false;
+    return true;
+}
 
 static enum MHD_Result
 on_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
@@ -37,7 +61,10 @@ on_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, 
     (void)kind;
     h->lines++;
     h->bytes += name.n + val.n + 3;
-    if (!http_is_token(name) || (val.n > 0 && memchr(val.p, '\0', val.n) != NULL)) {
+    if (key != h->next || val.p == NULL || !is_colon(key + name.n, val.p))
+        h->bad = true;
+    h->next = val.p == NULL ? NULL : val.p + val.n + 2;
+    if (!http_is_token(name) || !is_field_value(val)) {
         h->bad = true;
         return MHD_YES;
     }
@@ -57,15 +84,14 @@ on_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, 
     return MHD_YES;
 }
 
-/* Octets of the header section that reached no field: more than one space per line means hidden ones. */
+/* Does the section end where we think it does: behind the empty line after the last value? */
 static bool
-hides_octets(const struct http_request *req, const struct head *h, const char *method, const char *version)
+ends_elsewhere(const struct http_request *req, const struct head *h, const char *method)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(req->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    size_t known = strlen(method) + 1 + req->target_len + 1 + strlen(version) + 2 + h->bytes + 2;
 
-    return info == NULL || info->header_size > known + h->lines;
+    return info == NULL || h->next == NULL || (size_t)(h->next + 2 - method) != info->header_size;
 }
 
 static void
@@ -79,7 +105,7 @@ read_framing(struct http_request *req, struct head *h, const char *method, const
     if ((coded && sized) || (coded && (!str_ieqs(h->coding, "chunked") || strcmp(version, "HTTP/1.1") != 0)) ||
         (sized && str_to_i64(h->length, 0, INT64_MAX, &length) != OK))
         refuse_later(req, 400, "framing");
-    if (h->bad || hides_octets(req, h, method, version))
+    if (h->bad || ends_elsewhere(req, h, method))
         refuse_later(req, 400, "malformed");
     req->has_body = coded || length > 0;
     req->must_close = req->refuse_status != 0;
@@ -257,6 +283,7 @@ request_read_head(struct http_request *req, const char *method, const char *vers
     struct head h = { .req = req, .forwarded = &forwarded };
     struct http_path path = { 0, { STR_NULL } };
 
+    h.next = method + strlen(method) + 1 + req->target_len + 1 + strlen(version) + 2;
     (void)MHD_get_connection_values_n(req->mhd, MHD_HEADER_KIND, on_header, &h);
     req->method = method_of(method);
     req->head = strcmp(method, "HEAD") == 0;
