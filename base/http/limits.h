@@ -22,6 +22,8 @@
 #define HTTP_CONNECTIONS        4096
 #define HTTP_PER_ADDRESS        512          /* a school or an operator's NAT is one address */
 #define HTTP_SLOW_QUEUE         20
+#define HTTP_NETWORK_V4         24           /* bits of an address that name the network it is counted in */
+#define HTTP_NETWORK_V6         56
 #define HTTP_RETRY_AFTER        "2"          /* seconds, told with 503 */
 
 /* --- times (microseconds); the slow-loris limits count from the start, whatever trickles in between --- */

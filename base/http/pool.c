@@ -5,6 +5,10 @@
  * served soon and the rest is told at once to come back. A handler runs here from its first line to its last, with
  * this thread's database connection. Nothing may hold a lock that event threads need while it computes.
  *
+ * A full queue is shared by networks (/24, /56): who comes from a network with fewer waiting than the one with most
+ * takes the place of that one's last. Otherwise one host that keeps asking would hold all places, and nobody else
+ * would ever sign in (T-16).
+ *
  * The order matters: the connection is suspended before a pool thread can see its request, and resumed as the very
  * last thing, after which the request belongs to its event thread again.
  */
@@ -30,6 +34,64 @@ struct pool {
     pthread_t *threads;
     int nthreads;
 };
+
+static bool
+same_network(const struct http_request *a, const struct http_request *b)
+{
+    struct address x, y;
+
+    address_masked(&a->client, HTTP_NETWORK_V4, HTTP_NETWORK_V6, &x);
+    address_masked(&b->client, HTTP_NETWORK_V4, HTTP_NETWORK_V6, &y);
+    return x.family == y.family && memcmp(x.b, y.b, sizeof(x.b)) == 0;
+}
+
+static size_t
+waiting_from(const struct pool *p, const struct http_request *like)
+{
+    size_t n = 0;
+
+    for (const struct http_request *r = p->first; r != NULL; r = r->next_job)
+        n += same_network(r, like);
+    return n;
+}
+
+/* Takes the last request of the network with most waiting out of the queue; NULL when comer's own would then have as
+ * many. */
+static struct http_request *
+make_room(struct pool *p, const struct http_request *comer)
+{
+    size_t most = waiting_from(p, comer) + 1;
+    struct http_request **gone = NULL, *out;
+
+    for (struct http_request **at = &p->first; *at != NULL; at = &(*at)->next_job) {
+        size_t n = waiting_from(p, *at);
+
+        if (n > most) {
+            most = n;
+            gone = at;
+        } else if (gone != NULL && same_network(*at, *gone)) {
+            gone = at;
+        }
+    }
+    if (gone == NULL)
+        return NULL;
+    out = *gone;
+    *gone = out->next_job;
+    if (p->end == &out->next_job)
+        p->end = gone;
+    p->waiting--;
+    return out;
+}
+
+static void
+turn_away(struct http_request *req)
+{
+    log_request(req->id);
+    request_refuse(req, 503, "busy");
+    log_request(NULL);
+    req->phase = PHASE_DONE;
+    MHD_resume_connection(req->mhd);
+}
 
 static void
 run_job(struct http_request *req, bool stopping)
@@ -101,9 +163,12 @@ pool_new(int threads, int queue, struct pool **ret, struct why *why)
 bool
 pool_submit(struct pool *p, struct http_request *req)
 {
+    struct http_request *gone = NULL;
     bool ok;
 
     pthread_mutex_lock(&p->lock);
+    if (!p->stopping && p->waiting >= p->most)
+        gone = make_room(p, req);
     ok = !p->stopping && p->waiting < p->most;
     if (ok) {
         req->next_job = NULL;
@@ -116,6 +181,10 @@ pool_submit(struct pool *p, struct http_request *req)
         pthread_cond_signal(&p->more);
     }
     pthread_mutex_unlock(&p->lock);
+    if (gone != NULL) {
+        atomic_fetch_add(&gone->server->busy, 1);
+        turn_away(gone);
+    }
     return ok;
 }
 

@@ -200,7 +200,7 @@ request_log(struct http_request *req, int64_t usec, bool complete)
     char net_text[ADDRESS_TEXT];
 
     log_request(req->id);
-    address_masked(&req->client, 24, 56, &net);
+    address_masked(&req->client, HTTP_NETWORK_V4, HTTP_NETWORK_V6, &net);
     address_text(&net, net_text);
     LOG_INFO_EV("http.request", LF_STR("method", req->method_text == NULL ? "-" : req->method_text),
                 LF_STR("route", req->match.count->name), LF_INT("status", req->status), LF_INT("usec", usec),
