@@ -160,9 +160,19 @@ struct secret_row {
 /* Looks a folded code up under every pepper version still in use. Never logs it. */
 MUST_USE enum err secret_find(struct pg *pg, const struct keyring *pepper, const char *kind, const char *folded,
                               utime now, struct secret_row *ret, struct why *why);
-/* Compares the sheet number of an account (4 digits), constant time; does not count tries (the link does). */
+/* The sheet number of an account (4 digits). Its tries are those of the sheet and not of a link: who reads the mailbox
+ * gets link after link by sending the creation code again (T-12, DOMAIN 5.3: five tries). */
+#define SHEET_TRIES 5
+struct sheet_check {
+    bool needed;
+    bool ok;                    /* not needed, or the one on the paper */
+    bool spent;                 /* too many wrong ones: only new codes help */
+};
+/* typed: NULL to ask only whether it is needed. Constant time; counts nothing. */
 MUST_USE enum err secret_sheet_check(struct pg *pg, const struct keyring *pepper, const char *account_id,
-                                     const char *typed, bool *ret_needed, bool *ret_ok, struct why *why);
+                                     const char *typed, struct sheet_check *ret, struct why *why);
+/* Counts a wrong one that came with the right activation code. */
+MUST_USE enum err secret_sheet_wrong(struct pg *pg, const char *account_id, struct why *why);
 /* Marks a code that crossed the mail system by mistake (DOMAIN 6.4). */
 MUST_USE enum err secret_exposed(struct pg *pg, const char *secret_id, struct why *why);
 

@@ -6,7 +6,7 @@
 #include "base/core/rand.h"
 #include "base/core/secret.h"
 
-enum { S_INSERT, S_FIND, S_USE, S_END, S_SHEET, S_EXPOSED };
+enum { S_INSERT, S_FIND, S_USE, S_END, S_SHEET, S_SHEET_WRONG, S_EXPOSED };
 static const struct pg_stmt stmts[] = {
     [S_INSERT] = { "secret.insert",
         "INSERT INTO secret (id, account_id, kind, mac, mac_version, issued_at, expires_at) "
@@ -19,7 +19,9 @@ static const struct pg_stmt stmts[] = {
     [S_END] = { "secret.end",
         "UPDATE secret SET state = $3, ended_at = $4 WHERE account_id = $1 AND kind = ANY ($2) AND state = 'live'", 4 },
     [S_SHEET] = { "secret.sheet",
-        "SELECT mac, mac_version FROM secret WHERE account_id = $1 AND kind = 'sheet' AND state = 'live'", 1 },
+        "SELECT mac, mac_version, tries FROM secret WHERE account_id = $1 AND kind = 'sheet' AND state = 'live'", 1 },
+    [S_SHEET_WRONG] = { "secret.sheet_wrong",
+        "UPDATE secret SET tries = tries + 1 WHERE account_id = $1 AND kind = 'sheet' AND state = 'live'", 1 },
     [S_EXPOSED] = { "secret.exposed", "UPDATE secret SET exposed = true WHERE id = $1", 1 },
 };
 const struct pg_stmts account_secret_stmts = PG_STMTS(stmts);
@@ -148,7 +150,7 @@ secret_find(struct pg *pg, const struct keyring *pepper, const char *kind, const
 
 enum err
 secret_sheet_check(struct pg *pg, const struct keyring *pepper, const char *account_id, const char *typed,
-                   bool *ret_needed, bool *ret_ok, struct why *why)
+                   struct sheet_check *ret, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
@@ -160,15 +162,25 @@ secret_sheet_check(struct pg *pg, const struct keyring *pepper, const char *acco
     pg_arg_uuid(&args, account_id);
     if ((e = pg_exec(pg, &stmts[S_SHEET], &args, &r, why)) != OK)
         return e;
-    *ret_needed = pg_rows(r) > 0;
-    *ret_ok = !*ret_needed;
-    if (!*ret_needed || typed == NULL || code_read(CODE_SHEET, str_of(typed), folded, NULL) != CODE_GOOD)
+    ret->needed = pg_rows(r) > 0;
+    ret->spent = ret->needed && pg_i64(r, 0, 2) >= SHEET_TRIES;
+    ret->ok = !ret->needed;
+    if (!ret->needed || ret->spent || typed == NULL || code_read(CODE_SHEET, str_of(typed), folded, NULL) != CODE_GOOD)
         return OK;
     if ((e = sheet_mac(pepper, (int)pg_i64(r, 0, 1), account_id, folded, mac)) != OK)
         return why_set(why, e, "the pepper of this sheet number was withdrawn");
     stored = pg_str(r, 0, 0);
-    *ret_ok = mem_equal_ct(mac, sizeof(mac), stored.p, stored.n);
+    ret->ok = mem_equal_ct(mac, sizeof(mac), stored.p, stored.n);
     return OK;
+}
+
+enum err
+secret_sheet_wrong(struct pg *pg, const char *account_id, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, account_id);
+    return pg_exec(pg, &stmts[S_SHEET_WRONG], &args, NULL, why);
 }
 
 enum err

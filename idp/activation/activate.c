@@ -88,19 +88,29 @@ unavailable(struct http_request *req, enum err e, const struct why *why)
     return true;
 }
 
+/* Is a sheet number asked, and can it still be given? Replies and returns false when not. */
+static bool
+sheet_load(struct http_request *req, const struct activation_link *link, struct code_form *form)
+{
+    const struct idp *idp = http_app(req);
+    struct sheet_check sheet;
+    struct why why = WHY_INIT;
+
+    if (unavailable(req, secret_sheet_check(http_pg(req), idp->pepper, link->account_id, NULL, &sheet, &why), &why))
+        return false;
+    if (sheet.spent)
+        dead_page(req, 410, "activation.dead.sheet", false);
+    form->sheet_needed = sheet.needed;
+    return !sheet.spent;
+}
+
 void
 get_activate(struct http_request *req)
 {
-    const struct idp *idp = http_app(req);
     struct activation_link link;
     struct code_form form = { .sheet_needed = false };
-    struct why why = WHY_INIT;
-    bool ignored;
 
-    if (!activation_link_load(req, &link))
-        return;
-    if (!unavailable(req, secret_sheet_check(http_pg(req), idp->pepper, link.account_id, NULL, &form.sheet_needed,
-                                             &ignored, &why), &why))
+    if (activation_link_load(req, &link) && sheet_load(req, &link, &form))
         code_page(req, 200, &form);
 }
 
@@ -110,7 +120,7 @@ struct attempt {
     const char *folded;
     const unsigned char *stage_digest;
     struct code_form form;
-    bool dead, good;
+    bool dead, spent, good;
 };
 
 /* The link's row is locked while the code is compared, so that guesses in parallel are counted one by one. Both numbers
@@ -122,11 +132,12 @@ attempt_body(struct pg *pg, void *arg, struct why *why)
     const struct idp *idp = http_app(t->req);
     unsigned char mac[MAC_LEN];
     struct activation_link link;
-    bool sheet_ok, code_ok;
+    struct sheet_check sheet;
+    bool code_ok;
     int64_t tries;
     enum err e;
 
-    t->dead = t->good = false;
+    t->dead = t->spent = t->good = false;
     if ((e = link_store_find(pg, t->token_digest, true, &link, why)) != OK)
         return e;
     if (strcmp(link.state, "live") != 0 && strcmp(link.state, "opened") != 0) {
@@ -136,13 +147,17 @@ attempt_body(struct pg *pg, void *arg, struct why *why)
     if ((e = mac_compute(idp->pepper, link.mac_version, "code.activation", str_of(t->folded), mac)) != OK)
         return why_set(why, e, "the pepper of this link was withdrawn");
     code_ok = mem_equal_ct(mac, sizeof(mac), link.code_mac, sizeof(link.code_mac));
-    e = secret_sheet_check(pg, idp->pepper, link.account_id, http_form(t->req, "sheet"), &t->form.sheet_needed,
-                           &sheet_ok, why);
-    if (e != OK)
+    if ((e = secret_sheet_check(pg, idp->pepper, link.account_id, http_form(t->req, "sheet"), &sheet, why)) != OK)
         return e;
-    t->good = code_ok && sheet_ok;
+    t->form.sheet_needed = sheet.needed;
+    t->spent = sheet.spent;
+    t->good = code_ok && sheet.ok;
+    if (t->spent)
+        return OK;
     if (t->good)
         return link_store_open(pg, link.token_digest, t->stage_digest, why);
+    if (code_ok && (e = secret_sheet_wrong(pg, link.account_id, why)) != OK)
+        return e;
     if ((e = link_store_wrong(pg, link.token_digest, &tries, why)) != OK)
         return e;
     t->form.tries_left = LINK_TRIES - tries;
@@ -166,11 +181,7 @@ post_activate(struct http_request *req)
         return;
     form.code_problem = idp_code_problem(CODE_ACTIVATION, typed != NULL ? typed : "", folded);
     if (form.code_problem != NULL) {
-        const struct idp *idp = http_app(req);
-        bool ignored;
-
-        if (!unavailable(req, secret_sheet_check(http_pg(req), idp->pepper, link.account_id, NULL,
-                                                 &form.sheet_needed, &ignored, &why), &why))
+        if (sheet_load(req, &link, &form))
             code_page(req, 422, &form);
         return;
     }
@@ -182,6 +193,8 @@ post_activate(struct http_request *req)
     if (attempt.good)
         http_reply_redirect(req, arena_printf(http_arena(req), "%s/activate/%s/%s", http_base_url(req),
                                               http_path_param(req, "token"), stage));
+    else if (attempt.spent)
+        dead_page(req, 410, "activation.dead.sheet", false);
     else if (attempt.dead)
         dead_page(req, 410, "activation.dead.newer", true);
     else if (attempt.form.tries_left <= 0)

@@ -170,8 +170,8 @@ link_issue(struct incoming *in, struct pg *pg, const struct account *account, co
     char token[LINK_TOKEN_BYTES * 2], code[CODE_FOLDED_MAX], shown[CODE_SHOWN_MAX];
     struct mail_out m = { .template_name = "mail/activation.txt", .subject_key = "mail.activation.subject", .to = to,
                           .lang = account->lang, .code = shown };
+    struct sheet_check sheet;
     struct town town;
-    bool ignored;
     enum err e;
 
     rand_token(LINK_TOKEN_BYTES, token, sizeof(token));
@@ -182,10 +182,11 @@ link_issue(struct incoming *in, struct pg *pg, const struct account *account, co
     token_digest(token, link.token_digest);
     e = mac_compute(in->idp->pepper, link.mac_version, "code.activation", str_of(code), link.code_mac);
     if (e != OK || (e = town_by_id(pg, account->town_id, in->arena, &town, why)) != OK ||
-        (e = secret_sheet_check(pg, in->idp->pepper, account->id, NULL, &m.sheet_needed, &ignored, why)) != OK ||
+        (e = secret_sheet_check(pg, in->idp->pepper, account->id, NULL, &sheet, why)) != OK ||
         (e = link_store_supersede(pg, account->id, why)) != OK ||
         (e = link_store_add(pg, &link, in->now, why)) != OK)
         return e;
+    m.sheet_needed = sheet.needed;
     m.link = arena_printf(in->arena, "%s/activate/%s", in->idp->conf.base_url, token);
     m.town = strcmp(account->lang, "en") == 0 ? town.label_en : town.label_fr;
     m.phone = town.phone[0] != '\0' ? town.phone : in->idp->conf.help_phone;

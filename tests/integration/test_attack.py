@@ -97,6 +97,55 @@ class Attack(unittest.TestCase):
             self.assertTrue(self.mail(sender, unknown_code()).startswith('250'))
         self.assertEqual(self.s.sql('SELECT count(*) FROM throttle'), '3', 'two addresses and one domain')
 
+    # --- T-12: who reads the mailbox and has no paper -------------------------------------------------------------------
+    def link(self, sender, codes):
+        seen = len(self.s.sink.messages)
+        self.assertTrue(self.mail(sender, codes['creation']).startswith('250'))
+        text = self.s.sink.wait(sender, seen).get_content()
+        return re.search(r'https://\S+/activate/\S+', text).group(0), re.search(r'\b\d{4} \d{4}\b', text).group(0)
+
+    def test_new_links_bring_no_new_tries_of_the_sheet_number(self):
+        _, codes = self.s.create(sensitive=True)
+        b = Browser(self.s)
+        wrong = [n for n in ('%04d' % i for i in range(20)) if n != codes['sheet']]
+        statuses = []
+        for tries in (3, 2):
+            url, code = self.link('boite@lue.example', codes)
+            csrf = b.csrf(b.get(url))
+            statuses += [b.post(url, {'csrf': csrf, 'code': code, 'sheet': wrong.pop()}).status for _ in range(tries)]
+        self.assertEqual(statuses, [422] * 5)
+        for _ in range(2):
+            r = b.post(url, {'csrf': csrf, 'code': code, 'sheet': codes['sheet']})
+            self.assertEqual(r.status, 410)
+            self.assertIn('numéros de feuille', r.text)
+            self.assertIn('numéros de feuille', b.get(url).text)
+            self.s.command('clock', '--advance', '24h')
+            url, code = self.link('boite@lue.example', codes)
+
+    def test_mistakes_that_do_not_reach_the_sheet_number_cost_it_nothing(self):
+        _, codes = self.s.create(sensitive=True)
+        b = Browser(self.s)
+        url, code = self.link('honnete@feuille.example', codes)
+        csrf = b.csrf(b.get(url))
+        for other in ('%04d %04d' % (i, i) for i in range(1, 60)):
+            if other != code and b.post(url, {'csrf': csrf, 'code': other, 'sheet': codes['sheet']}).status == 410:
+                break
+        url, code = self.link('honnete@feuille.example', codes)
+        wrong = '0000' if codes['sheet'] != '0000' else '1111'
+        for sheet in [wrong] * 4:
+            self.assertEqual(b.post(url, {'csrf': csrf, 'code': code, 'sheet': sheet}).status, 422)
+        self.assertEqual(b.post(url, {'csrf': csrf, 'code': code, 'sheet': codes['sheet']}).status, 303)
+        # New codes, new tries.
+        handle, codes = self.s.create(sensitive=True)
+        url, code = self.link('encore@feuille.example', codes)
+        for _ in range(5):
+            b.post(url, {'csrf': csrf, 'code': code, 'sheet': '0000' if codes['sheet'] != '0000' else '1111'})
+        key = secrets_token(24)
+        r = self.s.door('POST', f'/v1/accounts/{handle}/reissue', {'what': 'all', 'sensitive': True}, key=key)
+        codes = self.s.unseal(r.json()['sealed'], key)
+        url, code = self.link('encore@feuille.example', codes)
+        self.assertEqual(b.post(url, {'csrf': csrf, 'code': code, 'sheet': codes['sheet']}).status, 303)
+
     # --- every act has its row ------------------------------------------------------------------------------------------
     def test_a_block_made_final_later_is_in_the_trail(self):
         handle, codes = self.s.citizen('sasha', PASSWORD)
