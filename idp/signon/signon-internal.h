@@ -89,6 +89,12 @@ MUST_USE enum err authn_event_add(struct pg *pg, const char *account_id, const c
 /* Digest of this browser's cookie; false when there is none or it is malformed. */
 bool session_cookie_digest(const struct http_request *req, unsigned char ret[32]);
 
+/* --- device.c ---------------------------------------------------------------------------------------------------- */
+/* What attempts of this browser are counted by when the folded name signed in here before, in the arena; else NULL. */
+const char *device_known(struct http_request *req, const char *folded);
+/* The name has just signed in here. */
+void device_remember(struct http_request *req, const char *folded);
+
 /* --- endpoints ------------------------------------------------------------------------------------------------------ */
 void get_signon_flow(struct http_request *req);
 void post_signon_flow(struct http_request *req);

@@ -10,7 +10,9 @@
 #include "base/core/secret.h"
 #include "idp/credential/login.h"
 
-/* One name from one network, one network, one name from everywhere. */
+/* One name in a browser where it signed in before; else one name from one network, one network, one name from
+ * everywhere. */
+static const struct throttle_rule by_device = { "login.device", 5, 1.0 / 60, 1, 60 };
 static const struct throttle_rule by_name_and_net = { "login.name_net", 5, 1.0 / 60, 1, 60 };
 static const struct throttle_rule by_net = { "login.net", 100, 10.0 / 60, 1, 10 };
 static const struct throttle_rule by_name = { "login.name", 30, 2.0 / 60, 1, 10 };
@@ -108,47 +110,64 @@ get_signon_flow(struct http_request *req)
         login_page(req, &f, 200, NULL, NULL);
 }
 
+/* One attempt to sign in, as the throttles see it. */
+struct attempt {
+    char name[LOGIN_FOLDED_MAX];        /* what is no name is counted as the empty one */
+    char net[IP_PREFIX_MAX];
+    const char *name_and_net;
+    const char *device;                 /* NULL: not a browser where this name signed in before */
+};
+
+static void
+attempt_read(struct http_request *req, const char *login, struct attempt *ret)
+{
+    ret->name[0] = '\0';
+    err_ignore(login_fold(login, ret->name));
+    ip_prefix(http_peer(req), ret->net);
+    ret->name_and_net = arena_printf(http_arena(req), "%s %s", ret->name, ret->net);
+    ret->device = device_known(req, ret->name);
+}
+
 /*
- * Asks the three buckets in turn; *ret_wait in seconds, 0 = go on. The first that makes wait ends it: an attempt that is
+ * Asks the buckets in turn; *ret_wait in seconds, 0 = go on. The first that makes wait ends it: an attempt that is
  * not looked at is not counted against the name from everywhere, or one network could keep its holder out by itself
  * (T-16).
  */
 static enum err
-throttled(struct http_request *req, const char *login, int64_t *ret_wait, struct why *why)
+throttled(struct http_request *req, const struct attempt *a, int64_t *ret_wait, struct why *why)
 {
     const struct idp *idp = http_app(req);
-    char name[LOGIN_FOLDED_MAX] = "", net[IP_PREFIX_MAX];
     utime now = http_now(req);
     int64_t wait;
     enum err e;
 
-    err_ignore(login_fold(login, name));       /* what is no name is counted as the empty one */
-    ip_prefix(http_peer(req), net);
-    if ((e = throttle_take(http_pg(req), idp->pepper, &by_name_and_net,
-                           arena_printf(http_arena(req), "%s %s", name, net), now, &wait, why)) != OK ||
-        (wait == 0 && (e = throttle_take(http_pg(req), idp->pepper, &by_net, net, now, &wait, why)) != OK) ||
-        (wait == 0 && (e = throttle_take(http_pg(req), idp->pepper, &by_name, name, now, &wait, why)) != OK))
-        return e;
-    *ret_wait = (wait + USEC_PER_SEC - 1) / USEC_PER_SEC;
-    return OK;
+    if (a->device != NULL)
+        e = throttle_take(http_pg(req), idp->pepper, &by_device, a->device, now, &wait, why);
+    else if ((e = throttle_take(http_pg(req), idp->pepper, &by_name_and_net, a->name_and_net, now, &wait, why)) == OK &&
+             wait == 0 && (e = throttle_take(http_pg(req), idp->pepper, &by_net, a->net, now, &wait, why)) == OK &&
+             wait == 0)
+        e = throttle_take(http_pg(req), idp->pepper, &by_name, a->name, now, &wait, why);
+    if (e == OK)
+        *ret_wait = (wait + USEC_PER_SEC - 1) / USEC_PER_SEC;
+    return e;
 }
 
+/* Not forgiven only means a wait after the next mistakes. */
 static void
-forgive(struct http_request *req, const char *login)
+forgive(struct http_request *req, const struct attempt *a)
 {
     const struct idp *idp = http_app(req);
-    char name[LOGIN_FOLDED_MAX] = "", net[IP_PREFIX_MAX];
     struct why why = WHY_INIT;
 
-    err_ignore(login_fold(login, name));
-    ip_prefix(http_peer(req), net);
-    /* Not forgiven only means a wait after the next mistakes. */
-    err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_name_and_net,
-                                arena_printf(http_arena(req), "%s %s", name, net), &why));
-    err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_name, name, &why));
-    /* Its own attempt only: many people behind one address sign in without waiting, and a good pair of one's own
-     * buys no guess at another's. */
-    err_ignore(throttle_give_back(http_pg(req), idp->pepper, &by_net, net, &why));
+    if (a->device != NULL) {
+        err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_device, a->device, &why));
+        return;
+    }
+    err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_name_and_net, a->name_and_net, &why));
+    /* Its own attempt only: many people behind one address sign in without waiting, a good pair of one's own buys no
+     * guess at another's, and what others guess at the name stays counted. */
+    err_ignore(throttle_give_back(http_pg(req), idp->pepper, &by_name, a->name, &why));
+    err_ignore(throttle_give_back(http_pg(req), idp->pepper, &by_net, a->net, &why));
 }
 
 static void
@@ -166,6 +185,7 @@ post_signon_flow(struct http_request *req)
     const char *login = http_form(req, "login"), *password = http_form(req, "password");
     struct login_problem problem = { NULL, NULL };
     struct login_check check;
+    struct attempt attempt;
     struct why why = WHY_INIT;
     struct flow f;
     int64_t wait;
@@ -179,7 +199,8 @@ post_signon_flow(struct http_request *req)
         login_page(req, &f, 422, login, &problem);
         return;
     }
-    if ((e = throttled(req, login, &wait, &why)) != OK) {
+    attempt_read(req, login, &attempt);
+    if ((e = throttled(req, &attempt, &wait, &why)) != OK) {
         unavailable(req, e, &why);
         return;
     }
@@ -201,7 +222,8 @@ post_signon_flow(struct http_request *req)
         login_page(req, &f, 422, login, &problem);
         return;
     }
-    forgive(req, login);
+    forgive(req, &attempt);
+    device_remember(req, attempt.name);
     e = session_start(req, check.account_id, METHOD_PASSWORD, &why);
     if (e == ERR_DENIED) {
         /* Name and password are right: the holder may know that the account is blocked, and what to do. */

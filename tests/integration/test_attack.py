@@ -56,6 +56,39 @@ class Attack(unittest.TestCase):
         self.assertEqual(FarBrowser(self.s).sign_in('camille', PASSWORD).status, 303)
         self.assertEqual(b.post(at, {'csrf': csrf, 'login': 'autre', 'password': 'x'}).status, 422, 'the network still may')
 
+    def test_many_networks_cannot_keep_a_citizen_out_of_his_own_browser(self):
+        self.s.citizen('sacha', PASSWORD)
+        own = FarBrowser(self.s)
+        self.assertEqual(own.sign_in('camille', PASSWORD).status, 303)
+        own.cookies.pop('__Host-beffroi')
+        device = own.cookies['__Host-device']
+        self.assertNotIn('camille', device)
+        guesses = []
+        for n in range(8):
+            b = FarBrowser(self.s)
+            b.address = f'127.78.{n}.1'
+            at, csrf = self.login_form(b)
+            guesses += [b.post(at, {'csrf': csrf, 'login': 'camille', 'password': f'mauvais {i}'}).status for i in range(6)]
+        self.assertIn(429, guesses[32:], 'the attempts of the name are used up')
+        self.s.sql('UPDATE throttle SET level = level + 10 WHERE level >= 30')     # after some waits: ten seconds each
+        stranger = FarBrowser(self.s)
+        stranger.address = '127.79.0.1'
+        self.assertEqual(stranger.sign_in('camille', PASSWORD).status, 429)
+        # Another network, its own browser: at once. Other names, and what only looks like the cookie, wait with the rest.
+        own.address = '127.80.0.1'
+        self.assertEqual(own.sign_in('camille', PASSWORD).status, 303)
+        thief = FarBrowser(self.s)
+        thief.sign_in('sacha', PASSWORD)
+        thief.address = '127.81.0.1'
+        for cookie in (thief.cookies['__Host-device'], device[:-1] + 'x', device.replace('.', ''), '1..', '0' + device[1:], '9' + device[1:]):
+            thief.cookies = {'__Host-device': cookie}
+            self.assertEqual(thief.sign_in('camille', PASSWORD).status, 429, cookie)
+        # A stolen one is good for a few guesses.
+        thief.cookies = {'__Host-device': device}
+        at, csrf = self.login_form(thief)
+        tries = [thief.post(at, {'csrf': csrf, 'login': 'camille', 'password': 'x'}).status for _ in range(9)]
+        self.assertEqual(set(tries[:5] + tries[7:]), {422, 429}, tries)
+
     # --- T-16: a town behind one address -----------------------------------------------------------------------------
     def test_good_sign_ins_of_one_network_do_not_wait(self):
         b = Browser(self.s)
@@ -63,6 +96,7 @@ class Attack(unittest.TestCase):
         for i in range(110):
             r = b.post(at, {'csrf': csrf, 'login': 'camille', 'password': PASSWORD})
             self.assertEqual(r.status, 303, f'sign-in {i}')
+            b.cookies.pop('__Host-device')      # each time another browser
 
     def test_a_good_pair_buys_no_guess_at_another(self):
         b = Browser(self.s)
