@@ -4,10 +4,14 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-/* $1 bucket, $2 now, $3 burst, $4 leak/s, $5 longest delay in s, $6 first delay in s. A bucket still waiting is left as it is. */
+/* $1 bucket, $2 now, $3 burst, $4 leak/s, $5 longest delay in s, $6 first delay in s. A bucket still waiting is left as it is.
+ * One of more than five minutes from now was touched before a clock was set back: it waits for nothing. Less is the
+ * difference between two nodes. */
 #define WAITING                                                                                              \
-    "(throttle.level >= $3::text::float8 AND throttle.at + make_interval(secs => "                              \
+    "(throttle.level >= $3::text::float8 AND throttle.at <= $2 + interval '5 minutes' AND "                     \
+    "throttle.at + make_interval(secs => "                                                                      \
     "least($5::text::float8, $6::text::float8 * power(2, least(throttle.level - $3::text::float8, 30)))) > $2)"
+#define SKEW_MAX (5 * USEC_PER_MIN)
 enum { S_TAKE, S_LOOK, S_FORGIVE, S_GIVE_BACK };
 static const struct pg_stmt stmts[] = {
     [S_TAKE] = { "throttle.take",
@@ -88,7 +92,7 @@ throttle_waiting(struct pg *pg, const struct keyring *pepper, const struct throt
     pg_arg_text(&args, first);
     if ((e = pg_exec(pg, &stmts[S_LOOK], &args, &r, why)) != OK)
         return e;
-    *ret_wait = pg_rows(r) == 0 ? 0 : pg_time(r, 0, 0) + pg_i64(r, 0, 1) - now;
+    *ret_wait = pg_rows(r) == 0 || pg_time(r, 0, 0) > now + SKEW_MAX ? 0 : pg_time(r, 0, 0) + pg_i64(r, 0, 1) - now;
     if (*ret_wait < 0)
         *ret_wait = 0;
     return OK;

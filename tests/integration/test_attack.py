@@ -89,6 +89,20 @@ class Attack(unittest.TestCase):
         tries = [thief.post(at, {'csrf': csrf, 'login': 'camille', 'password': 'x'}).status for _ in range(9)]
         self.assertEqual(set(tries[:5] + tries[7:]), {422, 429}, tries)
 
+    def test_a_clock_set_back_makes_nobody_wait_for_the_time_it_skipped(self):
+        self.s.command('clock', '--advance', '2h')
+        b = FarBrowser(self.s)
+        at, csrf = self.login_form(b)
+        tries = [b.post(at, {'csrf': csrf, 'login': 'camille', 'password': 'x'}).status for _ in range(8)]
+        self.assertEqual(tries[-1], 429)
+        for _ in range(40):
+            self.mail('personne@nulle.example', unknown_code())
+        self.s.command('clock', '--advance', '-2h')
+        self.assertEqual(FarBrowser(self.s).sign_in('camille', PASSWORD).status, 303)
+        _, codes = self.s.create()
+        self.assertTrue(self.s.mail('apres@nulle.example', codes['creation']).startswith('250'), 'not vouched for')
+        self.s.sink.wait('apres@nulle.example')
+
     # --- T-16: a town behind one address -----------------------------------------------------------------------------
     def test_good_sign_ins_of_one_network_do_not_wait(self):
         b = Browser(self.s)
