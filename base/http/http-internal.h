@@ -44,7 +44,7 @@ const char *http_accept_language(struct str header);
 bool http_is_token(struct str s);
 
 /* --- route.c --------------------------------------------------------------------------------------------- */
-#define HTTP_METHODS 5
+#define HTTP_METHODS 6
 
 struct route_count {                      /* one per route name of a server, the first for requests without route */
     const char *name;

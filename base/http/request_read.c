@@ -144,7 +144,8 @@ method_of(const char *name)
         const char *name;
         unsigned method;
     } known[] = { { "GET", HTTP_GET },       { "HEAD", HTTP_GET },     { "POST", HTTP_POST },  { "PUT", HTTP_PUT },
-                  { "DELETE", HTTP_DELETE }, { "PATCH", HTTP_PATCH } };
+                  { "DELETE", HTTP_DELETE }, { "PATCH", HTTP_PATCH },
+                  { "OPTIONS", HTTP_OPTIONS } };
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (strcmp(name, known[i].name) == 0)

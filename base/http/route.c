@@ -15,7 +15,7 @@ static const struct {
     const char *name;
 } methods[HTTP_METHODS] = {
     { HTTP_GET, "GET, HEAD" }, { HTTP_POST, "POST" }, { HTTP_PUT, "PUT" }, { HTTP_DELETE, "DELETE" },
-    { HTTP_PATCH, "PATCH" },
+    { HTTP_PATCH, "PATCH" }, { HTTP_OPTIONS, "OPTIONS" },
 };
 
 int
@@ -91,17 +91,17 @@ by_literalness(const void *pa, const void *pb)
 static enum err
 route_check(const struct http_route *r, bool have_base_url, struct why *why)
 {
-    bool reads = (r->method & ~(unsigned)HTTP_GET) == 0;
+    bool reads = (r->method & ~(unsigned)(HTTP_GET | HTTP_OPTIONS)) == 0;
 
     if (r->path == NULL || r->path[0] != '/' || r->name == NULL || r->name[0] == '\0' || r->handler == NULL)
         return why_set(why, ERR_INPUT, "route %s: path, name or handler is missing", r->name ? r->name : "?");
     for (const char *p = r->name; *p != '\0'; p++)
         if (*p <= ' ' || *p >= 0x7f || *p == '"' || *p == '\\')
             return why_set(why, ERR_INPUT, "route %s: name", r->path);
-    if (r->method == 0 || ((unsigned)r->method & ~31u) != 0)
+    if (r->method == 0 || ((unsigned)r->method & ~63u) != 0)
         return why_set(why, ERR_INPUT, "route %s: method", r->name);
     if (reads && r->body != HTTP_BODY_NONE)
-        return why_set(why, ERR_INPUT, "route %s: a GET has no body", r->name);
+        return why_set(why, ERR_INPUT, "route %s: a GET or OPTIONS has no body", r->name);
     if ((r->body == HTTP_BODY_NONE) != (r->body_max == 0))
         return why_set(why, ERR_INPUT, "route %s: body and body_max contradict each other", r->name);
     if (r->body_max > HTTP_BODY_CEILING)

@@ -17,8 +17,9 @@
 struct http_server;
 struct http_request;
 
-enum http_method { HTTP_GET = 1, HTTP_POST = 2, HTTP_PUT = 4, HTTP_DELETE = 8, HTTP_PATCH = 16 };
-/* HEAD is answered by the GET route without a body; OPTIONS and unknown methods by 405 with Allow. */
+enum http_method { HTTP_GET = 1, HTTP_POST = 2, HTTP_PUT = 4, HTTP_DELETE = 8, HTTP_PATCH = 16,
+                   HTTP_OPTIONS = 32 };
+/* HEAD is answered by the GET route without a body; methods that a path has no route for by 405 with Allow. */
 
 enum http_body {
     HTTP_BODY_NONE,           /* a body is refused */

@@ -163,6 +163,8 @@ method_name(enum http_method m)
         return "DELETE";
     case HTTP_PATCH:
         return "PATCH";
+    case HTTP_OPTIONS:
+        return "OPTIONS";
     }
     return "?";
 }

@@ -21,7 +21,7 @@ public_json(struct http_request *req, json_t *root)
     char *text = json_dumps(root, JSON_COMPACT);
 
     CHECK(text != NULL);
-    http_header_add(req, "Access-Control-Allow-Origin", "*");
+    oidc_cors(req);
     http_reply_json(req, 200, text);
     free(text);
     json_decref(root);

@@ -74,6 +74,10 @@ void authorize_resume(struct http_request *req, const char *flow_id, utime flow_
 void authorize_cancel(struct http_request *req, const char *flow_id, struct str state);
 void post_token(struct http_request *req);
 void userinfo(struct http_request *req);
+/* A browser asks whether a page of another origin may call an endpoint that takes no cookie. */
+void options_cors(struct http_request *req);
+/* Lets pages of all origins read the answer: for endpoints whose authority is in the request itself. */
+void oidc_cors(struct http_request *req);
 void end_session(struct http_request *req);
 MUST_USE enum err oidc_logout_notice(struct idp *idp, struct pg *pg, struct str job_payload, struct why *why);
 

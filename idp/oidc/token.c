@@ -261,6 +261,7 @@ post_token(struct http_request *req)
     const struct service *sv = NULL;
     struct credentials cr;
 
+    oidc_cors(req);
     if (credentials_read(req, &cr))
         sv = services_find(view, SERVICE_OIDC, cr.id);
     if (sv == NULL || !client_proved(idp, sv, &cr))

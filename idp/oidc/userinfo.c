@@ -61,6 +61,7 @@ userinfo(struct http_request *req)
     struct why why = WHY_INIT;
     enum err e;
 
+    oidc_cors(req);
     if (token == NULL || token[0] == '\0') {
         refuse(req, 401, NULL);
         return;

@@ -177,6 +177,23 @@ class Oidc(unittest.TestCase):
         self.assertEqual(self.token(self.code(), grant_type='password').json()['error'], 'unsupported_grant_type')
         self.assertEqual(self.token(self.code()).status, 200)
 
+    def test_a_page_of_another_origin_may_call(self):
+        ask = {'Origin': 'https://page.example', 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'authorization'}
+        for path in ('/oidc/token', '/oidc/userinfo'):
+            r = Browser(self.s).request('OPTIONS', path, headers=ask)
+            self.assertEqual((r.status, r.headers['Access-Control-Allow-Origin']), (204, '*'))
+            self.assertIn('Authorization', r.headers['Access-Control-Allow-Headers'])
+        good = self.token(self.code(client_id='mobile'), 'mobile', None, auth='post')
+        info = self.userinfo(good.json()['access_token'])
+        for r in (good, info, self.token('x'), self.userinfo('x'), Browser(self.s).get('/oidc/jwks')):
+            self.assertEqual(r.headers['Access-Control-Allow-Origin'], '*')
+            self.assertNotIn('Access-Control-Allow-Credentials', r.headers)
+        for path in ('/oidc/authorize', '/oidc/logout', '/', '/login', '/saml/sso'):
+            r = Browser(self.s).request('OPTIONS', path, headers=ask)
+            self.assertEqual(r.status, 405)
+            self.assertNotIn('Access-Control-Allow-Origin', r.headers)
+            self.assertNotIn('Access-Control-Allow-Origin', Browser(self.s).get(path, headers=ask).headers)
+
     def test_codes_and_tokens_age(self):
         code, token = self.code(), self.token(self.code()).json()['access_token']
         self.s.command('clock', '--advance', '61s')
