@@ -20,6 +20,7 @@ struct authz_request {
     const char *client_id, *redirect_uri, *scope;
     const char *state, *nonce, *code_challenge;       /* NULL when absent */
     const char *acr_values, *login_hint, *lang;       /* NULL when absent */
+    const char *hint_sub;                             /* whom id_token_hint names, "" when it is not ours; NULL: absent */
     bool passive, force;
     int64_t max_age;                                  /* -1: absent */
 };
@@ -106,13 +107,13 @@ is_challenge(const char *s)
 static const char *
 request_check(struct http_request *req, const struct oidc_client *c, struct authz_request *rq, const char **ret_what)
 {
-    const char *type = http_param(req, "response_type"), *mode = http_param(req, "response_mode");
-    const char *prompt = http_param(req, "prompt"), *max_age = http_param(req, "max_age");
-    const char *method = http_param(req, "code_challenge_method");
+    const char *type = oidc_param(req, "response_type"), *mode = oidc_param(req, "response_mode");
+    const char *prompt = oidc_param(req, "prompt"), *max_age = oidc_param(req, "max_age");
+    const char *method = oidc_param(req, "code_challenge_method");
 
-    if (http_param(req, "request") != NULL)
+    if (oidc_param(req, "request") != NULL)
         return *ret_what = "request objects are not taken", E_REQUEST_UNSUPPORTED;
-    if (http_param(req, "request_uri") != NULL)
+    if (oidc_param(req, "request_uri") != NULL)
         return *ret_what = "request_uri is not taken", E_REQUEST_URI_UNSUPPORTED;
     if (type == NULL)
         return *ret_what = "response_type is missing", E_INVALID_REQUEST;
@@ -155,9 +156,9 @@ static struct str
 request_keep(const struct authz_request *rq, struct arena *a)
 {
     AUTO(json_decrefp) json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:b, s:b, s:I}", "client_id", rq->client_id,
+        "{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:b, s:b, s:I}", "client_id", rq->client_id,
         "redirect_uri", rq->redirect_uri, "scope", rq->scope, "state", rq->state, "nonce", rq->nonce,
-        "code_challenge", rq->code_challenge, "acr_values", rq->acr_values, "lang",
+        "code_challenge", rq->code_challenge, "acr_values", rq->acr_values, "hint_sub", rq->hint_sub, "lang",
         rq->lang, "passive", rq->passive, "force", rq->force, "max_age", (json_int_t)rq->max_age);
     char *text;
     struct str kept;
@@ -185,7 +186,7 @@ request_restore(struct str state, struct arena *a, struct authz_request *ret)
         .client_id = member(root, "client_id", a), .redirect_uri = member(root, "redirect_uri", a),
         .scope = member(root, "scope", a), .state = member(root, "state", a), .nonce = member(root, "nonce", a),
         .code_challenge = member(root, "code_challenge", a), .acr_values = member(root, "acr_values", a),
-        .lang = member(root, "lang", a),
+        .hint_sub = member(root, "hint_sub", a), .lang = member(root, "lang", a),
         .passive = json_is_true(json_object_get(root, "passive")),
         .force = json_is_true(json_object_get(root, "force")),
         .max_age = json_integer_value(json_object_get(root, "max_age")),
@@ -197,10 +198,11 @@ request_restore(struct str state, struct arena *a, struct authz_request *ret)
 
 /* What the token endpoint must compare and repeat; stored with the record of the sign-on. */
 static struct str
-extra_make(const struct authz_request *rq, struct arena *a)
+extra_make(const struct authz_request *rq, const struct service *sv, struct arena *a)
 {
     AUTO(json_decrefp) json_t *root = json_pack("{s:s, s:s, s:s*, s:s*}", "redirect_uri", rq->redirect_uri, "scope",
-                                                rq->scope, "nonce", rq->nonce, "code_challenge", rq->code_challenge);
+                                                oidc_scope_granted(rq->scope, sv, a), "nonce", rq->nonce,
+                                                "code_challenge", rq->code_challenge);
     char *text;
     struct str extra;
 
@@ -208,6 +210,23 @@ extra_make(const struct authz_request *rq, struct arena *a)
     extra = (struct str){ arena_strdup(a, text), strlen(text) };
     free(text);
     return extra;
+}
+
+/* §3.1.2.1: "login_required" when the person whom the hint names is not the one who is signed in. With prompt=none a
+ * hint that we cannot read is not known to name this one. */
+static bool
+hint_fits(const struct authz_request *rq, const char *sub)
+{
+    if (rq->hint_sub == NULL || (rq->hint_sub[0] == '\0' && !rq->passive))
+        return true;
+    return strcmp(rq->hint_sub, sub) == 0;
+}
+
+/* A form posted from another site brings no cookie of ours: the decision is made by GET, without a page in between. */
+static bool
+cookie_was_kept_back(const struct http_request *req)
+{
+    return http_method(req) == HTTP_POST && http_cookie(req, SESSION_COOKIE) == NULL;
 }
 
 static void
@@ -219,7 +238,7 @@ answer(struct http_request *req, const struct service *sv, const struct authz_re
     struct signon_request ask = {
         .service = sv, .request_key = { (const char *)digest, sizeof(digest) }, .force_authn = rq->force,
         .passive = rq->passive, .max_age = rq->max_age, .login_hint = rq->login_hint, .lang = rq->lang,
-        .extra = extra_make(rq, http_arena(req)), .flow_id = flow_id, .flow_started = flow_started,
+        .extra = extra_make(rq, sv, http_arena(req)), .flow_id = flow_id, .flow_started = flow_started,
     };
     struct signon_answer got;
     enum signon_outcome outcome;
@@ -231,6 +250,10 @@ answer(struct http_request *req, const struct service *sv, const struct authz_re
     /* acr_values are a wish (§3.1.2.1): what nobody here can fulfil does not refuse the person. */
     if (rq->acr_values != NULL)
         ask.accept = oidc_acr_methods(rq->acr_values) & signon_methods_offered(http_app(req));
+    if (flow_id == NULL && rq->passive && cookie_was_kept_back(req)) {
+        signon_ask(req, oidc_dialect.name, &ask, request_keep(rq, http_arena(req)));
+        return;
+    }
     if ((e = signon_decide(req, &ask, &outcome, &got, &why)) != OK) {
         LOG_ERROR_EV("oidc.authorize", LF_ERR(e), LF_WHY(&why));
         refuse(req, sv, rq, E_UNAVAILABLE, "try again later");
@@ -238,7 +261,10 @@ answer(struct http_request *req, const struct service *sv, const struct authz_re
     }
     switch (outcome) {
     case SIGNON_ANSWERED:
-        redirect(req, rq, oidc_client_of(sv)->iss_parameter, code, NULL, NULL);
+        if (hint_fits(rq, got.name_id))
+            redirect(req, rq, oidc_client_of(sv)->iss_parameter, code, NULL, NULL);
+        else
+            refuse(req, sv, rq, E_LOGIN_REQUIRED, "id_token_hint names another person");
         return;
     case SIGNON_INTERACT:
         signon_ask(req, oidc_dialect.name, &ask, request_keep(rq, http_arena(req)));
@@ -259,14 +285,17 @@ authorize(struct http_request *req)
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
     struct authz_request rq = {
-        .client_id = http_param(req, "client_id"), .redirect_uri = http_param(req, "redirect_uri"),
-        .scope = http_param(req, "scope"), .state = http_param(req, "state"), .nonce = http_param(req, "nonce"),
-        .code_challenge = http_param(req, "code_challenge"), .acr_values = http_param(req, "acr_values"),
-        .login_hint = http_param(req, "login_hint"), .max_age = -1,
+        .client_id = oidc_param(req, "client_id"), .redirect_uri = oidc_param(req, "redirect_uri"),
+        .scope = oidc_param(req, "scope"), .state = oidc_param(req, "state"), .nonce = oidc_param(req, "nonce"),
+        .code_challenge = oidc_param(req, "code_challenge"), .acr_values = oidc_param(req, "acr_values"),
+        .login_hint = oidc_param(req, "login_hint"), .max_age = -1,
     };
-    const char *locales = http_param(req, "ui_locales"), *error, *what = "";
+    const char *locales = oidc_param(req, "ui_locales"), *compact = oidc_param(req, "id_token_hint"), *error, *what = "";
+    struct oidc_hint hint = { .sub = "" };
     const struct service *sv = rq.client_id == NULL ? NULL : services_find(view, SERVICE_OIDC, rq.client_id);
 
+    if (compact != NULL)
+        rq.hint_sub = oidc_hint_read(req, compact, &hint) ? hint.sub : "";
     if (locales != NULL)
         rq.lang = strncmp(locales, "en", 2) == 0 ? "en" : strncmp(locales, "fr", 2) == 0 ? "fr" : NULL;
     if (sv == NULL)

@@ -46,6 +46,15 @@ oidc_scope_has(const char *scope, const char *wanted)
     return false;
 }
 
+const char *
+oidc_scope_granted(const char *scope, const struct service *sv, struct arena *a)
+{
+    bool authz = sv->release.authz_all || sv->release.nauthz > 0;
+
+    return arena_printf(a, SCOPE_OPENID "%s%s", authz && oidc_scope_has(scope, SCOPE_AUTHZ) ? " " SCOPE_AUTHZ : "",
+                        sv->release.town && oidc_scope_has(scope, SCOPE_TOWN) ? " " SCOPE_TOWN : "");
+}
+
 enum err
 oidc_jwt(const struct idp *idp, const struct oidc_client *c, const char *typ, const char *claims_json, struct buf *out,
          struct why *why)

@@ -31,6 +31,22 @@ bool oidc_client_post_logout_known(const struct oidc_client *c, const char *uri)
 MUST_USE enum err oidc_secret_mac(const struct idp *idp, int version, const char *client_id, const char *secret,
                                   unsigned char ret[MAC_LEN]);
 
+/* A parameter of the query or form; one without a value is treated as left out (RFC 6749 §3.1, §3.2). */
+static inline const char *
+oidc_param(const struct http_request *req, const char *name)
+{
+    const char *value = http_param(req, name);
+
+    return value == NULL || value[0] == '\0' ? NULL : value;
+}
+
+/* --- id_token_hint.c --------------------------------------------------------------------------------------------- */
+struct oidc_hint {
+    const char *client_id, *sub, *sid;
+};
+/* An ID token of ours that comes back, in the arena; an expired one is good enough. false: not one of ours. */
+bool oidc_hint_read(struct http_request *req, const char *compact, struct oidc_hint *ret);
+
 /* --- oidc_store.c ------------------------------------------------------------------------------------------------ */
 struct oidc_redeemed {
     char account_id[37];
@@ -62,6 +78,8 @@ const char *oidc_acr(enum signon_method m);
 /* Methods for a list of acr values; 0 when none of them is known. */
 unsigned oidc_acr_methods(const char *acr_values);
 bool oidc_scope_has(const char *scope, const char *word);
+/* Of the scope asked for, the words that mean something here and that the service may see, in the arena. */
+const char *oidc_scope_granted(const char *scope, const struct service *sv, struct arena *a);
 /* Signs with the client's algorithm. */
 MUST_USE enum err oidc_jwt(const struct idp *idp, const struct oidc_client *c, const char *typ, const char *claims_json,
                            struct buf *out, struct why *why);

@@ -28,27 +28,40 @@ refuse(struct http_request *req, int status, const char *error, const char *desc
 /* --- who asks -------------------------------------------------------------------------------------------------------------- */
 
 struct credentials {
-    const char *id, *secret;
-    bool basic;
+    const char *id, *secret;            /* secret: NULL when absent or empty */
+    const char *raw_id, *raw_secret;    /* a Basic pair as it came; else NULL */
 };
 
-/* RFC 6749 §2.3.1: both parts are form-encoded inside the Basic pair. */
+/*
+ * RFC 6749 §2.3.1: both parts are form-encoded inside the Basic pair. Many clients leave that out (RFC 7617 knows no such
+ * thing), and with '+' or '%' in a secret it makes a difference: so the pair is looked at both ways.
+ */
 static bool
 basic_read(struct http_request *req, const char *value, struct credentials *ret)
 {
     AUTO(buf_free) struct buf pair = BUF_SECRET(2048);
     AUTO(buf_free) struct buf id = BUF_BOUNDED(1024);
     AUTO(buf_free) struct buf secret = BUF_SECRET(1024);
+    struct arena *a = http_arena(req);
     struct str rest, head;
 
     if (base64_decode(str_of(value), false, &pair) != OK)
         return false;
     head = str_split(buf_view(&pair), ':', &rest);
-    if (rest.p == NULL || url_decode(head, true, &id) != OK || url_decode(rest, true, &secret) != OK)
+    if (rest.p == NULL || memchr(pair.data, '\0', pair.len) != NULL)
         return false;
-    ret->id = arena_strdup(http_arena(req), buf_cstr(&id));
-    ret->secret = arena_strdup(http_arena(req), buf_cstr(&secret));
-    ret->basic = true;
+    if (url_decode(head, true, &id) != OK) {
+        buf_reset(&id);
+        buf_add_str(&id, head);
+    }
+    if (url_decode(rest, true, &secret) != OK) {
+        buf_reset(&secret);
+        buf_add_str(&secret, rest);
+    }
+    *ret = (struct credentials){ .id = arena_strdup(a, buf_cstr(&id)), .secret = arena_strdup(a, buf_cstr(&secret)),
+                                 .raw_id = arena_str(a, head), .raw_secret = arena_str(a, rest) };
+    if (rest.n == 0)
+        ret->secret = ret->raw_secret = NULL;
     return true;
 }
 
@@ -57,7 +70,7 @@ credentials_read(struct http_request *req, struct credentials *ret)
 {
     const char *header = http_header(req, "Authorization");
 
-    *ret = (struct credentials){ .id = http_form(req, "client_id"), .secret = http_form(req, "client_secret") };
+    *ret = (struct credentials){ .id = oidc_param(req, "client_id"), .secret = oidc_param(req, "client_secret") };
     if (header == NULL)
         return ret->id != NULL;
     if (strncasecmp(header, "Basic ", 6) != 0 || ret->secret != NULL)      /* one method at a time (§2.3) */
@@ -65,7 +78,8 @@ credentials_read(struct http_request *req, struct credentials *ret)
     if (ret->id != NULL) {
         struct credentials basic;
 
-        if (!basic_read(req, header + 6, &basic) || strcmp(basic.id, ret->id) != 0)
+        if (!basic_read(req, header + 6, &basic) ||
+            (strcmp(basic.id, ret->id) != 0 && strcmp(basic.raw_id, ret->id) != 0))
             return false;
         *ret = basic;
         return true;
@@ -74,16 +88,30 @@ credentials_read(struct http_request *req, struct credentials *ret)
 }
 
 static bool
-client_proved(const struct idp *idp, const struct service *sv, const struct credentials *cr)
+secret_fits(const struct idp *idp, const struct service *sv, const char *secret)
 {
     const struct oidc_client *c = oidc_client_of(sv);
     unsigned char mac[MAC_LEN];
 
-    if (c->auth == CLIENT_PUBLIC)
-        return cr->secret == NULL;
-    /* Either place is taken for a client with a secret: many libraries try one and then the other. */
-    return cr->secret != NULL && oidc_secret_mac(idp, c->secret_version, sv->name, cr->secret, mac) == OK &&
+    return secret != NULL && oidc_secret_mac(idp, c->secret_version, sv->name, secret, mac) == OK &&
            mem_equal_ct(mac, sizeof(mac), c->secret_mac, sizeof(c->secret_mac));
+}
+
+/* Either place is taken for a client with a secret: many libraries try one and then the other. */
+static bool
+client_proved(const struct idp *idp, const struct service *sv, const struct credentials *cr)
+{
+    if (oidc_client_of(sv)->auth == CLIENT_PUBLIC)
+        return cr->secret == NULL;
+    return secret_fits(idp, sv, cr->secret) || secret_fits(idp, sv, cr->raw_secret);
+}
+
+static const struct service *
+client_find(const struct services_view *view, const struct credentials *cr)
+{
+    const struct service *sv = services_find(view, SERVICE_OIDC, cr->id);
+
+    return sv == NULL && cr->raw_id != NULL ? services_find(view, SERVICE_OIDC, cr->raw_id) : sv;
 }
 
 /* --- the code ------------------------------------------------------------------------------------------------------------------ */
@@ -108,7 +136,7 @@ proof_problem(struct http_request *req, const json_t *extra)
 {
     const char *challenge = json_string_value(json_object_get(extra, "code_challenge"));
     const char *uri = json_string_value(json_object_get(extra, "redirect_uri"));
-    const char *verifier = http_form(req, "code_verifier"), *given = http_form(req, "redirect_uri");
+    const char *verifier = oidc_param(req, "code_verifier"), *given = oidc_param(req, "redirect_uri");
 
     if (given == NULL || uri == NULL || strcmp(given, uri) != 0)
         return "redirect_uri is not the one of the request";
@@ -257,13 +285,13 @@ post_token(struct http_request *req)
 {
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
-    const char *grant = http_form(req, "grant_type"), *code = http_form(req, "code");
+    const char *grant = oidc_param(req, "grant_type"), *code = oidc_param(req, "code");
     const struct service *sv = NULL;
     struct credentials cr;
 
     oidc_cors(req);
     if (credentials_read(req, &cr))
-        sv = services_find(view, SERVICE_OIDC, cr.id);
+        sv = client_find(view, &cr);
     if (sv == NULL || !client_proved(idp, sv, &cr))
         refuse(req, 401, E_INVALID_CLIENT, "unknown client or wrong secret");
     else if (grant == NULL)

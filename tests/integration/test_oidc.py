@@ -177,6 +177,63 @@ class Oidc(unittest.TestCase):
         self.assertEqual(self.token(self.code(), grant_type='password').json()['error'], 'unsupported_grant_type')
         self.assertEqual(self.token(self.code()).status, 200)
 
+    def test_basic_pairs_as_clients_write_them(self):
+        """RFC 6749 §2.3.1 wants both parts form-encoded; authlib, mod_auth_openidc and curl send them as they are."""
+        secret = 'un+secret%41 long:é&='
+        self.add('brut', secret)
+        code = lambda: self.code(client_id='brut')
+        pair = lambda p: {'Authorization': 'Basic ' + base64.b64encode(p.encode()).decode()}
+        post = lambda p: Browser(self.s).post('/oidc/token', {'grant_type': 'authorization_code', 'code': code(), 'redirect_uri': BACK,
+                                                              'code_verifier': VERIFIER}, headers=pair(p))
+        for good in (f'brut:{secret}', 'brut:' + urllib.parse.quote_plus(secret), 'brut:' + urllib.parse.quote(secret, safe='')):
+            self.assertEqual(post(good).status, 200, good)
+        for bad in (f'brut:{secret}x', 'brut:' + secret.replace('%41', 'A'), 'brut:', 'brut', ':' + secret, f'brut\0:{secret}',
+                    f'brut:{secret}\0', 'brut:' + urllib.parse.quote_plus(urllib.parse.quote_plus(secret))):
+            self.assertEqual(post(bad).status, 401, bad)
+        self.assertEqual(self.token(self.code(client_id='mobile'), 'mobile', '').status, 200, 'a public client, empty secret')
+
+    def test_a_parameter_without_value_is_left_out(self):
+        empty = dict.fromkeys(('prompt', 'max_age', 'acr_values', 'ui_locales', 'response_mode', 'request', 'request_uri',
+                               'id_token_hint', 'login_hint', 'display', 'claims'), '')
+        code = self.code(**empty)
+        self.assertEqual(self.token(code, client_secret='', auth='basic').status, 200)
+        self.assertEqual(self.answer(self.b.get(self.url(scope='')))['error'], 'invalid_scope')
+        self.assertNotIn('state', self.answer(self.b.get(self.url(state=''))))
+
+    def test_a_form_from_another_site(self):
+        """Browsers keep our cookie back from a cross-site POST: the answer must not be "nobody is signed in"."""
+        fields = dict(urllib.parse.parse_qsl(self.url(prompt='none').split('?')[1]))
+        cookies, self.b.cookies = self.b.cookies, {}
+        r = self.b.post('/oidc/authorize', fields, headers={'Origin': 'https://sondage.example', 'Sec-Fetch-Site': 'cross-site'})
+        self.b.cookies = cookies
+        self.assertEqual(r.status, 303)
+        self.assertIn('code', self.answer(self.b.follow(r)))
+        r = Browser(self.s).post('/oidc/authorize', fields)
+        self.assertEqual(self.answer(Browser(self.s).follow(r))['error'], 'login_required')
+
+    def test_a_hint_of_another_person(self):
+        mine = self.token(self.code()).json()['id_token']
+        self.s.citizen('autre', PASSWORD)
+        b = Browser(self.s)
+        b.follow(b.sign_in('autre', PASSWORD))
+        for prompt in ('none', None):
+            self.assertIn('code', self.answer(self.b.get(self.url(id_token_hint=mine, prompt=prompt))))
+            self.assertEqual(self.answer(b.get(self.url(id_token_hint=mine, prompt=prompt)))['error'], 'login_required')
+        bad = mine[:-6] + 'AAAAAA'
+        self.assertEqual(self.answer(self.b.get(self.url(id_token_hint=bad, prompt='none')))['error'], 'login_required')
+        self.assertIn('code', self.answer(self.b.get(self.url(id_token_hint=bad))))
+        # It is remembered while the person signs in.
+        b = Browser(self.s)
+        r = b.sign_in('autre', PASSWORD, self.url(id_token_hint=mine))
+        self.assertEqual(self.answer(b.follow(r))['error'], 'login_required')
+
+    def test_the_scope_is_what_was_granted(self):
+        for client, secret, asked, got in (
+                ('sondage', 'un-secret-assez-long', 'town openid profile offline_access', 'openid town'),
+                ('agenda', 'un-autre-secret-long', 'openid  authorisations town openid', 'openid authorisations')):
+            r = self.token(self.code(client_id=client, scope=asked), client, secret)
+            self.assertEqual(r.json()['scope'], got)
+
     def test_a_page_of_another_origin_may_call(self):
         ask = {'Origin': 'https://page.example', 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'authorization'}
         for path in ('/oidc/token', '/oidc/userinfo'):
