@@ -71,15 +71,24 @@ location_is_good(const char *url)
     return host[strspn(host, HOST_CHARACTERS)] == 0 || strchr("/?", host[strspn(host, HOST_CHARACTERS)]) != NULL;
 }
 
+/* An xs:anyURI: white space around it is not part of it (XML Schema 2, §4.3.6 "collapse"). NULL when absent. */
+static const char *
+uri_attribute(const xmlNode *node, const char *name, struct arena *a)
+{
+    const char *value = dom_peek(node, name);
+
+    return value == NULL ? NULL : arena_str(a, str_trim(str_of(value)));
+}
+
 static enum err
 read_endpoint(const xmlNode *node, struct arena *a, bool indexed, struct saml_endpoint *ret, struct why *why)
 {
-    const char *binding = dom_attribute(node, "Binding", a);
-    const char *response = dom_attribute(node, "ResponseLocation", a);
+    const char *binding = uri_attribute(node, "Binding", a);
+    const char *response = uri_attribute(node, "ResponseLocation", a);
     bool is_default;
     enum err e;
 
-    *ret = (struct saml_endpoint){.index = -1, .location = dom_attribute(node, "Location", a)};
+    *ret = (struct saml_endpoint){.index = -1, .location = uri_attribute(node, "Location", a)};
     if (binding == NULL || ret->location == NULL)
         return why_code(why, ERR_INPUT, "saml.metadata.endpoint", "%s without Binding or Location",
                         (const char *)node->name);
@@ -404,7 +413,7 @@ read_entity(const xmlNode *entity, struct saml_sp *sp, struct why *why)
         return why_code(why, ERR_INPUT, "saml.metadata.kind", "an EntitiesDescriptor: give the one EntityDescriptor");
     if (!dom_is(entity, NS_MD, "EntityDescriptor"))
         return why_code(why, ERR_INPUT, "saml.metadata.kind", "not an EntityDescriptor");
-    sp->entity_id = dom_attribute(entity, "entityID", sp->arena);
+    sp->entity_id = uri_attribute(entity, "entityID", sp->arena);
     if (sp->entity_id == NULL || sp->entity_id[0] == 0 || strlen(sp->entity_id) > 1024)
         return why_code(why, ERR_INPUT, "saml.metadata.entity_id", "entityID is missing or longer than 1024 characters");
     if ((e = find_role(entity, sp->arena, &role, why)) != OK ||

@@ -99,6 +99,31 @@ fields(void **state)
 }
 
 static void
+white_space_around_addresses(void **state)
+{
+    AUTO(saml_sp_freep) struct saml_sp *s = NULL;
+    AUTO(buf_free) struct buf spaced = BUF_BOUNDED(1 << 20);
+    struct str rest = str_of(good);
+    struct why why = WHY_INIT;
+
+    (void)state;
+    /* Each address of the good metadata begins with this, as the whole value of an attribute. */
+    while (rest.p != NULL && rest.n > 0) {
+        const char *at = memmem(rest.p, rest.n, "\"https://", 9);
+        size_t n = at == NULL ? rest.n : (size_t)(at - rest.p) + 1;
+
+        buf_add(&spaced, rest.p, n);
+        if (at != NULL)
+            buf_add_lit(&spaced, "\n  ");
+        rest = (struct str){ rest.p + n, rest.n - n };
+    }
+    assert_int_equal(saml_metadata_read(buf_view(&spaced), &s, &why), OK);
+    assert_string_equal(s->entity_id, SP_ID);
+    assert_string_equal(s->acs[1].location, ACS_URL);
+    assert_string_equal(saml_sp_slo(s, SAML_REDIRECT)->response_location, "https://sp.example/slo/done");
+}
+
+static void
 refusals(void **state)
 {
     static const struct change rows[] = {
@@ -124,6 +149,8 @@ refusals(void **state)
          "saml.metadata.location"},
         {"address without host", "\"" ACS_URL "\"", "\"https:///x\"", "saml.metadata.location"},
         {"relative address", "\"" ACS_URL "\"", "\"/acs\"", "saml.metadata.location"},
+        {"white space around an address", "\"" ACS_URL "\"", "\"\n  " ACS_URL "\t\n\"", NULL},
+        {"address with a space", "\"" ACS_URL "\"", "\"https://sp.example/a b\"", "saml.metadata.location"},
         {"address with a query", "\"" ACS_URL "\"", "\"https://sp.example/acs?a='1';b\"", NULL},
         {"address with a port", "\"" ACS_URL "\"", "\"https://[::1]:8443\"", NULL},
         {"ACS without index", " index=\"1\"", "", "saml.metadata.index"},
@@ -292,7 +319,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fields),        cmocka_unit_test(refusals),           cmocka_unit_test(needs_a_post_acs),
+        cmocka_unit_test(fields), cmocka_unit_test(white_space_around_addresses),        cmocka_unit_test(refusals),           cmocka_unit_test(needs_a_post_acs),
         cmocka_unit_test(unusable_keys), cmocka_unit_test(encryption_methods), cmocka_unit_test(signed_metadata),
         cmocka_unit_test(policies),
     };
