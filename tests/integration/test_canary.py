@@ -1,8 +1,10 @@
 """Who sees what (DOMAIN 1.1, columns « IdP DB » and logs), login/password: marked values go in by every door, then the
-database dump, its files and write-ahead log, every log, every file beside the processes and their command lines are
-searched in several spellings. What may be there is searched too: a search that finds nothing at all proves nothing."""
+database dump, its files and write-ahead log, every log, every file beside the processes, their command lines and what
+went over loopback are searched in several spellings. What may be there is searched too: a search that finds nothing at
+all proves nothing."""
 import unittest
 from beffroi import *
+from capture import Capture, Unavailable, tcp_ends
 
 NAME = 'Zébulon CANARI-7731'            # must be nowhere; the part below is what is searched
 NAME_MARK = 'CANARI-7731'
@@ -74,8 +76,16 @@ class Canary(unittest.TestCase):
             s.stop(name)
         os.environ['TMPDIR'] = cls.temporary = temporary
         s.start()
+        # The doors of others, and the mail server's on both sides. PostgreSQL is spoken to over a Unix socket.
+        cls.doors, cls.mail = [s.port, s.port2, s.door_port, s.door_port2], [s.lmtp_port, s.sink.port]
+        cls.wire, cls.no_wire = None, ''
+        try:
+            cls.wire = Capture(cls.doors + cls.mail)
+        except Unavailable as e:
+            cls.no_wire = str(e)
         cls.live()
         time.sleep(1.5)                          # jobs, seals
+        cls.listen()
         cls.gather()
 
     @classmethod
@@ -145,6 +155,17 @@ class Canary(unittest.TestCase):
         assert r.status == 200, r.text[:300]
         for path in (f'/{NAME_MARK}', f'/blocage?nom={NAME_MARK}', '/signon/' + NAME_MARK):
             Browser(s).request('GET', path, headers={**marked, 'Host': NAME_MARK})
+
+    @classmethod
+    def listen(cls):
+        """The wire, split: what our doors heard and said, what the mail server brought (in) and took away (out)."""
+        s = cls.s
+        cls.tcp = {p.pid: tcp_ends(p.pid) for p in s.processes.values()}
+        if cls.wire is None:
+            return
+        flows = cls.wire.stop()
+        pick = lambda ports: {f'{a}->{b}': data for (a, b), data in flows.items() if a in ports or b in ports}
+        cls.wire_doors, cls.wire_in, cls.wire_out = pick(cls.doors), pick([s.lmtp_port]), pick([s.sink.port])
 
     @classmethod
     def gather(cls):
@@ -226,6 +247,52 @@ class Canary(unittest.TestCase):
         self.nowhere(ADDRESS, 'the e-mail address is only ever sealed')
         self.nowhere('canari6262', 'the e-mail address is only ever sealed')
         self.assertEqual(self.s.sql(f"SELECT count(*) FROM contact WHERE account_id = '{self.account}'"), '1', 'kept: asked for')
+
+    # --- the wire -----------------------------------------------------------------------------------------------------------
+    def captured(self):
+        if self.wire is None:
+            self.skipTest(self.no_wire)
+
+    def test_control_the_wire_was_heard(self):
+        self.captured()
+        for what, ports in (('doors', self.doors), ('in', self.mail[:1]), ('out', self.mail[1:])):
+            heard = getattr(self, 'wire_' + what)
+            for port in ports if what != 'doors' else self.doors[:1] + self.doors[2:3]:
+                self.assertTrue(any(str(port) in k.split('->') for k in heard), f'{what} {port}')
+        self.assertGreater(sum(map(len, self.wire_doors.values())), 100_000)
+        self.assertTrue(found(self.codes['creation'], self.wire_in), 'mail comes in as it was sent')
+        self.assertTrue(found(NAME_MARK, self.wire_in), 'with all that the citizen wrote')
+        self.assertTrue(found(self.link, self.wire_out), 'and goes out as text')
+
+    def test_the_wire_at_our_doors(self):
+        """Nothing that was typed, shown or kept is to be read there: TLS, on both listeners of both nodes."""
+        self.captured()
+        values = [NAME_MARK, 'Zébulon', PASSWORD_MARK, MISTYPED_MARK, LOGIN, ADDRESS, SECRET, self.codes['creation'],
+                  self.codes['revocation'], self.code, self.link, self.stage, self.session, self.oidc_code, self.access_token,
+                  self.sealed, self.account]
+        for value in values:
+            self.assertEqual(found(value, self.wire_doors), [], value)
+        for where, data in self.wire_doors.items():
+            self.assertIn(data[0], (20, 21, 22, 23), f'{where}: a TLS record')
+
+    def test_the_wire_of_the_mail_server(self):
+        """DOMAIN 1.1, column « Mail relays »: the code, the link and the address are theirs to see, nothing else is."""
+        self.captured()
+        for value in (NAME_MARK, 'Zébulon', PASSWORD_MARK, MISTYPED_MARK, LOGIN, SECRET, self.codes['creation'],
+                      self.codes['revocation'], self.stage, self.session, self.oidc_code, self.access_token, self.account):
+            self.assertEqual(found(value, self.wire_out), [], value)
+        # What comes in is the citizen's; what we say to it repeats nothing of it.
+        replies = {k: v for k, v in self.wire_in.items() if k.startswith(f'{self.mail[0]}->')}
+        self.assertTrue(replies)
+        for value in (NAME_MARK, ADDRESS, self.codes['creation'], self.link):
+            self.assertEqual(found(value, replies), [], value)
+
+    def test_nothing_else_is_on_the_wire(self):
+        """Every TCP socket of our processes was one of those: the database is not among them."""
+        for pid, ends in self.tcp.items():
+            self.assertTrue(ends, pid)
+            for end in ends:
+                self.assertTrue(set(end) & set(self.doors + self.mail), f'{pid}: {end}')
 
     def test_mail_relays(self):
         self.assertGreater(len(self.s.sink.messages), 1)
