@@ -124,6 +124,21 @@ is_cookie_value(struct str s)
     return true;
 }
 
+/* The place for one more cookie. A host beside ours may set as many as it likes for the domain above both, and they may
+ * come first; of those with the prefix it can set none (RFC 6265bis §4.1.3.2), so they are never without a place. */
+static struct http_param *
+cookie_place(struct http_params *cookies, const char *name)
+{
+    bool host = strncmp(name, "__Host-", 7) == 0;
+
+    if (cookies->n < HTTP_COOKIES_MAX)
+        return &cookies->list[cookies->n++];
+    for (size_t i = cookies->n; host && i-- > 0;)
+        if (strncmp(cookies->list[i].name, "__Host-", 7) != 0)
+            return &cookies->list[i];
+    return NULL;
+}
+
 void
 http_cookies_parse(struct arena *arena, struct str header, struct http_params *cookies)
 {
@@ -131,9 +146,9 @@ http_cookies_parse(struct arena *arena, struct str header, struct http_params *c
 
     if (cookies->list == NULL)
         cookies->list = arena_alloc(arena, HTTP_COOKIES_MAX * sizeof(*cookies->list));
-    while (rest.p != NULL && cookies->n < HTTP_COOKIES_MAX) {
+    while (rest.p != NULL) {
         struct str value, pair = str_trim(str_split(rest, ';', &rest)), name = str_split(pair, '=', &value);
-        struct http_param *p = &cookies->list[cookies->n];
+        struct http_param *p;
         char *n, *v;
 
         if (value.p == NULL)
@@ -146,11 +161,10 @@ http_cookies_parse(struct arena *arena, struct str header, struct http_params *c
         v = try_str(arena, value);
         if (n == NULL || v == NULL)
             return;
-        if (http_params_get(cookies, n) != NULL)
+        if (http_params_get(cookies, n) != NULL || (p = cookie_place(cookies, n)) == NULL)
             continue;
         p->name = n;
         p->value = v;
-        cookies->n++;
     }
 }
 

@@ -194,6 +194,17 @@ class Attack(unittest.TestCase):
         url, code = self.link('encore@feuille.example', codes)
         self.assertEqual(b.post(url, {'csrf': csrf, 'code': code, 'sheet': codes['sheet']}).status, 303)
 
+    # --- T-11: cookies of a host beside ours ------------------------------------------------------------------------------
+    def test_a_host_beside_ours_cannot_crowd_our_cookies_out(self):
+        b = Browser(self.s)
+        b.follow(b.sign_in('camille', PASSWORD))
+        own = b.cookies
+        for n in (10, 64, 200):
+            b.cookies = {**{f'c{i}': 'x' for i in range(n)}, **own}
+            self.assertIn('<h1>Ma page', b.get('/').text, n)
+        b.cookies = {**{f'__Host-c{i}': 'x' for i in range(64)}, **{f'c{i}': 'x' for i in range(64)}}
+        self.assertNotIn('<h1>Ma page', b.get('/').text)
+
     # --- every act has its row ------------------------------------------------------------------------------------------
     def test_a_block_made_final_later_is_in_the_trail(self):
         handle, codes = self.s.citizen('sasha', PASSWORD)
