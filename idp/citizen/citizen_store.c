@@ -4,8 +4,10 @@
 enum { S_VISITS, S_SERVICES };
 static const struct pg_stmt stmts[] = {
     [S_VISITS] = { "citizen.visits",
-        "SELECT at, method, result <> 'ok', coalesce(service_id, 0) FROM authn_event WHERE account_id = $1 "
-        "ORDER BY at DESC LIMIT 10", 1 },
+        "SELECT at, method, result <> 'ok', coalesce(service_id, 0) FROM ("
+        "(SELECT * FROM authn_event WHERE account_id = $1 AND result = 'ok' ORDER BY at DESC LIMIT 10) UNION ALL "
+        "(SELECT * FROM authn_event WHERE account_id = $1 AND result <> 'ok' ORDER BY at DESC LIMIT 10)) v "
+        "ORDER BY at DESC", 1 },
     [S_SERVICES] = { "citizen.services",
         "SELECT v.id FROM pairwise p JOIN service v ON v.family = p.family WHERE p.account_id = $1 "
         "AND EXISTS (SELECT FROM signon d WHERE d.account_id = p.account_id AND d.service_id = v.id) "

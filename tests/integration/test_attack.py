@@ -194,6 +194,19 @@ class Attack(unittest.TestCase):
         url, code = self.link('encore@feuille.example', codes)
         self.assertEqual(b.post(url, {'csrf': csrf, 'code': code, 'sheet': codes['sheet']}).status, 303)
 
+    # --- a good visit hidden behind bad ones ------------------------------------------------------------------------------
+    def test_failed_visits_push_no_good_one_off_the_page(self):
+        self.s.citizen('lou', PASSWORD)
+        self.assertEqual(FarBrowser(self.s).sign_in('lou', PASSWORD).status, 303)      # who knows the password
+        for i in range(12):
+            b = FarBrowser(self.s)
+            b.address = f'127.82.{i}.1'
+            self.assertEqual(b.sign_in('lou', 'x').status, 422)
+        b = Browser(self.s)
+        page = b.follow(b.sign_in('lou', PASSWORD)).text
+        visits = re.findall(r'<li>(<span class="main"><time.*?)</li>', page[page.index('id="t-logins"'):])
+        self.assertEqual((sum('refusé' in v for v in visits), sum('refusé' not in v for v in visits)), (10, 2))
+
     # --- T-11: cookies of a host beside ours ------------------------------------------------------------------------------
     def test_a_host_beside_ours_cannot_crowd_our_cookies_out(self):
         b = Browser(self.s)
