@@ -52,7 +52,9 @@ void put_account_authorisations(struct http_request *req);
 void post_account_reissue(struct http_request *req);
 void post_account_block(struct http_request *req);
 void post_account_close(struct http_request *req);
+void post_account_reopen(struct http_request *req);
 void post_blocks(struct http_request *req);
+void put_authorisations(struct http_request *req);
 void get_changes(struct http_request *req);
 void get_health(struct http_request *req);
 
