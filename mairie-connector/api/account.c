@@ -114,6 +114,8 @@ post_account_close(struct http_request *req)
         door_refuse(&d, e, &why, "account.close", x.account.handle);
         return;
     }
+    if (!door_rate(&d, DOOR_RATE_BLOCKS))
+        return;
     x.reason = in.reason;
     act_run(&x, "account.close", close_body);
 }
