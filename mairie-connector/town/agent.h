@@ -46,6 +46,27 @@ MUST_USE enum err agent_secret_find(struct pg *pg, const char *login, struct are
                                     struct why *why);
 /* The step of a one-time code is taken: ERR_DENIED when it was already. */
 MUST_USE enum err agent_step_take(struct pg *pg, const char *id, int64_t step, struct why *why);
+/* One line for each role in force or to come, or one for an agent without any. */
+struct agent_line {
+    const char *login, *name, *role;       /* role "": none */
+    utime from, until, ended_at;           /* UTIME_NULL: open; works here */
+};
+MUST_USE enum err agent_list(struct pg *pg, utime now, struct arena *a, struct agent_line **ret, size_t *ret_n,
+                             struct why *why);
+/* The agent leaves for good (T-24): no sign-in, sessions and roles end now. ERR_NOT_FOUND: no agent of this login works
+ * here. Logins are not given twice: the trail names persons. */
+MUST_USE enum err agent_end(struct pg *pg, const char *login, const char *operator_name, utime now, struct why *why);
+/* role: one bit. until UTIME_NULL: open. ERR_CONFLICT: the agent has the role then, or one that does not go with it. */
+struct role_change {
+    const char *login;             /* NULL (ending only): every agent */
+    unsigned role;                 /* 0 (ending only): every role */
+    utime from, until;             /* ending: until */
+};
+MUST_USE enum err role_grant(struct pg *pg, const struct role_change *in, const char *operator_name, utime now,
+                             struct why *why);
+/* Roles end at in->until, at once when that is now; who has none any more is signed out. ERR_NOT_FOUND: nothing ends. */
+MUST_USE enum err role_end(struct pg *pg, const struct role_change *in, const char *operator_name, utime now,
+                           int64_t *ret_n, struct why *why);
 /* Display name of an agent, for timelines; "" when unknown. */
 MUST_USE enum err agent_name(struct pg *pg, const char *id, struct arena *a, const char **ret, struct why *why);
 

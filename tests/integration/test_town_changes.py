@@ -347,6 +347,58 @@ def test_labels(c):
     assert put({'authorisations': []}).status == 200 and mine() == '0'
 
 
+def test_agents(c):
+    """T-24: a role ends, an agent leaves; at once, sessions too, and it stands in the trail."""
+    t = c.t
+    t.add_agent('zoe', 'guichet')
+    zoe = t.clerk('zoe')
+    assert zoe.get('/new/password').status == 200
+    # a role with dates; roles that do not go together; twice the same
+    assert t.command('role', 'grant', 'zoe', 'validation', '--from', '2090-01-01', '--until', '2090-12-31').returncode == 0
+    for refused in (('grant', 'zoe', 'controleur'), ('grant', 'zoe', 'guichet'), ('grant', 'personne', 'guichet'),
+                    ('end', 'zoe', 'controleur'), ('end', 'personne', 'guichet')):
+        assert t.command('role', *refused, check=False).returncode == 1, refused
+    for wrong in (('grant', 'zoe', 'chef'), ('grant', 'zoe', 'guichet', '--until', '2001-01-01'), ('end', 'zoe', 'guichet', '--at', '2001-01-01'),
+                  ('grant', 'zoe', 'guichet', '--until', 'demain'), ('end',), ('grant', 'zoe', 'guichet', '--at', '2090-01-01')):
+        assert t.command('role', *wrong, check=False).returncode == 2, wrong
+    listed = t.command('agent', 'list').stdout
+    assert re.search(r'^zoe +Zoe +validation +from 2090-01-01T00:00:00Z until 2091-01-01T00:00:00Z$', listed, re.M), listed
+    # ending the one role in force signs out; the future one stays
+    assert t.command('role', 'end', 'zoe', 'guichet').returncode == 0
+    assert zoe.get('/new/password').status == 303, 'a session outlives its last role'
+    assert t.command('role', 'grant', 'zoe', 'guichet').returncode == 0
+    zoe = t.clerk('zoe')
+    assert zoe.get('/new/password').status == 200
+    # one of two roles: the session goes on with the other
+    c.t.add_agent('ana', 'guichet,validation')
+    ana = t.clerk('ana')
+    assert t.command('role', 'end', 'ana', 'guichet').returncode == 0
+    assert ana.get('/new/password').status == 403 and ana.get('/').status == 200
+    # the end
+    assert t.command('agent', 'end', 'zoe').returncode == 0
+    assert zoe.get('/').status == 303, 'the session of a former agent lives'
+    assert t.clerk('zoe').page.status == 422
+    assert t.command('agent', 'end', 'zoe', check=False).returncode == 1
+    assert t.command('role', 'grant', 'zoe', 'guichet', check=False).returncode == 1
+    assert t.add_agent('zoe2', 'guichet').returncode == 0
+    listed = t.command('agent', 'list').stdout
+    assert re.search(r'^zoe +Zoe +ended 20', listed, re.M) and re.search(r'^lea +Lea +guichet +from .* until further notice$', listed, re.M)
+    assert t.sql("SELECT count(*) FROM role_grant g JOIN agent a ON a.id = g.agent_id WHERE a.login = 'zoe' AND upper(g.period) IS NULL") == '0'
+    # what somebody else may still do is untouched; the controller reads who ended what
+    assert c.lea.get('/new/password').status == 200
+    t.add_agent('audit', 'controleur')
+    trail = t.clerk('audit').page.text
+    assert 'Agent parti' in trail and 'Rôle retiré' in trail and 'operator:' in trail and 'Zoe' in trail
+    assert json.loads(t.sql("SELECT detail FROM audit_event WHERE verb = 'agent.role_end' ORDER BY seq LIMIT 1"))['role'] == 'guichet'
+    # election day: every role at once, at the end of a day to come
+    assert 'roles end' in t.command('role', 'end', '--all', '--at', '2089-03-21').stdout
+    assert t.sql("SELECT count(*) FROM role_grant WHERE upper(period) > '2089-03-22' OR upper(period) IS NULL") == '0'
+    assert c.lea.get('/new/password').status == 200
+    assert t.command('role', 'end', '--all').returncode == 0
+    for who in (c.lea, c.noe, c.eve):
+        assert who.get('/').status == 303
+
+
 def test_rates_of_a_town():
     """T-07: a town with a stolen key is slowed, at the door; another town is not; a block waits for 10 s at most."""
     with System(nodes=1, extra='town.rate.codes = 3\ntown.rate.blocks = 2\n') as s:
@@ -381,7 +433,7 @@ def main():
         c = Counter(s, t)
         for test in (test_labels, test_ordinary_rights, test_sensitive_rights, test_rights_of_a_blocked_account,
                      test_close_and_reopen, test_answers_that_were_lost, test_blocked_before_it_was_open, test_suspended_town,
-                     test_cancel):
+                     test_cancel, test_agents):
             if len(sys.argv) < 2 or test.__name__ in sys.argv[1:]:
                 print(test.__name__, flush=True)
                 test(c)
