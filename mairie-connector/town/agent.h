@@ -79,11 +79,19 @@ MUST_USE enum err session_end(struct pg *pg, const unsigned char digest[32], str
 
 /* --- throttle_store.c --- */
 extern const struct pg_stmts throttle_stmts;
-/* One failure more; *ret_wait > 0: not allowed yet, nothing was counted. */
-MUST_USE enum err throttle_take(struct pg *pg, const struct keyring *pepper, const char *rule, const char *key,
-                                utime now, int64_t *ret_wait, struct why *why);
-MUST_USE enum err throttle_forgive(struct pg *pg, const struct keyring *pepper, const char *rule, const char *key,
-                                   struct why *why);
+struct throttle_rule {
+    const char *name;              /* separates the rules' keys */
+    double burst;                  /* so many at once without waiting */
+    double leak;                   /* forgiven per second */
+    double delay_first, delay_max; /* seconds: the wait after the burst, doubling up to the longest */
+};
+extern const struct throttle_rule throttle_login, throttle_address;      /* failed sign-ins */
+extern const struct throttle_rule throttle_create;                       /* accounts that one agent asks for (T-05) */
+/* One more; *ret_wait > 0: not allowed yet, nothing was counted. */
+MUST_USE enum err throttle_take(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule,
+                                const char *key, utime now, int64_t *ret_wait, struct why *why);
+MUST_USE enum err throttle_forgive(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule,
+                                   const char *key, struct why *why);
 
 /* --- login.c --- */
 enum err agent_session_load(struct http_request *req, struct why *why);    /* the session hook */

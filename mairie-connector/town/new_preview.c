@@ -203,6 +203,26 @@ create_body(struct pg *pg, void *arg, struct why *why)
                                               c->now, c->arena, why);
 }
 
+/* T-05: one agent alone does not fill the town with accounts. The draft stays. */
+static bool
+not_too_many(struct http_request *req, const struct step *s)
+{
+    const struct mairie *m = http_app(req);
+    struct why why = WHY_INIT;
+    int64_t wait;
+    enum err e = throttle_take(http_pg(req), m->pepper, &throttle_create, s->agent->id, http_now(req), &wait, &why);
+
+    if (e != OK) {
+        mairie_fail(req, "create", e, &why);
+        return false;
+    }
+    if (wait == 0)
+        return true;
+    http_header_add(req, "Retry-After", arena_printf(http_arena(req), "%lld", (long long)(wait / USEC_PER_SEC + 1)));
+    mairie_reply_error(req, 429, "town.form.slow", step_path(req, s, "/preview"));
+    return false;
+}
+
 static void
 confirm(struct http_request *req, struct step *s)
 {
@@ -251,6 +271,6 @@ post_preview(struct http_request *req)
         mairie_fail(req, "create", e, &why);
     else if (n > 0 && !s.draft.other)
         mairie_go(req, step_path(req, &s, "/homonym"));
-    else
+    else if (not_too_many(req, &s))
         confirm(req, &s);
 }

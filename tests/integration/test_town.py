@@ -27,7 +27,7 @@ def test_sign_in(t):
     good = t.clerk('lea', code=code)
     assert good.page.status == 200 and "Aujourd" in good.page.text
     replayed = t.clerk('lea', code=code)
-    assert replayed.page.status == 422, 'a one-time code worked twice'
+    assert replayed.page.status == 422 and 'déjà servi' in replayed.page.text, 'a one-time code worked twice'
     # P-002: nothing without a session
     from town import Clerk
     stranger = Clerk(t, t.port)

@@ -347,6 +347,17 @@ def test_labels(c):
     assert put({'authorisations': []}).status == 200 and mine() == '0'
 
 
+def test_one_time_code(c):
+    """The code of the phone is good once: who signs in again within 30 seconds is told to wait for the next."""
+    code = c.t.code('eve')
+    assert c.t.clerk('eve', code=code).page.status == 200
+    again = c.t.clerk('eve', code=code).page
+    assert again.status == 422 and 'Ce code a déjà servi' in again.text and 'id="totp-error"' in again.text
+    # only to who knows the password
+    assert 'déjà servi' not in c.t.clerk('eve', password='pas celui-là du tout', code=code).page.text
+    assert 'ne va pas' in c.t.clerk('eve', code='000000').page.text
+
+
 def test_agents(c):
     """T-24: a role ends, an agent leaves; at once, sessions too, and it stands in the trail."""
     t = c.t
@@ -399,6 +410,22 @@ def test_agents(c):
         assert who.get('/').status == 303
 
 
+def test_rate_of_one_agent(c):
+    """T-05: 60 accounts in an hour, then each waits; the draft stays, another agent is not kept."""
+    page = c.t.ask(c.eve, birth_name='Debit', given_names='Lou')
+    assert 'value="print"' in page.text
+    # the bucket that was just touched is this agent's: fill it
+    c.t.sql('UPDATE throttle SET level = 61 WHERE at = (SELECT max(at) FROM throttle)')
+    page = c.t.ask(c.eve, birth_name='Debits', given_names='Lou')
+    assert page.status == 429 and 'Retry-After' in page.headers and 'brouillon est gardé' in page.text, page.text[:800]
+    assert 'Debits' in c.eve.open('/').text
+    assert 'value="print"' in c.t.ask(c.lea, birth_name='Debitz', given_names='Lou').text
+    c.t.sql('UPDATE throttle SET level = 0')
+    draft = re.search(r'/new/password\?draft=([0-9a-f-]{36})', c.eve.open('/').text).group(1)
+    page = c.eve.open(f'/new/password/preview?draft={draft}')
+    assert 'value="print"' in c.eve.send(page, 'confirm', path='/new/password/preview').text
+
+
 def test_rates_of_a_town():
     """T-07: a town with a stolen key is slowed, at the door; another town is not; a block waits for 10 s at most."""
     with System(nodes=1, extra='town.rate.codes = 3\ntown.rate.blocks = 2\n') as s:
@@ -433,7 +460,7 @@ def main():
         c = Counter(s, t)
         for test in (test_labels, test_ordinary_rights, test_sensitive_rights, test_rights_of_a_blocked_account,
                      test_close_and_reopen, test_answers_that_were_lost, test_blocked_before_it_was_open, test_suspended_town,
-                     test_cancel, test_agents):
+                     test_cancel, test_rate_of_one_agent, test_one_time_code, test_agents):
             if len(sys.argv) < 2 or test.__name__ in sys.argv[1:]:
                 print(test.__name__, flush=True)
                 test(c)
