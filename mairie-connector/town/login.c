@@ -56,6 +56,7 @@ login_page(struct http_request *req, int status, const char *login, const char *
 
     page_str(d, "login", login);
     page_str(d, "csrf", http_csrf_token(req));
+    page_bool(d, "fresh", problem == NULL);
     if (problem != NULL)
         page_field_error(d, field, problem);
     if (notice != NULL)
