@@ -11,7 +11,7 @@ import { createAccount } from "../../tools/demo-town.mjs";
 const system = await startSystem();
 const browser = await startBrowser(system);
 const routes = await htmlRoutes(system);
-const LIMIT = { timeout: 240_000 };
+const LIMIT = { timeout: 480_000 };
 const visited = { fr: new Set(), en: new Set() };
 const asked = () => new URLSearchParams({ response_type: "code", client_id: "nobody", redirect_uri: "https://nowhere.test/", scope: "openid" });
 
