@@ -37,6 +37,7 @@ struct idp_conf {
     struct conf_list town_listen;        /* town door, mutual TLS */
     char *town_url;                      /* its base URL */
     char *town_tls_cert, *town_tls_key, *town_client_ca;
+    int64_t town_codes_rate, town_blocks_rate;    /* calls of one town in an hour before it must wait; 0: any number */
     int64_t threads, slow_threads;
     char *keys;                          /* folder: saml.pem, saml-cert.pem, oidc-rs256.pem, oidc-es256.pem, audit.pem,
                                             csrf.key, pepper/, field/, pair/ */

@@ -255,7 +255,7 @@ account_reissue(struct pg *pg, const struct keyring *pepper, const char *account
         (e = account_store_reason(pg, account_id, reason, sizeof(reason), why)) != OK)
         return e;
     if (a.state == ACCOUNT_CLOSED && strcmp(reason, ACCOUNT_BLOCKED_PENDING) == 0 &&
-        now - a.state_since < 30 * USEC_PER_DAY &&
+        now - a.state_since < ACCOUNT_REOPEN_TIME &&
         (e = account_transition(pg, account_id, ACCOUNT_EV_REOPEN, "", who, now, NULL, NULL, why)) != OK)
         return e;
     if ((e = account_transition(pg, account_id, ACCOUNT_EV_REISSUE, "", who, now, NULL, NULL, why)) != OK ||
@@ -328,6 +328,19 @@ account_close(struct pg *pg, const char *account_id, const char *reason, const s
         (e = account_store_reserve_login(pg, account_id, now + 365 * USEC_PER_DAY, why)) != OK)
         return e;
     return account_left_job(pg, account_id, now, why);
+}
+
+enum err
+account_reopen(struct pg *pg, const char *account_id, const struct account_actor *who, utime now, struct why *why)
+{
+    struct account a;
+    enum err e;
+
+    if ((e = account_store_lock(pg, account_id, &a, why)) != OK)
+        return e;
+    if (a.state == ACCOUNT_CLOSED && now - a.state_since >= ACCOUNT_REOPEN_TIME)
+        return why_code(why, ERR_CONFLICT, "account.reopen.late", "closed too long ago to be opened again");
+    return account_transition(pg, account_id, ACCOUNT_EV_REOPEN, "", who, now, NULL, NULL, why);
 }
 
 struct expire_arg {

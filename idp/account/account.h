@@ -129,6 +129,11 @@ MUST_USE enum err account_block_reason(struct pg *pg, const char *account_id, co
                                        const struct account_actor *who, utime now, struct why *why);
 MUST_USE enum err account_close(struct pg *pg, const char *account_id, const char *reason,
                                 const struct account_actor *who, utime now, struct why *why);
+/* closed → suspended: the closing was an error (DOMAIN 2.1). New codes open it from there. ERR_CONFLICT
+ * "account.reopen.late": closed ACCOUNT_REOPEN_TIME ago or more. In the caller's transaction. */
+#define ACCOUNT_REOPEN_TIME (30 * USEC_PER_DAY)
+MUST_USE enum err account_reopen(struct pg *pg, const char *account_id, const struct account_actor *who, utime now,
+                                 struct why *why);
 /* pending → active; every creation code, link and sheet number dies. In the caller's transaction. */
 MUST_USE enum err account_activate(struct pg *pg, const char *account_id, const struct account_actor *who, utime now,
                                    struct why *why);

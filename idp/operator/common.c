@@ -4,6 +4,7 @@
 #include "base/pg/audit.h"
 #include "base/pg/job.h"
 #include "idp/account/account.h"
+#include "idp/account/authz_label.h"
 #include "idp/account/contact.h"
 #include "idp/account/town.h"
 #include "idp/activation/activation.h"
@@ -20,7 +21,7 @@
 #define WEB_STMTS                                                                                             \
     &job_stmts, &audit_stmts, &account_stmts, &account_secret_stmts, &town_stmts, &login_stmts, &services_stmts, \
     &signon_stmts, &flow_stmts, &session_stmts, &throttle_stmts, &activation_stmts, &citizen_stmts,            \
-    &town_door_stmts, &contact_stmts, &oidc_stmts
+    &town_door_stmts, &contact_stmts, &oidc_stmts, &authz_label_stmts
 const struct pg_stmts *const idp_web_stmts[] = { WEB_STMTS, NULL };
 const struct pg_stmts *const idp_all_stmts[] = { WEB_STMTS, &audit_seal_stmts, &purge_stmts, NULL };
 const struct http_routes *const idp_public_routes[] = {

@@ -1,4 +1,4 @@
-/* /v1/accounts/{handle}: read, acknowledge, authorisations, close. */
+/* /v1/accounts/{handle}: read, acknowledge, authorisations, close, reopen. */
 #include "mairie-connector/api/door-internal.h"
 
 struct act {
@@ -114,6 +114,26 @@ post_account_close(struct http_request *req)
         door_refuse(&d, e, &why, "account.close", x.account.handle);
         return;
     }
+    if (!door_rate(&d, DOOR_RATE_BLOCKS))
+        return;
     x.reason = in.reason;
     act_run(&x, "account.close", close_body);
+}
+
+static enum err
+reopen_body(struct pg *pg, void *arg, struct why *why)
+{
+    struct act *x = arg;
+
+    return account_reopen(pg, x->account.id, &x->d->who, http_now(x->d->req), why);
+}
+
+void
+post_account_reopen(struct http_request *req)
+{
+    struct door d;
+    struct act x = { .d = &d };
+
+    if (door_open(req, &d) && door_account(&d, &x.account))
+        act_run(&x, "account.reopen", reopen_body);
 }

@@ -79,8 +79,13 @@ post_account_reissue(struct http_request *req)
     if (!door_open(req, &d) || !door_account(&d, &account) || (r.key = door_key(&d)) == NULL)
         return;
     r.d = &d;
-    if ((e = wire_read_reissue(http_body(req), http_arena(req), &in, &why)) != OK ||
-        (e = pg_tx(http_pg(req), reissue_body, &r, &why)) != OK ||
+    if ((e = wire_read_reissue(http_body(req), http_arena(req), &in, &why)) != OK) {
+        door_refuse(&d, e, &why, "account.reissue", account.handle);
+        return;
+    }
+    if (!door_rate(&d, DOOR_RATE_CODES))
+        return;
+    if ((e = pg_tx(http_pg(req), reissue_body, &r, &why)) != OK ||
         (e = account_by_id(http_pg(req), account.id, &account, &why)) != OK)
         door_refuse(&d, e, &why, "account.reissue", account.handle);
     else

@@ -78,6 +78,8 @@ post_accounts(struct http_request *req)
         http_reply_problem_status(req, 422, "account.type", "Accounts of this type are not offered by this provider.");
         return;
     }
+    if (!door_rate(&d, DOOR_RATE_CODES))
+        return;
     e = pg_tx(http_pg(req), create_body, &c, &why);
     if (e == ERR_CONFLICT && strncmp(why.code, "idempotency", 11) != 0) {
         /* The same call at the same instant, perhaps on another node: now its answer is there. */

@@ -27,8 +27,14 @@ post_account_block(struct http_request *req)
 
     if (!door_open(req, &d) || !door_account(&d, &account))
         return;
-    if ((e = wire_read_reason(http_body(req), http_arena(req), &in, &why)) != OK ||
-        (e = account_block(http_pg(req), d.idp->pepper, account.id, in.reason, &d.who, http_now(req), &b, &why)) != OK)
+    if ((e = wire_read_reason(http_body(req), http_arena(req), &in, &why)) != OK) {
+        door_refuse(&d, e, &why, "account.block", account.handle);
+        return;
+    }
+    if (!door_rate(&d, DOOR_RATE_BLOCKS))
+        return;
+    e = account_block(http_pg(req), d.idp->pepper, account.id, in.reason, &d.who, http_now(req), &b, &why);
+    if (e != OK)
         door_refuse(&d, e, &why, "account.block", account.handle);
     else
         reply_blocked(&d, &account, &b);
@@ -70,8 +76,13 @@ post_blocks(struct http_request *req)
 
     if (!door_open(req, &d))
         return;
-    if ((e = wire_read_block(http_body(req), http_arena(req), &in, &why)) != OK ||
-        (e = block_code(&d, in.code, &account, &b, &why)) != OK)
+    if ((e = wire_read_block(http_body(req), http_arena(req), &in, &why)) != OK) {
+        door_refuse(&d, e, &why, "account.block_by_code", "");
+        return;
+    }
+    if (!door_rate(&d, DOOR_RATE_BLOCKS))
+        return;
+    if ((e = block_code(&d, in.code, &account, &b, &why)) != OK)
         door_refuse(&d, e, &why, "account.block_by_code", "");
     else
         reply_blocked(&d, &account, &b);

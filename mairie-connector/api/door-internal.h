@@ -24,6 +24,10 @@ bool door_account(struct door *d, struct account *ret);
 void door_refuse(struct door *d, enum err e, const struct why *why, const char *verb, const char *handle);
 /* Idempotency-Key; replies and returns NULL when missing or malformed. */
 const char *door_key(struct door *d);
+/* How many calls of a kind a town makes in an hour (T-05, T-07): above that each waits a little longer. Replies 429 with
+ * Retry-After and returns false while it must wait; a town asks again then, so that nothing is lost. */
+enum door_rate { DOOR_RATE_CODES, DOOR_RATE_BLOCKS };
+bool door_rate(struct door *d, enum door_rate rate);
 /* 200 or status with the account as it is now. sealed: NULL for none. */
 void door_reply_account(struct door *d, int status, const struct account *a, const char *sealed);
 /* Codes of an answer, sealed to the town under the call's key, base64url. */
@@ -52,7 +56,9 @@ void put_account_authorisations(struct http_request *req);
 void post_account_reissue(struct http_request *req);
 void post_account_block(struct http_request *req);
 void post_account_close(struct http_request *req);
+void post_account_reopen(struct http_request *req);
 void post_blocks(struct http_request *req);
+void put_authorisations(struct http_request *req);
 void get_changes(struct http_request *req);
 void get_health(struct http_request *req);
 

@@ -8,6 +8,7 @@
 #include "base/crypto/key.h"
 #include "base/crypto/seal.h"
 #include "base/pg/audit.h"
+#include "idp/signon/throttle.h"
 
 #define CLERK_MAX 64
 
@@ -119,6 +120,34 @@ door_refuse(struct door *d, enum err e, const struct why *why, const char *verb,
     if (e == ERR_CONFLICT || e == ERR_DENIED)
         audit_refusal(d, why, verb, handle);
     http_reply_problem(d->req, e, why->code[0] != '\0' ? why->code : err_name(e), detail_of(e, why));
+}
+
+bool
+door_rate(struct door *d, enum door_rate rate)
+{
+    const struct idp_conf *c = &d->idp->conf;
+    int64_t an_hour = rate == DOOR_RATE_CODES ? c->town_codes_rate : c->town_blocks_rate;
+    /* A block stops a thief: it never waits long, even behind many others. */
+    const struct throttle_rule rule = {
+        .name = rate == DOOR_RATE_CODES ? "town.codes" : "town.blocks", .burst = (double)an_hour,
+        .leak = (double)an_hour / 3600, .delay_first = 1, .delay_max = rate == DOOR_RATE_CODES ? 60 : 10,
+    };
+    struct why why = WHY_INIT;
+    int64_t wait;
+    enum err e;
+
+    if (an_hour == 0)
+        return true;
+    if ((e = throttle_take(http_pg(d->req), d->idp->pepper, &rule, d->town.id, http_now(d->req), &wait, &why)) != OK) {
+        door_refuse(d, e, &why, "town.rate", "");
+        return false;
+    }
+    if (wait == 0)
+        return true;
+    LOG_WARN_EV("door.rate", LF_STR("town", d->town.name), LF_STR("rule", rule.name), LF_INT("wait_ms", wait / 1000));
+    http_header_add(d->req, "Retry-After", arena_printf(http_arena(d->req), "%lld", (long long)(wait / USEC_PER_SEC + 1)));
+    http_reply_problem_status(d->req, 429, "town.rate", "Too many calls of this kind within an hour: ask again after Retry-After.");
+    return false;
 }
 
 const char *

@@ -14,7 +14,11 @@ static const struct http_route list[] = {
     JSON_(HTTP_POST, "/v1/accounts/{handle}/reissue", post_account_reissue, "town.account.reissue"),
     JSON_(HTTP_POST, "/v1/accounts/{handle}/block", post_account_block, "town.account.block"),
     JSON_(HTTP_POST, "/v1/accounts/{handle}/close", post_account_close, "town.account.close"),
+    { HTTP_POST, "/v1/accounts/{handle}/reopen", post_account_reopen, HTTP_BODY_RAW, WIRE_BODY_MAX, HTTP_SESSION_NONE,
+      HTTP_CSRF_PROTOCOL, HTTP_POOL_EVENT, "town.account.reopen", false, false },
     JSON_(HTTP_POST, "/v1/blocks", post_blocks, "town.blocks"),
+    { HTTP_PUT, "/v1/authorisations", put_authorisations, HTTP_BODY_JSON, WIRE_LABELS_BODY_MAX, HTTP_SESSION_NONE,
+      HTTP_CSRF_PROTOCOL, HTTP_POOL_EVENT, "town.authorisations", false, false },
     GET_("/v1/changes", get_changes, "town.changes"),
     GET_("/v1/health", get_health, "town.health"),
 };

@@ -46,6 +46,27 @@ MUST_USE enum err agent_secret_find(struct pg *pg, const char *login, struct are
                                     struct why *why);
 /* The step of a one-time code is taken: ERR_DENIED when it was already. */
 MUST_USE enum err agent_step_take(struct pg *pg, const char *id, int64_t step, struct why *why);
+/* One line for each role in force or to come, or one for an agent without any. */
+struct agent_line {
+    const char *login, *name, *role;       /* role "": none */
+    utime from, until, ended_at;           /* UTIME_NULL: open; works here */
+};
+MUST_USE enum err agent_list(struct pg *pg, utime now, struct arena *a, struct agent_line **ret, size_t *ret_n,
+                             struct why *why);
+/* The agent leaves for good (T-24): no sign-in, sessions and roles end now. ERR_NOT_FOUND: no agent of this login works
+ * here. Logins are not given twice: the trail names persons. */
+MUST_USE enum err agent_end(struct pg *pg, const char *login, const char *operator_name, utime now, struct why *why);
+/* role: one bit. until UTIME_NULL: open. ERR_CONFLICT: the agent has the role then, or one that does not go with it. */
+struct role_change {
+    const char *login;             /* NULL (ending only): every agent */
+    unsigned role;                 /* 0 (ending only): every role */
+    utime from, until;             /* ending: until */
+};
+MUST_USE enum err role_grant(struct pg *pg, const struct role_change *in, const char *operator_name, utime now,
+                             struct why *why);
+/* Roles end at in->until, at once when that is now; who has none any more is signed out. ERR_NOT_FOUND: nothing ends. */
+MUST_USE enum err role_end(struct pg *pg, const struct role_change *in, const char *operator_name, utime now,
+                           int64_t *ret_n, struct why *why);
 /* Display name of an agent, for timelines; "" when unknown. */
 MUST_USE enum err agent_name(struct pg *pg, const char *id, struct arena *a, const char **ret, struct why *why);
 
@@ -58,11 +79,19 @@ MUST_USE enum err session_end(struct pg *pg, const unsigned char digest[32], str
 
 /* --- throttle_store.c --- */
 extern const struct pg_stmts throttle_stmts;
-/* One failure more; *ret_wait > 0: not allowed yet, nothing was counted. */
-MUST_USE enum err throttle_take(struct pg *pg, const struct keyring *pepper, const char *rule, const char *key,
-                                utime now, int64_t *ret_wait, struct why *why);
-MUST_USE enum err throttle_forgive(struct pg *pg, const struct keyring *pepper, const char *rule, const char *key,
-                                   struct why *why);
+struct throttle_rule {
+    const char *name;              /* separates the rules' keys */
+    double burst;                  /* so many at once without waiting */
+    double leak;                   /* forgiven per second */
+    double delay_first, delay_max; /* seconds: the wait after the burst, doubling up to the longest */
+};
+extern const struct throttle_rule throttle_login, throttle_address;      /* failed sign-ins */
+extern const struct throttle_rule throttle_create;                       /* accounts that one agent asks for (T-05) */
+/* One more; *ret_wait > 0: not allowed yet, nothing was counted. */
+MUST_USE enum err throttle_take(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule,
+                                const char *key, utime now, int64_t *ret_wait, struct why *why);
+MUST_USE enum err throttle_forgive(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule,
+                                   const char *key, struct why *why);
 
 /* --- login.c --- */
 enum err agent_session_load(struct http_request *req, struct why *why);    /* the session hook */

@@ -5,12 +5,30 @@
 
 #include "base/pg/audit.h"
 
-enum { S_ADD, S_GRANT, S_SECRET, S_STEP, S_NAME, S_SESSION_FIND, S_SESSION_START, S_SESSION_END, S_SESSION_PURGE };
+enum { S_ADD, S_GRANT, S_LIST, S_END, S_END_SESSIONS, S_ID, S_ROLE_NEVER, S_ROLE_END, S_SIGN_OUT, S_SECRET, S_STEP, S_NAME, S_SESSION_FIND, S_SESSION_START, S_SESSION_END, S_SESSION_PURGE };
 static const struct pg_stmt stmts[] = {
     [S_ADD] = { "agent.add",
         "INSERT INTO agent (id, login, name, password, totp, created_at) VALUES ($1, $2, $3, $4, $5, $6)", 6 },
     [S_GRANT] = { "agent.grant",
-        "INSERT INTO role_grant (agent_id, role, period, proposed_by) VALUES ($1, $2, tstzrange($3, NULL), $4)", 4 },
+        "INSERT INTO role_grant (agent_id, role, period, proposed_by) VALUES ($1, $2, tstzrange($3, $5), $4)", 5 },
+    [S_LIST] = { "agent.list",
+        "SELECT a.login, a.name, coalesce(g.role, ''), lower(g.period), upper(g.period), a.ended_at FROM agent a "
+        "LEFT JOIN role_grant g ON g.agent_id = a.id AND (upper(g.period) IS NULL OR upper(g.period) > $1) "
+        "ORDER BY a.active DESC, a.login, lower(g.period)", 1 },
+    [S_END] = { "agent.end",
+        "UPDATE agent SET active = false, ended_at = $2 WHERE login = $1 AND active RETURNING id", 2 },
+    [S_END_SESSIONS] = { "agent.end_sessions", "UPDATE session SET live = false WHERE agent_id = $1 AND live", 1 },
+    [S_ID] = { "agent.id", "SELECT id FROM agent WHERE login = $1 AND active", 1 },
+    /* $1 agent (NULL: all), $2 role (NULL: all), $3 when. What had not begun by then was never a role. */
+    [S_ROLE_NEVER] = { "role.never",
+        "DELETE FROM role_grant WHERE ($1::uuid IS NULL OR agent_id = $1) AND ($2::text IS NULL OR role = $2) "
+        "AND lower(period) >= $3", 3 },
+    [S_ROLE_END] = { "role.end",
+        "UPDATE role_grant SET period = tstzrange(lower(period), $3) WHERE ($1::uuid IS NULL OR agent_id = $1) "
+        "AND ($2::text IS NULL OR role = $2) AND lower(period) < $3 AND (upper(period) IS NULL OR upper(period) > $3)", 3 },
+    [S_SIGN_OUT] = { "role.sign_out",
+        "UPDATE session s SET live = false WHERE s.live AND NOT EXISTS (SELECT FROM role_grant g "
+        "WHERE g.agent_id = s.agent_id AND g.period @> $1::timestamptz)", 1 },
     [S_SECRET] = { "agent.secret",
         "SELECT id, password, totp, totp_step FROM agent WHERE login = $1 AND active", 1 },
     [S_STEP] = { "agent.step",
@@ -102,6 +120,7 @@ add_body(struct pg *pg, void *arg, struct why *why)
         pg_arg_text(&args, roles[i].name);
         pg_arg_time(&args, x->now);
         pg_arg_text(&args, x->operator_name);
+        pg_arg_time(&args, UTIME_NULL);
         if ((e = pg_exec(pg, &stmts[S_GRANT], &args, NULL, why)) != OK)
             return e == ERR_CONFLICT ? why_code(why, e, "role.incompatible",
                                                 "who controls does not act: these roles do not go together") : e;
@@ -119,6 +138,196 @@ agent_add(struct pg *pg, const struct agent_new *in, const char *operator_name, 
 
     return pg_tx(pg, add_body, &x, why);
 }
+
+enum err
+agent_list(struct pg *pg, utime now, struct arena *a, struct agent_line **ret, size_t *ret_n, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    struct agent_line *list;
+    enum err e;
+
+    pg_arg_time(&args, now);
+    if ((e = pg_exec(pg, &stmts[S_LIST], &args, &r, why)) != OK)
+        return e;
+    list = arena_alloc(a, ((size_t)pg_rows(r) + 1) * sizeof(*list));
+    for (int i = 0; i < pg_rows(r); i++)
+        list[i] = (struct agent_line){ arena_strdup(a, pg_text(r, i, 0)), arena_strdup(a, pg_text(r, i, 1)),
+                                       arena_strdup(a, pg_text(r, i, 2)), pg_time(r, i, 3), pg_time(r, i, 4),
+                                       pg_time(r, i, 5) };
+    *ret = list;
+    *ret_n = (size_t)pg_rows(r);
+    return OK;
+}
+
+/* --- the end of agents and roles -------------------------------------------------------------------------------------- */
+
+struct change_arg {
+    const struct role_change *in;
+    const char *operator_name;
+    utime now;
+    int64_t n;                     /* roles that end */
+};
+
+static enum err
+change_audit(struct pg *pg, const struct change_arg *x, const char *verb, const char *agent_id, struct why *why)
+{
+    char object[64], from[UTIME_RFC3339_LEN + 1] = "", until[UTIME_RFC3339_LEN + 1] = "", detail[160];
+
+    if (agent_id != NULL)
+        snprintf(object, sizeof(object), "agent:%s", agent_id);
+    else
+        snprintf(object, sizeof(object), "counter");
+    if (x->in->from != UTIME_NULL)
+        utime_rfc3339(x->in->from, from);
+    if (x->in->until != UTIME_NULL)
+        utime_rfc3339(x->in->until, until);
+    snprintf(detail, sizeof(detail), "{\"role\":\"%s\",\"from\":\"%s\",\"until\":\"%s\"}",
+             x->in->role == 0 ? "*" : agent_role_name(x->in->role), from, until);
+    return audit_add(pg, &(struct audit_entry){ .at = x->now, .actor = x->operator_name, .role = "systeme", .verb = verb,
+                                                .object = object, .result = "ok", .detail = detail }, why);
+}
+
+/* *ret_id: "" for every agent. */
+static enum err
+agent_id(struct pg *pg, const char *login, char ret_id[37], struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    ret_id[0] = '\0';
+    if (login == NULL)
+        return OK;
+    pg_arg_text(&args, login);
+    if ((e = pg_exec(pg, &stmts[S_ID], &args, &r, why)) != OK)
+        return e;
+    if (pg_rows(r) == 0)
+        return why_code(why, ERR_NOT_FOUND, "agent.unknown", "no agent %s works here", login);
+    pg_uuid(r, 0, 0, ret_id);
+    return OK;
+}
+
+/* Roles of an agent (NULL: of all) that would go on after at. */
+static enum err
+roles_end(struct pg *pg, const char *id, const char *role, utime at, int64_t *ret_n, struct why *why)
+{
+    const struct pg_stmt *both[] = { &stmts[S_ROLE_NEVER], &stmts[S_ROLE_END] };
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    *ret_n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        AUTO(pg_result_freep) struct pg_result *r = NULL;
+
+        pg_arg_uuid(&args, id);
+        pg_arg_text(&args, role);
+        pg_arg_time(&args, at);
+        if ((e = pg_exec(pg, both[i], &args, &r, why)) != OK)
+            return e;
+        *ret_n += pg_affected(r);
+    }
+    return OK;
+}
+
+static enum err
+end_body(struct pg *pg, void *arg, struct why *why)
+{
+    struct change_arg *x = arg;
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    char id[37];
+    enum err e;
+
+    pg_arg_text(&args, x->in->login);
+    pg_arg_time(&args, x->now);
+    if ((e = pg_exec(pg, &stmts[S_END], &args, &r, why)) != OK)
+        return e;
+    if (pg_rows(r) == 0)
+        return why_code(why, ERR_NOT_FOUND, "agent.unknown", "no agent %s works here", x->in->login);
+    pg_uuid(r, 0, 0, id);
+    pg_arg_uuid(&args, id);
+    if ((e = pg_exec(pg, &stmts[S_END_SESSIONS], &args, NULL, why)) != OK ||
+        (e = roles_end(pg, id, NULL, x->now, &x->n, why)) != OK)
+        return e;
+    return change_audit(pg, x, "agent.end", id, why);
+}
+
+enum err
+agent_end(struct pg *pg, const char *login, const char *operator_name, utime now, struct why *why)
+{
+    const struct role_change in = { .login = login, .from = UTIME_NULL, .until = now };
+    struct change_arg x = { .in = &in, .operator_name = operator_name, .now = now };
+
+    return pg_tx(pg, end_body, &x, why);
+}
+
+static enum err
+grant_body(struct pg *pg, void *arg, struct why *why)
+{
+    struct change_arg *x = arg;
+    struct pg_args args = PG_ARGS_INIT;
+    char id[37];
+    enum err e;
+
+    if ((e = agent_id(pg, x->in->login, id, why)) != OK)
+        return e;
+    pg_arg_uuid(&args, id);
+    pg_arg_text(&args, agent_role_name(x->in->role));
+    pg_arg_time(&args, x->in->from);
+    pg_arg_text(&args, x->operator_name);
+    pg_arg_time(&args, x->in->until);
+    e = pg_exec(pg, &stmts[S_GRANT], &args, NULL, why);
+    if (e == ERR_CONFLICT && strcmp(pg_constraint(pg), "role_grant_incompatible") == 0)
+        return why_code(why, e, "role.incompatible", "who controls does not act: these roles do not go together");
+    if (e == ERR_CONFLICT)
+        return why_code(why, e, "role.exists", "%s has this role in that time: end it first", x->in->login);
+    return e != OK ? e : change_audit(pg, x, "agent.role_grant", id, why);
+}
+
+enum err
+role_grant(struct pg *pg, const struct role_change *in, const char *operator_name, utime now, struct why *why)
+{
+    struct change_arg x = { .in = in, .operator_name = operator_name, .now = now };
+
+    return pg_tx(pg, grant_body, &x, why);
+}
+
+static enum err
+role_end_body(struct pg *pg, void *arg, struct why *why)
+{
+    struct change_arg *x = arg;
+    struct pg_args args = PG_ARGS_INIT;
+    const char *id;
+    char text[37];
+    enum err e;
+
+    if ((e = agent_id(pg, x->in->login, text, why)) != OK)
+        return e;
+    id = text[0] != '\0' ? text : NULL;
+    e = roles_end(pg, id, x->in->role == 0 ? NULL : agent_role_name(x->in->role), x->in->until, &x->n, why);
+    if (e == OK && x->n == 0)
+        e = why_code(why, ERR_NOT_FOUND, "role.none", "no such role would go on then");
+    if (e != OK)
+        return e;
+    pg_arg_time(&args, x->now);
+    if (x->in->until <= x->now && (e = pg_exec(pg, &stmts[S_SIGN_OUT], &args, NULL, why)) != OK)
+        return e;
+    return change_audit(pg, x, "agent.role_end", id, why);
+}
+
+enum err
+role_end(struct pg *pg, const struct role_change *in, const char *operator_name, utime now, int64_t *ret_n,
+         struct why *why)
+{
+    struct change_arg x = { .in = in, .operator_name = operator_name, .now = now };
+    enum err e = pg_tx(pg, role_end_body, &x, why);
+
+    *ret_n = x.n;
+    return e;
+}
+
+/* --- signing in ------------------------------------------------------------------------------------------------------- */
 
 enum err
 agent_secret_find(struct pg *pg, const char *login, struct arena *a, struct agent_secret *ret, struct why *why)

@@ -12,6 +12,7 @@
 int mairie_serve(int argc, char **argv);
 int mairie_outbox(int argc, char **argv);
 int mairie_agent(int argc, char **argv);
+int mairie_role(int argc, char **argv);
 int mairie_authorisation(int argc, char **argv);
 int mairie_doctor(int argc, char **argv);
 

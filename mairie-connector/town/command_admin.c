@@ -1,114 +1,53 @@
-/* The short commands: agent, authorisation, doctor. */
+/* The short commands: authorisation, doctor. */
 #include "mairie-connector/town/command.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/core/rand.h"
 #include "base/core/text.h"
-#include "base/crypto/password.h"
-#include "base/crypto/totp.h"
 #include "base/crypto/x509.h"
-#include "mairie-connector/town/agent.h"
 #include "mairie-connector/town/dossier.h"
+#include "mairie-connector/wire/wire.h"
 
-#define PASSWORD_MIN 12
+/* --- authorisations ---------------------------------------------------------------------------------------------------- */
 
-/* --- agents ----------------------------------------------------------------------------------------------------------- */
-
-struct agent_options {
-    const char *config, *login, *name, *roles, *password_file, *totp_file;
-};
-
-static enum err
-agent_password(const struct mairie *m, const char *path, char phc[PASSWORD_HASH_SIZE], struct why *why)
+static int
+authorisation_add(const struct mairie *m, const char *code, const char *fr, const char *en, bool sensitive)
 {
-    struct password_cost cost = { (uint32_t)m->conf.argon2_memory_kib, (uint32_t)m->conf.argon2_passes };
-    AUTO(secret_done) struct secret password = SECRET_INIT;
-    enum err e;
-
-    if ((e = secret_read_file(path, PASSWORD_MAX, &password, why)) != OK)
-        return e;
-    secret_chomp(&password);
-    if (password.len < PASSWORD_MIN)
-        return why_set(why, ERR_INPUT, "%s: a password of %d characters or more is wanted", path, PASSWORD_MIN);
-    return password_hash((struct str){ (const char *)password.data, password.len }, &cost, phc, why);
-}
-
-/* The new key is written for the agent before it is put in force; an existing file is never touched. */
-static enum err
-totp_make(const char *path, struct secret *ret, struct why *why)
-{
-    AUTO(buf_free) struct buf text = BUF_SECRET(128);
-    int fd;
-    bool good;
-
-    totp_key_new(ret);
-    base32_encode(&text, ret->data, ret->len);
-    buf_addc(&text, '\n');
-    if ((fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400)) < 0)
-        return why_set(why, errno == EEXIST ? ERR_CONFLICT : ERR_UNAVAILABLE, "%s: %m", path);
-    good = write(fd, text.data, text.len) == (ssize_t)text.len && fsync(fd) == 0;
-    good = close(fd) == 0 && good;
-    return good ? OK : why_set(why, ERR_UNAVAILABLE, "%s: cannot be written", path);
-}
-
-static enum err
-agent_put(const struct mairie *m, const struct agent_options *o, unsigned roles, struct why *why)
-{
-    AUTO(secret_done) struct secret key = SECRET_INIT;
-    AUTO(buf_free) struct buf sealed = BUF_BOUNDED(256);
     AUTO(pg_closep) struct pg *pg = NULL;
-    char phc[PASSWORD_HASH_SIZE];
-    struct agent_new in = { .login = o->login, .name = o->name, .password_phc = phc, .totp = &sealed, .roles = roles };
+    struct why why = WHY_INIT;
     enum err e;
 
-    rand_uuid(in.id);
-    if ((e = agent_password(m, o->password_file, phc, why)) != OK || (e = mairie_database(m, &pg, why)) != OK ||
-        (e = totp_make(o->totp_file, &key, why)) != OK)
-        return e;
-    e = column_seal(m->field, "agent.totp", in.id, (struct str){ (const char *)key.data, key.len }, &sealed);
+    if (!wire_is_authz_code(str_of(code)))
+        e = why_set(&why, ERR_INPUT, "a code is a small letter, then small letters, digits and _, %d at most",
+                    WIRE_AUTHZ_CODE_MAX);
+    else if (!wire_is_label(str_of(fr)) || !wire_is_label(str_of(en)))
+        e = why_set(&why, ERR_INPUT, "a label is 1 to %d characters on one line", WIRE_LABEL_MAX);
+    else if ((e = mairie_database(m, &pg, &why)) == OK)
+        e = authz_def_put(pg, code, fr, en, sensitive, command_actor(), clock_now(), &why);
     if (e != OK)
-        e = why_set(why, e, "the one-time key cannot be sealed");
-    else
-        e = agent_add(pg, &in, command_actor(), clock_now(), why);
-    if (e != OK)
-        unlink(o->totp_file);
-    return e;
+        return command_fail("authorisation add", e, &why);
+    printf("authorisation %s: in force\n", code);
+    return 0;
 }
 
-int
-mairie_agent(int argc, char **argv)
+static int
+authorisation_list(const struct mairie *m)
 {
-    static const char line[] = "agent add LOGIN --config FILE --name TEXT --roles guichet,validation\n"
-                               "           --password-file FILE --totp-file FILE   (the new one-time key is written there)";
-    struct agent_options o = { .config = NULL };
-    const char *words[2] = { NULL, NULL };
-    const struct command_option options[] = {
-        { "--config", &o.config, NULL }, { "--name", &o.name, NULL }, { "--roles", &o.roles, NULL },
-        { "--password-file", &o.password_file, NULL }, { "--totp-file", &o.totp_file, NULL },
-    };
-    AUTO(mairie_freep) struct mairie *m = NULL;
+    AUTO(arena_freep) struct arena *arena = arena_new(1024 * 1024);
+    AUTO(pg_closep) struct pg *pg = NULL;
+    struct authz_def *list;
     struct why why = WHY_INIT;
-    unsigned roles;
     size_t n;
     enum err e;
 
-    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) || n != 2 ||
-        !command_word_is(words, n, 0, "add") || o.config == NULL || o.name == NULL || o.roles == NULL ||
-        o.password_file == NULL || o.totp_file == NULL)
-        return command_usage(line);
-    o.login = words[1];
-    if (agent_roles_parse(o.roles, &roles) != OK) {
-        fprintf(stderr, "beffroi-mairie: roles are guichet, validation, controleur\n");
-        return 2;
-    }
-    if ((e = mairie_load(o.config, MAIRIE_NEED_KEYS, &m, &why)) != OK || (e = agent_put(m, &o, roles, &why)) != OK)
-        return command_fail("agent add", e, &why);
-    printf("agent %s: in force\n", o.login);
+    if ((e = mairie_database(m, &pg, &why)) != OK || (e = authz_defs_all(pg, arena, &list, &n, &why)) != OK)
+        return command_fail("authorisation list", e, &why);
+    for (size_t i = 0; i < n; i++)
+        printf("%-30s %-9s %s / %s\n", list[i].id, list[i].sensitive ? "sensitive" : "ordinary", list[i].label_fr,
+               list[i].label_en);
     return 0;
 }
 
@@ -116,25 +55,26 @@ int
 mairie_authorisation(int argc, char **argv)
 {
     const char *config = NULL, *fr = NULL, *en = NULL, *words[2] = { NULL, NULL };
-    bool sensitive = false;
+    bool sensitive = false, add, list;
     const struct command_option options[] = {
         { "--config", &config, NULL }, { "--label-fr", &fr, NULL }, { "--label-en", &en, NULL },
         { "--sensitive", NULL, &sensitive },
     };
     AUTO(mairie_freep) struct mairie *m = NULL;
-    AUTO(pg_closep) struct pg *pg = NULL;
     struct why why = WHY_INIT;
     size_t n;
     enum err e;
 
-    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) || n != 2 ||
-        !command_word_is(words, n, 0, "add") || config == NULL || fr == NULL || en == NULL)
-        return command_usage("authorisation add CODE --config FILE --label-fr TEXT --label-en TEXT [--sensitive]");
-    if ((e = mairie_load(config, 0, &m, &why)) != OK || (e = mairie_database(m, &pg, &why)) != OK ||
-        (e = authz_def_put(pg, words[1], fr, en, sensitive, command_actor(), clock_now(), &why)) != OK)
-        return command_fail("authorisation add", e, &why);
-    printf("authorisation %s: in force\n", words[1]);
-    return 0;
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n))
+        n = 0;
+    add = n == 2 && command_word_is(words, n, 0, "add") && fr != NULL && en != NULL;
+    list = n == 1 && command_word_is(words, n, 0, "list") && fr == NULL && en == NULL && !sensitive;
+    if (config == NULL || (!add && !list))
+        return command_usage("authorisation add CODE --config FILE --label-fr TEXT --label-en TEXT [--sensitive]\n"
+                             "       beffroi-mairie authorisation list --config FILE");
+    if ((e = mairie_load(config, 0, &m, &why)) != OK)
+        return command_fail(config, e, &why);
+    return add ? authorisation_add(m, words[1], fr, en, sensitive) : authorisation_list(m);
 }
 
 /* --- doctor -------------------------------------------------------------------------------------------------------------- */

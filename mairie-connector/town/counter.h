@@ -4,6 +4,7 @@
 
 #include "mairie-connector/town/agent.h"
 #include "mairie-connector/town/dossier.h"
+#include "mairie-connector/town/proposal.h"
 
 extern const struct http_routes counter_routes;
 
@@ -27,6 +28,14 @@ void get_reissue(struct http_request *req);
 void post_reissue(struct http_request *req);
 void get_block(struct http_request *req);
 void post_block(struct http_request *req);
+void get_authz(struct http_request *req);
+void post_authz(struct http_request *req);
+void get_close(struct http_request *req);
+void post_close(struct http_request *req);
+void get_reopen(struct http_request *req);
+void post_reopen(struct http_request *req);
+void get_cancel(struct http_request *req);
+void post_cancel(struct http_request *req);
 void get_approve(struct http_request *req);
 void post_approve(struct http_request *req);
 void get_audit(struct http_request *req);
@@ -48,6 +57,18 @@ void counter_send_now(struct http_request *req, const char *key);
 const char *dossier_path(struct http_request *req, const char *id, const char *rest);
 /* State in words, for lists and pages: name "state" and "state_name". */
 void dossier_state_fill(struct page_data *d, const struct dossier *x, struct arena *a);
+/* The latest proposal of a dossier; *ret_open: it waits or is on its way. With none, p->state is "". Replies and returns
+ * false when it cannot be read. */
+bool counter_proposal(struct http_request *req, const struct dossier *x, struct proposal *ret, bool *ret_open);
+/* Whether something may be proposed: the dossier is in one of two states, nothing is proposed or on its way. Replies and
+ * returns false otherwise. */
+bool propose_may(struct http_request *req, const struct dossier *x, const char *state, const char *or_state);
+#define REOPEN_TIME (30 * USEC_PER_DAY)     /* as the IdP's ACCOUNT_REOPEN_TIME */
+/* Proposes p (kind, reason, items) and, where one agent is enough, sends it; replies. identity: what was seen, or NULL. */
+void propose_run(struct http_request *req, const struct agent *agent, const struct dossier *x, struct proposal *p,
+                 const struct identity *identity);
+/* Dates of the form: "2026-12-31" of the last moment of a day, "" for UTIME_NULL. */
+const char *date_of(utime t, struct arena *a);
 /* Starts new codes (reissue.c); replies. */
 void reissue_run(struct http_request *req, const struct agent *agent, const struct dossier *x);
 void reissue_page(struct http_request *req, int status, const struct dossier *x, struct page_data *d);

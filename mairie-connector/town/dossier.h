@@ -19,11 +19,13 @@ struct authz_def {
     const char *id, *label_fr, *label_en;
     bool sensitive;
 };
-/* Adds or changes. ERR_CONFLICT: not a code. */
+/* Adds or changes; the IdP hears of it (outbox_labels()). ERR_CONFLICT: not a code, or too many. */
 MUST_USE enum err authz_def_put(struct pg *pg, const char *code, const char *fr, const char *en, bool sensitive,
                                 const char *operator_name, utime now, struct why *why);
 MUST_USE enum err authz_defs(struct pg *pg, struct arena *a, struct authz_def **ret, size_t *ret_n, struct why *why);
-/* What a dossier was given. */
+/* Also those no longer offered: somebody may still have them. By code. */
+MUST_USE enum err authz_defs_all(struct pg *pg, struct arena *a, struct authz_def **ret, size_t *ret_n, struct why *why);
+/* What a dossier has now. */
 struct authz_given {
     const char *code, *label_fr, *label_en;
     bool sensitive, approved;
@@ -31,6 +33,17 @@ struct authz_given {
 };
 MUST_USE enum err authz_of(struct pg *pg, const char *dossier_id, struct arena *a, struct authz_given **ret,
                            size_t *ret_n, struct why *why);
+/* What it has and had, newest first (P-007). */
+struct authz_past {
+    const char *label_fr, *label_en;
+    const char *granted_by, *approved_by, *ended_by;     /* names; "" when nobody */
+    utime from, until, ended_at;                         /* UTIME_NULL: open; it holds */
+};
+MUST_USE enum err authz_history(struct pg *pg, const char *dossier_id, struct arena *a, struct authz_past **ret,
+                                size_t *ret_n, struct why *why);
+/* A word that is another one after every change, so that a page knows whether it is old. */
+MUST_USE enum err authz_version(struct pg *pg, const char *dossier_id, struct arena *a, const char **ret,
+                                struct why *why);
 MUST_USE enum err authz_give(struct pg *pg, const char *dossier_id, const char *code, utime until, const char *agent_id,
                              utime now, struct why *why);
 MUST_USE enum err authz_approve(struct pg *pg, const char *dossier_id, const char *agent_id, utime now, struct why *why);
@@ -55,6 +68,7 @@ struct dossier {
     const char *handle, *state, *lang;
     utime state_since, created_at;
     bool final, bound, contested, large;
+    bool unopened;                 /* closed by a block before it was ever open: new codes open it */
     struct person_names names;
 };
 /* Opens the names too. ERR_NOT_FOUND. */
@@ -68,6 +82,9 @@ MUST_USE enum err dossier_search(struct pg *pg, const struct mairie *m, const ch
 /* Living dossiers that may be of the same person: the same birth or usual name, and first given name. */
 MUST_USE enum err dossier_homonyms(struct pg *pg, const struct mairie *m, const struct person_names *names,
                                    struct arena *a, struct dossier **ret, size_t *ret_n, struct why *why);
+/* Those of which a change waits for a second agent, oldest first. */
+MUST_USE enum err dossier_proposed(struct pg *pg, const struct mairie *m, struct arena *a, struct dossier **ret,
+                                   size_t *ret_n, struct why *why);
 /* Accounts that are not open yet, newest first. */
 MUST_USE enum err dossier_waiting(struct pg *pg, const struct mairie *m, struct arena *a, struct dossier **ret,
                                   size_t *ret_n, struct why *why);
@@ -117,6 +134,7 @@ MUST_USE enum err sheet_shown(struct pg *pg, const char *dossier_id, const char 
                               struct why *why);
 MUST_USE enum err escrow_put(struct pg *pg, const char *dossier_id, struct str sealed, utime now, struct why *why);
 MUST_USE enum err escrow_find(struct pg *pg, const char *dossier_id, struct arena *a, struct str *ret, struct why *why);
+/* Removes the kept blocking code, if there is one. */
 MUST_USE enum err escrow_drop(struct pg *pg, const char *dossier_id, struct why *why);
 
 /* --- trail_store.c: what happened, from the audit rows -------------------------------------------------------------------- */
@@ -125,8 +143,8 @@ struct trail_row {
     int64_t seq;
     utime at;
     const char *what;              /* "requested": the message is "event.requested" */
-    const char *who;               /* name of the agent; "" for the system */
-    const char *handle, *dossier;  /* "" when it was about none */
+    const char *who;               /* name of the agent, "operator:<login>"; "" for the system */
+    const char *handle, *dossier;  /* "" when it was about none; about an agent: handle is that agent's name */
     bool refused;
 };
 /* Of a dossier (handle), or of the counter: everything, or the acts of one agent; newest first, before a row. */

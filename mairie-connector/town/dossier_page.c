@@ -6,6 +6,8 @@
 #include "base/core/log.h"
 #include "mairie-connector/town/outbox.h"
 
+#define REFUSED_SHOWN (7 * USEC_PER_DAY)    /* that the IdP refused a change stays on the page */
+
 const char *
 dossier_path(struct http_request *req, const char *id, const char *rest)
 {
@@ -57,7 +59,10 @@ dossier_state_fill(struct page_data *d, const struct dossier *x, struct arena *a
 struct now {
     const struct dossier *x;
     const struct agent *agent;
+    struct proposal p;             /* the latest */
+    bool open;                     /* it waits, or is on its way */
     bool busy, has_sheet, shown;
+    utime at;
 };
 
 static bool
@@ -86,7 +91,9 @@ why_not_reissue(const struct now *n)
         return "reason.active";
     if (n->x->final)
         return "reason.final";
-    if (is_state(n, "closed") || is_state(n, "erased"))
+    if (is_state(n, "closed") && n->x->unopened && n->at - n->x->state_since < REOPEN_TIME)
+        return n->busy ? "reason.not_yet" : NULL;
+    if (is_state(n, "closed"))
         return "reason.closed";
     return n->busy || !(is_state(n, "pending") || is_state(n, "suspended")) ? "reason.not_yet" : NULL;
 }
@@ -96,7 +103,7 @@ why_not_block(const struct now *n)
 {
     if (is_state(n, "suspended"))
         return "reason.suspended";
-    if (is_state(n, "closed") || is_state(n, "erased"))
+    if (is_state(n, "closed"))
         return "reason.closed";
     if (n->busy || !(is_state(n, "pending") || is_state(n, "active")))
         return "reason.not_yet";
@@ -105,12 +112,38 @@ why_not_block(const struct now *n)
     return NULL;
 }
 
+/* A change that is proposed: one at a time. */
 static const char *
-why_not_approve(const struct now *n)
+why_not_propose(const struct now *n)
 {
-    if (strcmp(n->x->created_by, n->agent->id) == 0)
+    if ((n->agent->roles & ROLE_GUICHET) == 0)
+        return "reason.role";
+    if (n->open && proposal_waits(&n->p))
+        return "reason.proposed";
+    return n->open || n->busy ? "reason.not_yet" : NULL;
+}
+
+static const char *
+why_not_reopen(const struct now *n)
+{
+    return n->at - n->x->state_since < REOPEN_TIME ? why_not_propose(n) : "reason.too_late";
+}
+
+static const char *
+why_not_approve(const struct now *n, const char *owner)
+{
+    if (strcmp(owner, n->agent->id) == 0)
         return "reason.own";
     return (n->agent->roles & ROLE_VALIDATION) == 0 ? "reason.role" : NULL;
+}
+
+/* As /dossier/{id}/cancel has it. */
+static const char *
+why_not_cancel(const struct now *n, const char *owner, bool four_eyes)
+{
+    if (strcmp(owner, n->agent->id) == 0)
+        return NULL;
+    return (n->agent->roles & (four_eyes ? ROLE_VALIDATION : ROLE_GUICHET)) == 0 ? "reason.role" : NULL;
 }
 
 static void
@@ -131,14 +164,58 @@ action(struct http_request *req, struct page_data *d, const struct now *n, const
 static void
 actions_fill(struct http_request *req, struct page_data *d, const struct now *n)
 {
+    const char *creator = n->x->created_by;
+    bool proposed = n->open && proposal_waits(&n->p);      /* said above the buttons */
+
+    if (is_state(n, "cancelled") || is_state(n, "erased"))
+        return;
     if (is_state(n, "to_validate")) {
-        action(req, d, n, "approve", "action.approve", why_not_approve(n), false);
+        action(req, d, n, "approve", "action.approve", why_not_approve(n, creator), false);
+        action(req, d, n, "cancel", "action.cancel", why_not_cancel(n, creator, true), false);
         return;
     }
-    action(req, d, n, "print", "action.print", why_not_print(n), false);
-    if (!n->has_sheet)        /* a sheet that waits is shown, not replaced */
+    if (proposed) {
+        action(req, d, n, "approve", "action.decide", why_not_approve(n, n->p.by), false);
+        action(req, d, n, "cancel", strcmp(n->p.by, n->agent->id) == 0 ? "action.withdraw" : "action.refuse",
+               why_not_cancel(n, n->p.by, true), false);
+    }
+    if (is_state(n, "requested") || is_state(n, "pending") || n->has_sheet)
+        action(req, d, n, "print", "action.print", why_not_print(n), false);
+    /* A sheet that waits is shown, not replaced; who has an open account needs none. */
+    if (!n->has_sheet && !is_state(n, "active") && (!is_state(n, "closed") || n->x->unopened))
         action(req, d, n, "reissue", "action.reissue", why_not_reissue(n), false);
-    action(req, d, n, "block", "action.block", why_not_block(n), true);
+    if (is_state(n, "active") && !proposed)
+        action(req, d, n, "authz", "action.authz", why_not_propose(n), false);
+    if (!is_state(n, "closed"))
+        action(req, d, n, "block", "action.block", why_not_block(n), true);
+    if ((is_state(n, "active") || is_state(n, "suspended")) && !proposed)
+        action(req, d, n, "close", "action.close", why_not_propose(n), false);
+    if (is_state(n, "closed") && !n->x->unopened && !proposed)
+        action(req, d, n, "reopen", "action.reopen", why_not_reopen(n), false);
+    if (is_state(n, "requested"))
+        action(req, d, n, "cancel", "action.cancel", why_not_cancel(n, creator, false), false);
+}
+
+/* What is proposed, or what became of it. */
+static void
+proposal_fill(struct http_request *req, struct page_data *d, const struct now *n)
+{
+    const char *kind = proposal_kind_name(n->p.kind), *state = n->p.state;
+    struct arena *a = http_arena(req);
+    bool just = http_query(req, "changed") != NULL;
+
+    if (n->open && proposal_waits(&n->p))
+        page_msg(d, "waits", arena_printf(a, "proposal.%s_waits", kind));
+    else if (n->open)
+        page_msg(d, "waits", "proposal.sent");
+    else if (strcmp(state, "refused") == 0 && (just || n->at - n->p.at < REFUSED_SHOWN))
+        page_msg(d, "refused", arena_printf(a, "proposal.%s_refused", kind));
+    else if (strcmp(state, "done") == 0 && just)
+        page_msg(d, "notice", arena_printf(a, "proposal.%s_done", kind));
+    if (n->open) {
+        page_str(d, "by", n->p.by_name);
+        page_time(d, "at", n->p.at, MAIRIE_ZONE);
+    }
 }
 
 /* --- what is shown -------------------------------------------------------------------------------------------------------- */
@@ -177,6 +254,7 @@ authz_fill(struct http_request *req, struct page_data *d, const char *id, struct
         if (list[i].until != UTIME_NULL)
             page_date(item, "until", list[i].until, "UTC");
         page_bool(item, "waiting", list[i].sensitive && !list[i].approved);
+        page_bool(item, "over", list[i].until != UTIME_NULL && list[i].until <= http_now(req));
     }
     return OK;
 }
@@ -203,7 +281,7 @@ events_fill(struct http_request *req, struct page_data *d, const char *handle, s
         if (rows[i].who[0] != '\0')
             page_str(item, "who", rows[i].who);
         page_bool(item, "bad", rows[i].refused || strcmp(rows[i].what, "blocked") == 0 ||
-                                   strcmp(rows[i].what, "contested") == 0);
+                                   strcmp(rows[i].what, "contested") == 0 || strcmp(rows[i].what, "closed") == 0);
     }
     return OK;
 }
@@ -222,6 +300,7 @@ page_fill(struct http_request *req, struct page_data *d, struct now *n, struct w
     n->shown = e == OK && sheet.shown_at != UTIME_NULL;
     n->has_sheet = e == OK && !n->shown;
     actions_fill(req, d, n);
+    proposal_fill(req, d, n);
     steps_fill(d, n);
     if ((e = authz_fill(req, d, n->x->id, why)) != OK)
         return e;
@@ -234,11 +313,11 @@ get_dossier(struct http_request *req)
     const struct agent *agent = agent_with(req, ROLES_OFFICE);
     struct page_data *d;
     struct dossier x;
-    struct now n = { .x = &x, .agent = agent };
+    struct now n = { .x = &x, .agent = agent, .at = http_now(req) };
     struct why why = WHY_INIT;
     enum err e;
 
-    if (agent == NULL || !counter_dossier(req, &x))
+    if (agent == NULL || !counter_dossier(req, &x) || !counter_proposal(req, &x, &n.p, &n.open))
         return;
     d = mairie_page(req);
     page_str(d, "id", x.id);

@@ -5,12 +5,12 @@
 
 #define COLUMNS                                                                                               \
     "SELECT d.id, d.handle, d.state, d.state_since, d.final, d.bound, d.contested, d.stale_by, d.lang, d.large, " \
-    "d.created_by, d.created_at, p.id, p.birth_name, p.usual_name, p.given_names "                            \
+    "d.created_by, d.created_at, d.unopened, p.id, p.birth_name, p.usual_name, p.given_names "                            \
     "FROM dossier d JOIN person p ON p.id = d.person_id "
-enum { C_PERSON = 12 };
+enum { C_PERSON = 13 };
 #define CANDIDATES_MAX 200
 
-enum { S_FIND, S_BY_HANDLE, S_SEARCH, S_WAITING, S_ADD, S_MOVE, S_IDENTITY };
+enum { S_FIND, S_BY_HANDLE, S_SEARCH, S_WAITING, S_PROPOSED, S_ADD, S_MOVE, S_IDENTITY };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "dossier.find", COLUMNS "WHERE d.id = $1", 1 },
     [S_BY_HANDLE] = { "dossier.by_handle", COLUMNS "WHERE d.handle = $1", 1 },
@@ -18,6 +18,8 @@ static const struct pg_stmt stmts[] = {
         COLUMNS "WHERE p.tokens @> $1::int8[] AND d.state <> 'erased' ORDER BY d.created_at DESC LIMIT $2::int4", 2 },
     [S_WAITING] = { "dossier.waiting",
         COLUMNS "WHERE d.state IN ('to_validate', 'requested', 'pending') ORDER BY d.state_since DESC LIMIT 50", 0 },
+    [S_PROPOSED] = { "dossier.proposed",
+        COLUMNS "JOIN proposal q ON q.dossier_id = d.id AND q.state = 'waiting' ORDER BY q.proposed_at LIMIT 50", 0 },
     [S_ADD] = { "dossier.add",
         "INSERT INTO dossier (id, person_id, type, handle, state, state_since, lang, large, created_by, created_at) "
         "VALUES ($1, $2, 'password', $3, $4, $5, $6, $7::bool, $8, $5)", 8 },
@@ -48,6 +50,7 @@ row_read(const struct mairie *m, const struct pg_result *r, int row, struct aren
     d->large = pg_bool(r, row, 9);
     pg_uuid(r, row, 10, d->created_by);
     d->created_at = pg_time(r, row, 11);
+    d->unopened = pg_bool(r, row, 12);
     return person_open(m, r, row, C_PERSON, a, &d->names, why);
 }
 
@@ -166,7 +169,7 @@ dossier_homonyms(struct pg *pg, const struct mairie *m, const struct person_name
         if ((e = candidates(pg, m, &t, a, &all, &nall, why)) != OK)
             return e;
         for (size_t k = 0; k < nall; k++) {
-            bool there = !person_alike(&all[k].names, names, a);
+            bool there = strcmp(all[k].state, "cancelled") == 0 || !person_alike(&all[k].names, names, a);
 
             for (size_t j = 0; j < n && !there; j++)
                 there = strcmp(found[j].id, all[k].id) == 0;
@@ -187,6 +190,18 @@ dossier_waiting(struct pg *pg, const struct mairie *m, struct arena *a, struct d
     enum err e;
 
     if ((e = pg_exec(pg, &stmts[S_WAITING], NULL, &r, why)) != OK)
+        return e;
+    return list_read(m, r, a, ret, ret_n, why);
+}
+
+enum err
+dossier_proposed(struct pg *pg, const struct mairie *m, struct arena *a, struct dossier **ret, size_t *ret_n,
+                 struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    enum err e;
+
+    if ((e = pg_exec(pg, &stmts[S_PROPOSED], NULL, &r, why)) != OK)
         return e;
     return list_read(m, r, a, ret, ret_n, why);
 }

@@ -124,6 +124,17 @@ date_end(const char *iso, utime *ret)
     return OK;
 }
 
+const char *
+date_of(utime t, struct arena *a)
+{
+    char text[UTIME_RFC3339_LEN + 1];
+
+    if (t == UTIME_NULL)
+        return "";
+    utime_rfc3339(t, text);
+    return arena_printf(a, "%.10s", text);
+}
+
 /* --- rules --------------------------------------------------------------------------------------------------------------------- */
 
 static const char *

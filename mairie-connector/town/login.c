@@ -56,6 +56,7 @@ login_page(struct http_request *req, int status, const char *login, const char *
 
     page_str(d, "login", login);
     page_str(d, "csrf", http_csrf_token(req));
+    page_bool(d, "fresh", problem == NULL);
     if (problem != NULL)
         page_field_error(d, field, problem);
     if (notice != NULL)
@@ -81,10 +82,11 @@ struct attempt {
     const char *login, *password, *totp;
     struct agent_secret secret;
     bool good;
+    bool used;                     /* password and one-time code are right, but this code was spent before */
 };
 
 static enum err
-totp_verify(const struct mairie *m, struct pg *pg, const struct attempt *x, utime now, bool *ret, struct why *why)
+totp_verify(const struct mairie *m, struct pg *pg, struct attempt *x, utime now, bool *ret, struct why *why)
 {
     AUTO(buf_free) struct buf plain = BUF_SECRET(64);
     AUTO(secret_done) struct secret key = SECRET_INIT;
@@ -95,10 +97,13 @@ totp_verify(const struct mairie *m, struct pg *pg, const struct attempt *x, utim
     if ((e = column_open(m->field, "agent.totp", x->secret.id, x->secret.totp, &plain, why)) != OK)
         return why_set(why, ERR_INTERNAL, "the agent's one-time key cannot be opened");
     secret_set(&key, plain.data, plain.len);
-    if (totp_check(&key, x->totp, now, x->secret.totp_step, &step) != OK)
+    if (totp_check(&key, x->totp, now, x->secret.totp_step, &step) != OK) {
+        x->used = totp_check(&key, x->totp, now, -1, &step) == OK;
         return OK;
+    }
     e = agent_step_take(pg, x->secret.id, step, why);
     *ret = e == OK;
+    x->used = e == ERR_DENIED;
     return e == ERR_DENIED ? OK : e;
 }
 
@@ -110,7 +115,7 @@ attempt_check(const struct mairie *m, struct pg *pg, struct attempt *x, struct a
     bool password_good, rehash;
     enum err e = agent_secret_find(pg, x->login, a, &x->secret, why);
 
-    x->good = false;
+    x->good = x->used = false;
     if (e == ERR_NOT_FOUND) {
         err_ignore(password_verify_nobody(str_of(x->password), &cost, &unused));    /* only its time matters */
         return OK;
@@ -131,8 +136,8 @@ throttled(const struct mairie *m, struct http_request *req, const char *login, i
     int64_t by_login, by_address;
     enum err e;
 
-    if ((e = throttle_take(http_pg(req), m->pepper, "login", login, http_now(req), &by_login, why)) != OK ||
-        (e = throttle_take(http_pg(req), m->pepper, "address", http_peer(req), http_now(req), &by_address, why)) != OK)
+    if ((e = throttle_take(http_pg(req), m->pepper, &throttle_login, login, http_now(req), &by_login, why)) != OK ||
+        (e = throttle_take(http_pg(req), m->pepper, &throttle_address, http_peer(req), http_now(req), &by_address, why)) != OK)
         return e;
     *ret_wait = by_login > by_address ? by_login : by_address;
     return OK;
@@ -148,8 +153,8 @@ let_in(const struct mairie *m, struct http_request *req, const struct attempt *x
 
     rand_token(TOKEN_BYTES, token, sizeof(token));
     token_digest(token, digest);
-    if ((e = throttle_forgive(http_pg(req), m->pepper, "login", x->login, why)) != OK ||
-        (e = throttle_forgive(http_pg(req), m->pepper, "address", http_peer(req), why)) != OK ||
+    if ((e = throttle_forgive(http_pg(req), m->pepper, &throttle_login, x->login, why)) != OK ||
+        (e = throttle_forgive(http_pg(req), m->pepper, &throttle_address, http_peer(req), why)) != OK ||
         (e = counter_audit(http_pg(req), x->secret.id, "", "agent.login", "", "ok", now, why)) != OK ||
         (e = session_start(http_pg(req), digest, x->secret.id, now, now + m->conf.session_idle,
                            now + m->conf.session_max, why)) != OK)
@@ -198,6 +203,8 @@ attempt_made(struct http_request *req, struct attempt *x)
         mairie_fail(req, "login", e, &why);
     else if (x->good)
         mairie_go(req, "/");
+    else if (x->used)              /* told only to who knows the password: a second sign-in within 30 seconds */
+        login_page(req, 422, x->login, "totp", "town.login.used", NULL);
     else
         login_page(req, 422, x->login, "login", "town.login.wrong", NULL);
 }

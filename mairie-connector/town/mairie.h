@@ -20,8 +20,8 @@
 
 #define MAIRIE_ZONE "Europe/Paris"
 #define MAIRIE_SCHEMA "mairie"
-#define MAIRIE_SCHEMA_MIN 1
-#define MAIRIE_SCHEMA_MAX 1
+#define MAIRIE_SCHEMA_MIN 2
+#define MAIRIE_SCHEMA_MAX 2
 
 /* Configuration; the table is in conf.c. Durations in microseconds. */
 struct mairie_conf {

@@ -51,6 +51,7 @@ form_page(struct http_request *req, int status, struct page_data *d, const struc
     page_bool(d, "lang_en", strcmp(f->lang, "en") == 0);
     page_bool(d, "large", f->large);
     page_bool(d, "saved", saved);
+    page_bool(d, "fresh", status == 200 && f->birth_name[0] == '\0');
     mairie_reply_page(req, status, "town/form_password.html", d);
 }
 
@@ -81,6 +82,20 @@ get_form(struct http_request *req)
     form_page(req, 200, mairie_page(req), &f, id != NULL ? id : fresh, defs, n, http_query(req, "saved") != NULL);
 }
 
+/* The draft of the form; another one when that has become a dossier: the Back button, and the next person is typed. */
+static enum err
+form_draft(struct http_request *req, const char *typed, char ret[UUID_TEXT_LEN + 1], struct why *why)
+{
+    struct dossier x;
+    enum err e = dossier_find(http_pg(req), http_app(req), typed, http_arena(req), &x, why);
+
+    if (e == OK)
+        rand_uuid(ret);
+    else if (e == ERR_NOT_FOUND)
+        memcpy(ret, typed, UUID_TEXT_LEN + 1);
+    return e == ERR_NOT_FOUND ? OK : e;
+}
+
 static enum err
 form_keep(struct http_request *req, const struct agent *agent, const char *draft, const struct form *f,
           struct why *why)
@@ -97,7 +112,8 @@ void
 post_form(struct http_request *req)
 {
     const struct agent *agent = agent_with(req, ROLE_GUICHET);
-    const char *draft = http_form(req, "draft"), *act = http_form(req, "do");
+    const char *typed = http_form(req, "draft"), *act = http_form(req, "do");
+    char draft[UUID_TEXT_LEN + 1];
     struct page_data *d;
     struct authz_def *defs;
     struct why why = WHY_INIT;
@@ -109,11 +125,12 @@ post_form(struct http_request *req)
         return;
     d = mairie_page(req);
     form_read(req, &f);
-    if (draft == NULL || strlen(draft) != UUID_TEXT_LEN) {
+    if (typed == NULL || strlen(typed) != UUID_TEXT_LEN) {
         mairie_reply_error(req, 400, "error.form", "/new");
         return;
     }
-    if ((e = authz_defs(http_pg(req), http_arena(req), &defs, &n, &why)) != OK) {
+    if ((e = form_draft(req, typed, draft, &why)) != OK ||
+        (e = authz_defs(http_pg(req), http_arena(req), &defs, &n, &why)) != OK) {
         mairie_fail(req, "form", e, &why);
         return;
     }

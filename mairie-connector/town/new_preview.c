@@ -18,6 +18,19 @@ struct step {
     size_t ndefs;
 };
 
+/* The draft has become a dossier, of the same id: a second click, the Back button. Shows it; false: it has not. */
+static bool
+step_done(struct http_request *req, const char *id)
+{
+    struct why why = WHY_INIT;
+    struct dossier x;
+
+    if (dossier_find(http_pg(req), http_app(req), id, http_arena(req), &x, &why) != OK)
+        return false;
+    mairie_go(req, dossier_path(req, x.id, strcmp(x.state, "to_validate") == 0 ? "" : "/print"));
+    return true;
+}
+
 /* The draft of the query or form, still good: else the form again. Replies and returns false. */
 static bool
 step_open(struct http_request *req, struct step *s)
@@ -37,7 +50,8 @@ step_open(struct http_request *req, struct step *s)
     if ((e = draft_find(http_pg(req), m, id, s->agent->id, a, &s->draft, &why)) != OK ||
         (e = form_parse(s->draft.body, a, &s->form, &why)) != OK ||
         (e = authz_defs(http_pg(req), a, &s->defs, &s->ndefs, &why)) != OK) {
-        mairie_fail(req, "form", e, &why);
+        if (e != ERR_NOT_FOUND || !step_done(req, id))
+            mairie_fail(req, "form", e, &why);
         return false;
     }
     if (!form_check(&s->form, s->defs, s->ndefs, http_now(req), a, page_data_new(a))) {
@@ -203,6 +217,26 @@ create_body(struct pg *pg, void *arg, struct why *why)
                                               c->now, c->arena, why);
 }
 
+/* T-05: one agent alone does not fill the town with accounts. The draft stays. */
+static bool
+not_too_many(struct http_request *req, const struct step *s)
+{
+    const struct mairie *m = http_app(req);
+    struct why why = WHY_INIT;
+    int64_t wait;
+    enum err e = throttle_take(http_pg(req), m->pepper, &throttle_create, s->agent->id, http_now(req), &wait, &why);
+
+    if (e != OK) {
+        mairie_fail(req, "create", e, &why);
+        return false;
+    }
+    if (wait == 0)
+        return true;
+    http_header_add(req, "Retry-After", arena_printf(http_arena(req), "%lld", (long long)(wait / USEC_PER_SEC + 1)));
+    mairie_reply_error(req, 429, "town.form.slow", step_path(req, s, "/preview"));
+    return false;
+}
+
 static void
 confirm(struct http_request *req, struct step *s)
 {
@@ -213,12 +247,13 @@ confirm(struct http_request *req, struct step *s)
 
     c.dossier = (struct dossier_new){ .state = c.sensitive ? "to_validate" : "requested", .lang = s->form.lang,
                                       .agent_id = s->agent->id, .large = s->form.large };
-    rand_uuid(c.dossier.id);
+    memcpy(c.dossier.id, s->draft.id, sizeof(c.dossier.id));
     rand_uuid(c.dossier.person_id);
     rand_token(24, c.dossier.handle, sizeof(c.dossier.handle));
     outbox_key(c.key);
     if ((e = pg_tx(http_pg(req), create_body, &c, &why)) != OK) {
-        mairie_fail(req, "create", e, &why);
+        if (e != ERR_CONFLICT || !step_done(req, c.dossier.id))
+            mairie_fail(req, "create", e, &why);
         return;
     }
     if (c.sensitive) {
@@ -251,6 +286,6 @@ post_preview(struct http_request *req)
         mairie_fail(req, "create", e, &why);
     else if (n > 0 && !s.draft.other)
         mairie_go(req, step_path(req, &s, "/homonym"));
-    else
+    else if (not_too_many(req, &s))
         confirm(req, &s);
 }

@@ -7,81 +7,11 @@
 #include "base/core/enc.h"
 #include "base/core/log.h"
 #include "mairie-connector/town/codes.h"
-#include "mairie-connector/town/outbox_store.h"
+#include "mairie-connector/town/outbox_call.h"
 #include "mairie-connector/wire/wire.h"
 
 #define LEASE (60 * USEC_PER_SEC)
 #define ARENA_MAX (2 * 1024 * 1024)
-
-/* One call and what came of it. */
-struct sending {
-    const struct mairie *m;
-    struct pg *pg;
-    struct arena *arena;
-    struct outbox_row row;
-    utime now;
-};
-struct reply {
-    int status;
-    struct str body;               /* in the arena */
-    const char *code;              /* of a problem, "" otherwise */
-};
-
-/* ERR_UNAVAILABLE: no answer, or one that says "later". */
-static enum err
-call(struct sending *s, const char *method, const char *path, bool keyed, struct str body, struct reply *ret,
-     struct why *why)
-{
-    struct http_answer answer = { .body = BUF_SECRET(512 * 1024) };
-    const char *headers[5];
-    const char *detail;
-    size_t n = 0;
-    enum err e;
-
-    headers[n++] = "Accept: application/json";
-    if (s->row.agent_id[0] != '\0')
-        headers[n++] = arena_printf(s->arena, "Beffroi-Clerk: %s", s->row.agent_id);
-    if (keyed)
-        headers[n++] = arena_printf(s->arena, "Idempotency-Key: %s", s->row.key);
-    if (body.n > 0)
-        headers[n++] = "Content-Type: application/json";
-    headers[n] = NULL;
-    e = http_call(s->m->door, method, arena_printf(s->arena, "%s%s", s->m->conf.idp_url, path), headers, body, &answer,
-                  why);
-    if (e == OK) {
-        ret->status = answer.status;
-        ret->body = (struct str){ arena_dup(s->arena, answer.body.data, answer.body.len), answer.body.len };
-        ret->code = "";
-        if (answer.status >= 400)
-            wire_read_problem(ret->body, s->arena, &ret->code, &detail);
-    }
-    http_answer_done(&answer);
-    if (e != OK)
-        return why_code(why, ERR_UNAVAILABLE, "door.away", "the town door does not answer");
-    if (ret->status >= 500 || ret->status == 429 || ret->status == 408)
-        return why_code(why, ERR_UNAVAILABLE, "door.later", "the town door answers %d", ret->status);
-    return OK;
-}
-
-static const char *
-account_path(struct sending *s, const char *what)
-{
-    return arena_printf(s->arena, "/v1/accounts/%s%s", s->row.handle, what);
-}
-
-/* A refusal that will not change: kept for a person to look at. */
-static enum err
-refused(struct sending *s, const struct reply *r, struct why *why)
-{
-    const char *reason = arena_printf(s->arena, "%d %.60s", r->status, r->code);
-    enum err e;
-
-    LOG_ERROR_EV("outbox.refused", LF_INT("status", r->status), LF_STR("code", r->code), LF_STR("handle", s->row.handle));
-    if ((e = outbox_set_dead(s->pg, &s->row, reason, s->now, why)) != OK)
-        return e;
-    return counter_audit(s->pg, s->row.agent_id, "guichet", "dossier.refused", s->row.handle,
-                         r->code[0] != '\0' ? r->code : "refused", s->now, why);
-}
 
 /* --- create and reissue ------------------------------------------------------------------------------------------------ */
 
@@ -132,11 +62,11 @@ acknowledge(struct sending *s, struct why *why)
     struct reply r;
     enum err e;
 
-    if ((e = call(s, "POST", account_path(s, "/ack"), false, STR_NULL, &r, why)) != OK)
+    if ((e = outbox_call(s, "POST", outbox_account_path(s, "/ack"), false, STR_NULL, &r, why)) != OK)
         return e;
     /* 409: the account has moved on since; what matters is that we have the codes. */
     if (r.status != 200 && r.status != 409)
-        return refused(s, &r, why);
+        return outbox_refused(s, &r, why);
     return outbox_set_done(s->pg, &s->row, s->now, why);
 }
 
@@ -147,12 +77,12 @@ ask_codes(struct sending *s, struct str body, struct why *why)
     enum err e;
 
     if (strcmp(s->row.state, "due") == 0) {
-        e = call(s, "POST", s->row.kind == OUTBOX_CREATE ? "/v1/accounts" : account_path(s, "/reissue"), true, body, &r,
+        e = outbox_call(s, "POST", s->row.kind == OUTBOX_CREATE ? "/v1/accounts" : outbox_account_path(s, "/reissue"), true, body, &r,
                  why);
         if (e != OK)
             return e;
         if (r.status != 200 && r.status != 201)
-            return refused(s, &r, why);
+            return outbox_refused(s, &r, why);
         if ((e = keep(s, &r, why)) != OK)
             return e;
     }
@@ -172,7 +102,8 @@ blocked_body(struct pg *pg, void *arg, struct why *why)
 {
     const struct blocked_arg *x = arg;
     struct sending *s = x->s;
-    struct dossier_news news = { .handle = s->row.handle, .state = x->b->state, .at = x->b->at, .final = x->final };
+    struct dossier_news news = { .handle = s->row.handle, .state = x->b->state, .at = x->b->at, .final = x->final,
+                                 .block = true };
     bool changed;
     enum err e;
 
@@ -218,7 +149,7 @@ block_by_handle(struct sending *s, const char *reason, struct reply *ret, struct
     struct wire_reason m = { .reason = reason };
 
     wire_write_reason(&body, &m);
-    return call(s, "POST", account_path(s, "/block"), false, buf_view(&body), ret, why);
+    return outbox_call(s, "POST", outbox_account_path(s, "/block"), false, buf_view(&body), ret, why);
 }
 
 /* P-061: with the kept code, which no screen shows. */
@@ -240,14 +171,14 @@ block_by_code(struct sending *s, const char *reason, struct why *why)
         return e;
     m.code = (const char *)code.data;
     wire_write_block(&body, &m);
-    if ((e = call(s, "POST", "/v1/blocks", false, buf_view(&body), &r, why)) != OK)
+    if ((e = outbox_call(s, "POST", "/v1/blocks", false, buf_view(&body), &r, why)) != OK)
         return e;
     if (r.status == 403 || r.status == 404 || r.status == 400)
         return pg_tx(s->pg, stale_body, &stale, why);
     /* The code blocks; that the block is without return is said beside it. */
     if (r.status == 200 && final && (e = block_by_handle(s, reason, &r, why)) != OK)
         return e;
-    return r.status == 200 ? blocked(s, &r, final, why) : refused(s, &r, why);
+    return r.status == 200 ? blocked(s, &r, final, why) : outbox_refused(s, &r, why);
 }
 
 static enum err
@@ -258,7 +189,7 @@ block_second(struct sending *s, const char *reason, struct why *why)
 
     if (e != OK)
         return e;
-    return r.status == 200 ? blocked(s, &r, strcmp(reason, "stolen") == 0, why) : refused(s, &r, why);
+    return r.status == 200 ? blocked(s, &r, strcmp(reason, "stolen") == 0, why) : outbox_refused(s, &r, why);
 }
 
 static enum err
@@ -298,6 +229,10 @@ perform(struct sending *s, struct why *why)
     case OUTBOX_BLOCK:
     case OUTBOX_BLOCK_SECOND:
         return block(s, buf_view(&body), why);
+    case OUTBOX_AUTHZ:
+    case OUTBOX_CLOSE:
+    case OUTBOX_REOPEN:
+        return outbox_send_proposal(s, buf_view(&body), why);
     }
     return ERR_INTERNAL;
 }
@@ -329,20 +264,21 @@ outbox_send(const struct mairie *m, struct pg *pg, const char *key, utime now, b
 
 static const struct {
     const char *what, *verb;
-    bool bound, contested, final;
+    bool bound, contested, final, block;
 } words[] = {
-    { "mail_received", "dossier.mail_received", true, false, false },
-    { "bound", "dossier.mail_received", true, false, false },
-    { "contested", "dossier.contested", true, true, false },
-    { "activate", "dossier.activated", false, false, false },
-    { "revoke", "dossier.blocked", false, false, false },
-    { "revoke_final", "dossier.blocked", false, false, true },
-    { "final", "dossier.blocked", false, false, true },
-    { "reactivate", "dossier.reactivated", false, false, false },
-    { "close", "dossier.closed", false, false, false },
-    { "timeout", "dossier.closed", false, false, false },
-    { "expire", "dossier.expired", false, false, false },
-    { "purge", "dossier.erased", false, false, false },
+    { "mail_received", "dossier.mail_received", true, false, false, false },
+    { "bound", "dossier.mail_received", true, false, false, false },
+    { "contested", "dossier.contested", true, true, false, false },
+    { "activate", "dossier.activated", false, false, false, false },
+    { "revoke", "dossier.blocked", false, false, false, true },
+    { "revoke_final", "dossier.blocked", false, false, true, true },
+    { "final", "dossier.blocked", false, false, true, true },
+    { "reactivate", "dossier.reactivated", false, false, false, false },
+    { "close", "dossier.closed", false, false, false, false },
+    { "reopen", "dossier.reopened", false, false, false, false },
+    { "timeout", "dossier.closed", false, false, false, false },
+    { "expire", "dossier.expired", false, false, false, false },
+    { "purge", "dossier.erased", false, false, false, false },
 };
 
 struct changes_arg {
@@ -365,6 +301,7 @@ change_hear(struct pg *pg, const struct wire_change *c, struct why *why)
         news.bound = words[i].bound;
         news.contested = words[i].contested;
         news.final = words[i].final;
+        news.block = words[i].block;
     }
     if (verb == NULL)        /* our own acts come back to us too */
         return OK;
@@ -402,7 +339,7 @@ outbox_changes(const struct mairie *m, struct pg *pg, utime now, bool *ret_more,
         return e;
     if (cursor[0] != '\0')
         path = arena_printf(arena, "/v1/changes?limit=200&after=%s", cursor);
-    if ((e = call(&s, "GET", path, false, STR_NULL, &r, why)) != OK)
+    if ((e = outbox_call(&s, "GET", path, false, STR_NULL, &r, why)) != OK)
         return e;
     if (r.status != 200)
         return why_code(why, ERR_DENIED, "door.changes", "the town door answers %d to changes", r.status);

@@ -14,7 +14,10 @@
 extern const struct pg_stmts outbox_stmts;
 #define OUTBOX_KEY_SIZE 45
 
-enum outbox_kind { OUTBOX_CREATE, OUTBOX_REISSUE, OUTBOX_BLOCK, OUTBOX_BLOCK_SECOND };
+enum outbox_kind {
+    OUTBOX_CREATE, OUTBOX_REISSUE, OUTBOX_BLOCK, OUTBOX_BLOCK_SECOND,
+    OUTBOX_AUTHZ, OUTBOX_CLOSE, OUTBOX_REOPEN       /* sent proposals (proposal.h): their key is the proposal's */
+};
 
 /* In the act's transaction. key is drawn by the caller with outbox_key(), once for all runs of the transaction. */
 void outbox_key(char out[OUTBOX_KEY_SIZE]);
@@ -30,6 +33,9 @@ MUST_USE enum err outbox_send(const struct mairie *m, struct pg *pg, const char 
 /* Reads what has changed at the IdP since the last time; *ret_more: there is more at once. */
 MUST_USE enum err outbox_changes(const struct mairie *m, struct pg *pg, utime now, bool *ret_more, struct why *why);
 
+/* Tells the IdP what the town calls its authorisations, when that is not what it was told last. */
+MUST_USE enum err outbox_labels(const struct mairie *m, struct pg *pg, utime now, struct why *why);
+
 struct outbox_state {
     int64_t waiting;               /* rows not done */
     utime oldest;                  /* when the oldest of them was written; UTIME_NULL: none */
@@ -38,6 +44,9 @@ struct outbox_state {
 MUST_USE enum err outbox_look(struct pg *pg, struct outbox_state *ret, struct why *why);
 /* Removes requests done 30 days ago, and failures of sign-in that a day has forgiven. */
 MUST_USE enum err outbox_purge(struct pg *pg, utime now, struct why *why);
+/* A creation that the IdP has not answered, and that nobody is sending now: it will not be sent any more. ERR_CONFLICT:
+ * it is on its way, or there is an answer. */
+MUST_USE enum err outbox_cancel_create(struct pg *pg, const char *dossier_id, utime now, struct why *why);
 /* Whether a request of the dossier is still on its way. */
 MUST_USE enum err outbox_busy(struct pg *pg, const char *dossier_id, bool *ret, struct why *why);
 

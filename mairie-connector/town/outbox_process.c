@@ -14,6 +14,7 @@
 #include "mairie-connector/town/outbox.h"
 
 #define PURGE_EVERY (10 * USEC_PER_MIN)
+#define LABELS_AGAIN (5 * USEC_PER_MIN)     /* after a refusal: the door or the list may have been mended */
 #define POLL_NSEC (500 * 1000 * 1000)       /* requests are first sent by who wrote them; what is left may wait for this */
 
 struct sender {
@@ -59,6 +60,20 @@ read_changes(const struct sender *s, struct pg *pg, utime *next, struct why *why
     return e;
 }
 
+/* A look at the own database each time; a call only when the list is another one. */
+static enum err
+tell_labels(const struct sender *s, struct pg *pg, utime *next, struct why *why)
+{
+    utime now = clock_monotonic();
+    enum err e;
+
+    if (now < *next)
+        return OK;
+    e = outbox_labels(s->m, pg, clock_now(), why);
+    *next = now + (e == OK || e == ERR_UNAVAILABLE ? s->m->conf.changes_every : LABELS_AGAIN);
+    return e;
+}
+
 static enum err
 keep_house(struct pg *pg, utime *next, struct why *why)
 {
@@ -76,8 +91,8 @@ send_loop(void *arg)
     struct sender *s = arg;
     AUTO(pg_closep) struct pg *pg = NULL;
     const struct timespec pause = { 0, POLL_NSEC };
-    bool requests_down = false, changes_down = false;
-    utime next = 0, next_purge = 0;
+    bool requests_down = false, changes_down = false, labels_down = false;
+    utime next = 0, next_purge = 0, next_labels = 0;
 
     while (!atomic_load(&s->stop)) {
         struct why why = WHY_INIT;
@@ -92,6 +107,8 @@ send_loop(void *arg)
         told("outbox.requests", e, &why, &requests_down);
         if (e == OK)
             told("outbox.changes", read_changes(s, pg, &next, &why), &why, &changes_down);
+        if (e == OK)
+            told("outbox.labels", tell_labels(s, pg, &next_labels, &why), &why, &labels_down);
         nanosleep(&pause, NULL);
     }
     return NULL;

@@ -9,10 +9,10 @@
 #define HEAD_START (2 * USEC_PER_SEC)
 #define DONE_KEPT (30 * USEC_PER_DAY)
 
-static const char *const kind_names[] = { "create", "reissue", "block", "block_second" };
+static const char *const kind_names[] = { "create", "reissue", "block", "block_second", "authz", "close", "reopen" };
 
 enum { S_ADD, S_TAKE, S_ANSWERED, S_DONE, S_DEAD, S_LATER, S_LOOK, S_BUSY, S_HEAR, S_STALE, S_CURSOR, S_CURSOR_PUT,
-       S_PURGE, S_PURGE_THROTTLE };
+       S_PURGE, S_PURGE_THROTTLE, S_CANCEL, S_TOLD, S_TOLD_PUT };
 static const struct pg_stmt stmts[] = {
     [S_ADD] = { "outbox.add",
         "INSERT INTO outbox (key, dossier_id, kind, payload, agent_id, created_at, next_at) "
@@ -36,22 +36,29 @@ static const struct pg_stmt stmts[] = {
         "UPDATE outbox SET lease = NULL, next_at = $3, reason = $4 WHERE key = $1 AND lease = $2", 4 },
     [S_LOOK] = { "outbox.look",
         "SELECT count(*) FILTER (WHERE state IN ('due', 'answered')), min(created_at) FILTER (WHERE state IN "
-        "('due', 'answered')), count(*) FILTER (WHERE state = 'dead' AND kind <> 'block') FROM outbox WHERE state <> 'done'", 0 },
+        "('due', 'answered')), count(*) FILTER (WHERE state = 'dead' AND kind <> 'block') FROM outbox WHERE state IN ('due', 'answered', 'dead')", 0 },
     [S_BUSY] = { "outbox.busy",
         "SELECT EXISTS (SELECT FROM outbox WHERE dossier_id = $1 AND state IN ('due', 'answered'))", 1 },
     [S_HEAR] = { "dossier.hear",
         "UPDATE dossier SET state = $2, state_since = CASE WHEN state = $2 AND NOT $7::bool THEN state_since ELSE $3 END, "
         "final = CASE WHEN $2 IN ('pending', 'active') THEN false ELSE final OR $4::bool END, "
         "bound = CASE WHEN $2 = 'pending' AND NOT $7::bool THEN bound OR $5::bool ELSE false END, "
-        "contested = CASE WHEN $2 = 'pending' AND NOT $7::bool THEN contested OR $6::bool ELSE false END "
+        "contested = CASE WHEN $2 = 'pending' AND NOT $7::bool THEN contested OR $6::bool ELSE false END, "
+        "unopened = CASE WHEN $2 = 'closed' THEN unopened OR ($8::bool AND state IN ('requested', 'pending')) ELSE false END "
         "WHERE handle = $1 AND (state_since <= $3 OR state = 'requested') AND state NOT IN ('to_validate', 'cancelled') "
         "AND (state <> $2 OR $7::bool OR ($4::bool AND NOT final) OR ($5::bool AND NOT bound) "
-        "OR ($6::bool AND NOT contested))", 7 },
+        "OR ($6::bool AND NOT contested))", 8 },
     [S_STALE] = { "dossier.stale", "UPDATE dossier SET stale_by = $2 WHERE id = $1", 2 },
     [S_CURSOR] = { "cursor.get", "SELECT cursor FROM change_cursor", 0 },
     [S_CURSOR_PUT] = { "cursor.put",
         "INSERT INTO change_cursor (cursor, at) VALUES ($1, $2) ON CONFLICT (one) DO UPDATE SET cursor = $1, at = $2", 2 },
-    [S_PURGE] = { "outbox.purge", "DELETE FROM outbox WHERE state = 'done' AND ended_at < $1", 1 },
+    [S_PURGE] = { "outbox.purge", "DELETE FROM outbox WHERE state IN ('done', 'cancelled') AND ended_at < $1", 1 },
+    [S_CANCEL] = { "outbox.cancel_create",
+        "UPDATE outbox SET state = 'cancelled', payload = '', lease = NULL, ended_at = $2, reason = 'cancelled' "
+        "WHERE dossier_id = $1 AND kind = 'create' AND (state = 'dead' OR (state = 'due' AND (lease IS NULL OR next_at <= $2)))", 2 },
+    [S_TOLD] = { "labels_told.get", "SELECT digest FROM labels_told", 0 },
+    [S_TOLD_PUT] = { "labels_told.put",
+        "INSERT INTO labels_told (digest, at) VALUES ($1, $2) ON CONFLICT (one) DO UPDATE SET digest = $1, at = $2", 2 },
     [S_PURGE_THROTTLE] = { "throttle.purge", "DELETE FROM throttle WHERE at < $1", 1 },
 };
 const struct pg_stmts outbox_stmts = PG_STMTS(stmts);
@@ -215,6 +222,7 @@ dossier_hear(struct pg *pg, const struct dossier_news *news, bool *ret_changed, 
     pg_arg_bool(&args, news->bound);
     pg_arg_bool(&args, news->contested);
     pg_arg_bool(&args, news->fresh);
+    pg_arg_bool(&args, news->block);
     if ((e = pg_exec(pg, &stmts[S_HEAR], &args, &r, why)) != OK)
         return e;
     *ret_changed = pg_affected(r) > 0;
@@ -229,6 +237,48 @@ dossier_stale(struct pg *pg, const char *dossier_id, const char *agent_id, struc
     pg_arg_uuid(&args, dossier_id);
     pg_arg_uuid(&args, agent_id);
     return pg_exec(pg, &stmts[S_STALE], &args, NULL, why);
+}
+
+enum err
+outbox_cancel_create(struct pg *pg, const char *dossier_id, utime now, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_uuid(&args, dossier_id);
+    pg_arg_time(&args, now);
+    if ((e = pg_exec(pg, &stmts[S_CANCEL], &args, &r, why)) != OK)
+        return e;
+    return pg_affected(r) == 1 ? OK : why_code(why, ERR_CONFLICT, "outbox.busy", "the request is on its way, or answered");
+}
+
+enum err
+labels_told_get(struct pg *pg, unsigned char ret[32], struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct str digest;
+    enum err e;
+
+    if ((e = pg_exec(pg, &stmts[S_TOLD], NULL, &r, why)) != OK)
+        return e;
+    memset(ret, 0, 32);
+    if (pg_rows(r) == 0)
+        return OK;
+    digest = pg_str(r, 0, 0);
+    CHECK(digest.n == 32);
+    memcpy(ret, digest.p, 32);
+    return OK;
+}
+
+enum err
+labels_told_put(struct pg *pg, const unsigned char digest[32], utime now, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_bytes(&args, digest, 32);
+    pg_arg_time(&args, now);
+    return pg_exec(pg, &stmts[S_TOLD_PUT], &args, NULL, why);
 }
 
 enum err

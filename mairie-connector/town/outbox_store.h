@@ -28,10 +28,14 @@ struct dossier_news {
     utime at;
     bool final, bound, contested;
     bool fresh;                    /* new codes: what was bound or contested is past */
+    bool block;                    /* a block: what it closes was never open */
 };
 MUST_USE enum err dossier_hear(struct pg *pg, const struct dossier_news *news, bool *ret_changed, struct why *why);
 MUST_USE enum err dossier_stale(struct pg *pg, const char *dossier_id, const char *agent_id, struct why *why);
 MUST_USE enum err cursor_get(struct pg *pg, struct arena *a, const char **ret, struct why *why);
+/* SHA-256 of the labels the IdP was told last, all zeros when it was told none. */
+MUST_USE enum err labels_told_get(struct pg *pg, unsigned char ret[32], struct why *why);
+MUST_USE enum err labels_told_put(struct pg *pg, const unsigned char digest[32], utime now, struct why *why);
 MUST_USE enum err cursor_put(struct pg *pg, const char *cursor, utime now, struct why *why);
 
 #endif

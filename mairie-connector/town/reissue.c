@@ -3,10 +3,15 @@
 
 #include "mairie-connector/town/request.h"
 
+/* pending, suspended, or closed by a block before it was ever open (DOMAIN 2.1). */
 static bool
-may_reissue(const struct dossier *x)
+may_reissue(const struct dossier *x, utime now)
 {
-    return !x->final && (strcmp(x->state, "pending") == 0 || strcmp(x->state, "suspended") == 0);
+    if (x->final)
+        return false;
+    if (strcmp(x->state, "closed") == 0)
+        return x->unopened && now - x->state_since < REOPEN_TIME;
+    return strcmp(x->state, "pending") == 0 || strcmp(x->state, "suspended") == 0;
 }
 
 void
@@ -22,7 +27,7 @@ reissue_page(struct http_request *req, int status, const struct dossier *x, stru
     }
     e = sheet_find(http_pg(req), x->id, http_arena(req), &s, &why);
     /* Codes that the IdP could not keep until we came back (24 h): only new ones help. */
-    if (e == ERR_NOT_FOUND && may_reissue(x)) {
+    if (e == ERR_NOT_FOUND && may_reissue(x, http_now(req))) {
         s.shown_at = x->state_since;
         e = OK;
     }
@@ -37,7 +42,7 @@ reissue_page(struct http_request *req, int status, const struct dossier *x, stru
     page_str(d, "id", x->id);
     page_str(d, "name", person_shown(&x->names, http_arena(req)));
     page_time(d, "at", s.shown_at, MAIRIE_ZONE);
-    page_bool(d, "reissue", may_reissue(x));
+    page_bool(d, "reissue", may_reissue(x, http_now(req)));
     mairie_reply_page(req, status, "town/printed.html", d);
 }
 
@@ -88,7 +93,7 @@ reissue_run(struct http_request *req, const struct agent *agent, const struct do
     struct why why = WHY_INIT;
     enum err e;
 
-    if (!may_reissue(x)) {
+    if (!may_reissue(x, http_now(req))) {
         mairie_reply_error(req, 409, "error.conflict", dossier_path(req, x->id, ""));
         return;
     }

@@ -7,9 +7,9 @@
 #define OUTBOX_LATE (10 * USEC_PER_SEC)
 
 struct today {
-    struct dossier *waiting;
+    struct dossier *waiting, *proposed;
     struct draft *drafts;
-    size_t nwaiting, ndrafts;
+    size_t nwaiting, nproposed, ndrafts;
     struct outbox_state outbox;
 };
 
@@ -20,6 +20,7 @@ today_load(struct http_request *req, const struct agent *agent, struct today *t,
     enum err e;
 
     if ((e = dossier_waiting(http_pg(req), m, http_arena(req), &t->waiting, &t->nwaiting, why)) != OK ||
+        (e = dossier_proposed(http_pg(req), m, http_arena(req), &t->proposed, &t->nproposed, why)) != OK ||
         (e = draft_list(http_pg(req), m, agent->id, http_arena(req), &t->drafts, &t->ndrafts, why)) != OK)
         return e;
     return outbox_look(http_pg(req), &t->outbox, why);
@@ -89,6 +90,20 @@ get_today(struct http_request *req)
         page_str(item, "id", t.drafts[i].id);
         page_str(item, "name", names.birth[0] != '\0' ? person_shown(&names, a) : "…");
         page_time(item, "at", t.drafts[i].at, MAIRIE_ZONE);
+    }
+    for (size_t i = 0; i < t.nproposed; i++) {
+        struct page_data *item = page_item(d, "proposed");
+        struct proposal p;
+
+        if ((e = proposal_find(http_pg(req), t.proposed[i].id, a, &p, &why)) != OK) {
+            mairie_fail(req, "today", e, &why);
+            return;
+        }
+        page_str(item, "id", t.proposed[i].id);
+        page_str(item, "name", person_shown(&t.proposed[i].names, a));
+        page_msg(item, "what", arena_printf(a, "proposal.%s", proposal_kind_name(p.kind)));
+        page_str(item, "by", p.by_name);
+        page_time(item, "at", p.at, MAIRIE_ZONE);
     }
     for (size_t i = 0; i < t.nwaiting; i++) {
         struct page_data *item = page_item(d, "waiting");

@@ -4,10 +4,12 @@
 #include "base/pg/audit.h"
 
 #define SELECTED                                                                                              \
-    "SELECT e.seq, e.at, substr(e.verb, strpos(e.verb, '.') + 1), coalesce(g.name, ''), "                    \
-    "CASE WHEN e.object LIKE 'handle:%' THEN substr(e.object, 8) ELSE '' END, d.id, e.result <> 'ok' "        \
-    "FROM audit_event e "                                                                                     \
+    "SELECT e.seq, e.at, substr(e.verb, strpos(e.verb, '.') + 1), "                                           \
+    "coalesce(g.name, CASE WHEN e.actor LIKE 'operator:%' THEN e.actor ELSE '' END), "                        \
+    "CASE WHEN e.object LIKE 'handle:%' THEN substr(e.object, 8) ELSE coalesce(o.name, '') END, "             \
+    "d.id, e.result <> 'ok' FROM audit_event e "                                                              \
     "LEFT JOIN agent g ON 'agent:' || g.id = e.actor "                                                        \
+    "LEFT JOIN agent o ON 'agent:' || o.id = e.object "                                                       \
     "LEFT JOIN dossier d ON 'handle:' || d.handle = e.object "
 enum { S_DOSSIER, S_COUNTER };
 static const struct pg_stmt stmts[] = {

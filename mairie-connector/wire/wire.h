@@ -20,6 +20,9 @@
 #define WIRE_KEY_MIN        16         /* Idempotency-Key */
 #define WIRE_KEY_MAX        128
 #define WIRE_CHANGES_MAX    200        /* entries of one page of changes */
+#define WIRE_LABELS_MAX     128        /* authorisations of one town */
+#define WIRE_LABEL_MAX      120        /* characters of a label */
+#define WIRE_LABELS_BODY_MAX (160 * 1024)
 
 #define WIRE_UTIME_NONE INT64_MIN      /* no end date */
 
@@ -29,6 +32,7 @@
 bool wire_is_handle(struct str s);     /* [A-Za-z0-9_-]{22,64} */
 bool wire_is_key(struct str s);        /* [A-Za-z0-9_-]{16,128} */
 bool wire_is_authz_code(struct str s); /* [a-z][a-z0-9_]{0,63} */
+bool wire_is_label(struct str s);      /* 1 to WIRE_LABEL_MAX characters of clean text on one line */
 
 /* --- messages -------------------------------------------------------------------------------------------------- */
 struct wire_authz {
@@ -72,6 +76,14 @@ struct wire_reissue {
 struct wire_reason {
     const char *reason;                /* block: "lost", "stolen"; close: "death", "departure", "request", "error" */
 };
+/* PUT /v1/authorisations, and its answer: what the town calls its authorisations, for the citizen's own page. */
+struct wire_label {
+    const char *code, *label_fr, *label_en;
+};
+struct wire_labels {
+    struct wire_label *items;
+    size_t n;
+};
 /* POST /v1/blocks */
 struct wire_block {
     const char *code;                  /* as it was sealed, folded */
@@ -96,6 +108,8 @@ struct wire_changes {
  * the member, never its value. Strings are in the arena. ---------------------------------------------------------- */
 MUST_USE enum err wire_read_create(struct str json, struct arena *a, struct wire_create *ret, struct why *why);
 MUST_USE enum err wire_read_authz(struct str json, struct arena *a, struct wire_authz_list *ret, struct why *why);
+/* Codes that stand once in the list. */
+MUST_USE enum err wire_read_labels(struct str json, struct arena *a, struct wire_labels *ret, struct why *why);
 MUST_USE enum err wire_read_reissue(struct str json, struct arena *a, struct wire_reissue *ret, struct why *why);
 MUST_USE enum err wire_read_reason(struct str json, struct arena *a, struct wire_reason *ret, struct why *why);
 MUST_USE enum err wire_read_block(struct str json, struct arena *a, struct wire_block *ret, struct why *why);
@@ -109,6 +123,7 @@ void wire_read_problem(struct str json, struct arena *a, const char **ret_code, 
 /* --- writing: appends one JSON object ------------------------------------------------------------------------------ */
 void wire_write_create(struct buf *out, const struct wire_create *m);
 void wire_write_authz(struct buf *out, const struct wire_authz_list *m);
+void wire_write_labels(struct buf *out, const struct wire_labels *m);
 void wire_write_reissue(struct buf *out, const struct wire_reissue *m);
 void wire_write_reason(struct buf *out, const struct wire_reason *m);
 void wire_write_block(struct buf *out, const struct wire_block *m);

@@ -1,6 +1,8 @@
 /* wire_check: the forms of names that cross the door. */
 #include "mairie-connector/wire/wire.h"
 
+#include "base/core/text.h"
+
 static bool
 all_of(struct str s, size_t min, size_t max, const char *set)
 {
@@ -32,4 +34,11 @@ bool
 wire_is_authz_code(struct str s)
 {
     return all_of(s, 1, WIRE_AUTHZ_CODE_MAX, LOWER "0123456789_") && s.p[0] >= 'a' && s.p[0] <= 'z';
+}
+
+bool
+wire_is_label(struct str s)
+{
+    return s.p != NULL && s.n > 0 && s.n <= 4 * WIRE_LABEL_MAX && text_is_clean(s, false) &&
+           text_length(s) <= WIRE_LABEL_MAX && str_trim(s).n == s.n;
 }

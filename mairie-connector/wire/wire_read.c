@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-enum kind { K_TEXT, K_BOOL, K_TIME, K_AUTHZ, K_CHANGES };
+enum kind { K_TEXT, K_BOOL, K_TIME, K_AUTHZ, K_CHANGES, K_LABELS };
 struct member {
     const char *name;
     enum kind kind;
@@ -55,6 +55,11 @@ static const struct member change_members[] = {
     M(wire_change, at, K_TIME, false, NULL),
 };
 
+static const struct member label_members[] = {
+    M(wire_label, code, K_TEXT, false, wire_is_authz_code), M(wire_label, label_fr, K_TEXT, false, wire_is_label),
+    M(wire_label, label_en, K_TEXT, false, wire_is_label),
+};
+
 static enum err
 bad_value(const char *name, struct why *why)
 {
@@ -83,6 +88,20 @@ read_list(const json_t *list, const char *name, size_t max, size_t size, const s
 
 static enum err
 authz_distinct(const struct wire_authz_list *l, struct why *why)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        for (size_t k = 0; k < i; k++) {
+            const char *a = l->items[i].code, *b = l->items[k].code;
+
+            if (strcmp(a, b) == 0)
+                return why_code(why, ERR_INPUT, "wire.value", "an authorisation stands twice in the list");
+        }
+    }
+    return OK;
+}
+
+static enum err
+labels_distinct(const struct wire_labels *l, struct why *why)
 {
     for (size_t i = 0; i < l->n; i++) {
         for (size_t k = 0; k < i; k++) {
@@ -141,6 +160,13 @@ read_member(const json_t *value, const struct member *m, void *target, struct ar
         ((struct wire_changes *)at)->items = items;
         ((struct wire_changes *)at)->n = n;
         return OK;
+    case K_LABELS:
+        e = read_list(value, m->name, WIRE_LABELS_MAX, sizeof(struct wire_label), label_members,
+                      ARRAY_LEN(label_members), a, &items, &n, why);
+        if (e != OK)
+            return e;
+        *(struct wire_labels *)at = (struct wire_labels){ items, n };
+        return labels_distinct(at, why);
     }
     return ERR_INTERNAL;
 }
@@ -226,6 +252,18 @@ wire_read_authz(struct str json, struct arena *a, struct wire_authz_list *ret, s
 {
     static const struct member members[] = { { "authorisations", K_AUTHZ, 0, false, NULL } };
     struct wire_authz_list m = { NULL, 0 };
+    enum err e;
+
+    if ((e = read_message(json, members, ARRAY_LEN(members), &m, a, why)) == OK)
+        *ret = m;
+    return e;
+}
+
+enum err
+wire_read_labels(struct str json, struct arena *a, struct wire_labels *ret, struct why *why)
+{
+    static const struct member members[] = { { "authorisations", K_LABELS, 0, false, NULL } };
+    struct wire_labels m = { NULL, 0 };
     enum err e;
 
     if ((e = read_message(json, members, ARRAY_LEN(members), &m, a, why)) == OK)

@@ -57,6 +57,17 @@ wire_write_authz(struct buf *out, const struct wire_authz_list *m)
 }
 
 void
+wire_write_labels(struct buf *out, const struct wire_labels *m)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < m->n; i++)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "code", m->items[i].code, "label_fr",
+                                              m->items[i].label_fr, "label_en", m->items[i].label_en));
+    emit(out, json_pack("{s:o}", "authorisations", list));
+}
+
+void
 wire_write_reissue(struct buf *out, const struct wire_reissue *m)
 {
     emit(out, json_pack("{s:s, s:b}", "what", m->what, "sensitive", m->sensitive));

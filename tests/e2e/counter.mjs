@@ -66,6 +66,16 @@ export async function readSheet(page) {
   return { creation: codes[0], sheet: codes.length === 3 ? codes[1] : undefined, revocation: codes.at(-1) };
 }
 
+// Waits at the counter until the dossier offers an action: "authz" when the account is open, "reopen" when it is closed.
+export async function waitForAction(page, dossier, action) {
+  for (let i = 0; i < 100; i++) {
+    await page.goto(dossier);
+    if (await page.locator(`a#action-${action}`).count() > 0) return;
+    await page.waitForTimeout(200);
+  }
+  assert.fail(`no ${action}: ${await page.locator("main").textContent()}`);
+}
+
 // Waits at the counter until the identity provider has answered and the sheet can be shown; stays before the button.
 export async function waitForSheet(page) {
   for (let i = 0; i < 100; i++) {

@@ -298,10 +298,14 @@ export async function sendMail(system, { from, to = system.MAIL_IN_ADDRESS, subj
 // A fresh active citizen, made through the town door, the mail server and the activation page (without a browser):
 // { login, password, address, handle, creation, revocation }.
 export async function newCitizen(system, account = {}) {
+  return activate(system, await createAccount(system, account));
+}
+
+// The citizen's part for codes of a sheet: { login, password, address } and the codes.
+export async function activate(system, codes) {
   const login = `citoyen-${randomBytes(5).toString("hex")}`;
   const password = `phrase de passe ${randomBytes(6).toString("hex")}`;
   const address = `${login}@citoyens.test`;
-  const codes = await createAccount(system, account);
   await sendMail(system, { from: address, subject: codes.creation });
   const mail = await waitForMail(system, (m) => m.headers.to?.includes(address));
   const link = mail.text.split(/\s+/).find((word) => word.startsWith(`${system.IDP_BASE_URL}/activate/`));

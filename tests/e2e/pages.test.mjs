@@ -3,15 +3,15 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { assertReflows, newCitizen, sendMail, startBrowser, startSystem, waitForMail } from "./lib.mjs";
-import { clerkSignsIn, demoClerk, fillForm, inYears, newClerk, waitForSheet } from "./counter.mjs";
+import { activate, assertReflows, newCitizen, sendMail, startBrowser, startSystem, waitForMail } from "./lib.mjs";
+import { clerkSignsIn, demoClerk, fillForm, inYears, newClerk, readSheet, waitForAction, waitForSheet } from "./counter.mjs";
 import { htmlRoutes, startWalker } from "./walk.mjs";
 import { createAccount } from "../../tools/demo-town.mjs";
 
 const system = await startSystem();
 const browser = await startBrowser(system);
 const routes = await htmlRoutes(system);
-const LIMIT = { timeout: 240_000 };
+const LIMIT = { timeout: 480_000 };
 const visited = { fr: new Set(), en: new Set() };
 const asked = () => new URLSearchParams({ response_type: "code", client_id: "nobody", redirect_uri: "https://nowhere.test/", scope: "openid" });
 
@@ -75,6 +75,38 @@ for (const lang of ["fr", "en"]) {
     await page.locator("#reissue").click();
     await waitForSheet(page);
     await look("new codes ready");
+    await page.locator("#show").click();
+    const codes = await readSheet(page);
+    const other = await start();
+    await clerkSignsIn(other.page, system, await newClerk(system));
+
+    // An open account: its rights, at once and by two.
+    await activate(system, codes);
+    await waitForAction(page, `${system.MAIRIE_URL}${dossier}`, "authz");
+    await look("dossier of an open account");
+    await page.locator("#action-authz").click();
+    await look("change the rights");
+    await slim(page, "change the rights");
+    await page.locator("#change").click();
+    await look("no right changed");
+    await page.locator("#authz_bibliotheque").check();
+    await page.locator("#change").click();
+    await look("right given");
+    await page.locator("#action-authz").click();
+    await page.locator("#authz_peut_voter").check();
+    await page.locator("#until_peut_voter").fill(inYears(1));
+    await page.locator("#change").click();
+    await look("right waits for a second clerk");
+    await slim(page, "right waits for a second clerk");
+    await other.page.goto(`${system.MAIRIE_URL}/`);
+    await other.look("today, with a change that waits");
+    await other.page.goto(`${system.MAIRIE_URL}${dossier}/approve`);
+    await other.look("agree to a right");
+    await slim(other.page, "agree to a right");
+    await other.page.locator("#refuse").click();
+    await other.look("refuse a right");
+    await other.page.locator("#drop").click();
+    await other.look("right refused");
 
     // Somebody of the same name, and an authorisation that a second clerk must agree to.
     await page.goto(`${system.MAIRIE_URL}/new/password`);
@@ -90,8 +122,6 @@ for (const lang of ["fr", "en"]) {
     const second = /\/dossier\/[^/?]+/.exec(page.url())[0];
     await page.goto(`${system.MAIRIE_URL}${second}`);
     await look("dossier that waits for a second clerk");
-    const other = await start();
-    await clerkSignsIn(other.page, system, await newClerk(system));
     await other.page.goto(`${system.MAIRIE_URL}${second}/approve`);
     await other.look("approve");
     await other.page.locator("#approve").click();
@@ -112,6 +142,29 @@ for (const lang of ["fr", "en"]) {
     await page.locator("#reason-lost").check();
     await page.locator("#block").click();
     await look("blocked at the counter");
+
+    // The end, and the way back.
+    await page.locator("#action-close").click();
+    await look("close an account");
+    await slim(page, "close an account");
+    await page.locator("#close").click();
+    await look("close refused");
+    await page.locator("#reason-departure").check();
+    await page.locator("#close").click();
+    await look("closing waits for a second clerk");
+    await other.page.goto(`${system.MAIRIE_URL}${dossier}/approve`);
+    await other.look("agree to a closing");
+    await other.page.locator("#approve").click();
+    await other.look("closed");
+    await page.goto(`${system.MAIRIE_URL}${dossier}/reopen`);
+    await look("open again");
+    await slim(page, "open again");
+    await page.locator("#reopen").click();
+    await look("opening waits for a second clerk");
+    await page.locator("#action-cancel").click();
+    await look("take back");
+    await page.locator("#drop").click();
+    await look("taken back");
     await page.goto(`${system.MAIRIE_URL}/audit`);
     await look("audit trail");
     await page.goto(`${system.MAIRIE_URL}/nothing-here`);

@@ -27,7 +27,7 @@ def test_sign_in(t):
     good = t.clerk('lea', code=code)
     assert good.page.status == 200 and "Aujourd" in good.page.text
     replayed = t.clerk('lea', code=code)
-    assert replayed.page.status == 422, 'a one-time code worked twice'
+    assert replayed.page.status == 422 and 'déjà servi' in replayed.page.text, 'a one-time code worked twice'
     # P-002: nothing without a session
     from town import Clerk
     stranger = Clerk(t, t.port)
@@ -93,6 +93,22 @@ def test_walk(s, t, clerk):
     assert fresh['creation'] != codes['creation'] and fresh['revocation'] != codes['revocation']
     assert s.sql(f"SELECT state FROM account WHERE handle = '{handle}'") == 'pending'
     return dossier
+
+
+def test_second_click(t, clerk):
+    """The same button twice, the Back button: the dossier that was made, not an error; the next person is another one."""
+    page = clerk.send(clerk.open('/new/password'), 'preview', {**t.FORM, 'birth_name': 'Doubleclic'})
+    draft = re.search(r'name="draft" value="([^"]+)"', page.text).group(1)
+    first = clerk.send(page, 'confirm', path='/new/password/preview')
+    again = clerk.send(page, 'confirm', path='/new/password/preview')
+    assert 'value="print"' in first.text and 'value="print"' in again.text, again.text[:800]
+    assert t.dossier_of(first) == t.dossier_of(again) == draft
+    back = clerk.open(f'/new/password/preview?draft={draft}')
+    assert t.dossier_of(back) == draft
+    other = clerk.send(page, 'preview', {**t.FORM, 'birth_name': 'Suivante', 'draft': draft}, path='/new/password')
+    assert 'value="confirm"' in other.text, other.text[:800]
+    assert t.dossier_of(clerk.send(other, 'confirm', path='/new/password/preview')) != draft
+    assert t.sql(f"SELECT count(*) FROM dossier WHERE id = '{draft}'") == '1'
 
 
 def test_homonym_and_large_print(t, clerk):
@@ -271,7 +287,7 @@ def main():
         test_sign_in(t)
         clerk = t.clerk('lea')
         for test in (lambda: test_form(t, clerk), lambda: test_walk(s, t, clerk),
-                     lambda: test_homonym_and_large_print(t, clerk), lambda: test_sensitive(s, t, clerk),
+                     lambda: test_second_click(t, clerk), lambda: test_homonym_and_large_print(t, clerk), lambda: test_sensitive(s, t, clerk),
                      lambda: test_roles(t), lambda: test_stale_code(s, t, clerk), lambda: test_outage(s, t, clerk),
                      lambda: test_kill(s, t, clerk), lambda: test_privacy(s, t), lambda: test_door(s)):
             test()

@@ -312,7 +312,7 @@ class System:
     def wait_port(self, port, name, seconds=20):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            assert self.processes[name].poll() is None, f'{name} ended'
+            assert self.processes[name].poll() is None, f'{name} ended:\n{self.log(name)[-2000:]}'
             with contextlib.suppress(OSError):
                 socket.create_connection(('127.0.0.1', port), 1).close()
                 return
