@@ -153,6 +153,7 @@ run(struct worker *w, const struct process *process, struct why *why)
     const struct job_kind kinds[] = {
         { MAIL_OUT_JOB, mail_out_job, 60 * USEC_PER_SEC, w->idp },
         { ACCOUNT_LEFT_JOB, session_account_left_job, 30 * USEC_PER_SEC, w->idp },
+        { ACCOUNT_BLOCKED_JOB, activation_block_notice_job, 30 * USEC_PER_SEC, w->idp },
         { SIGNON_NOTICE_JOB, signon_notice, 60 * USEC_PER_SEC, w->idp },
     };
     struct lmtp_config lmtp = { .listen = w->idp->conf.mail_lmtp_listen, .message_max = MAIL_MAX,

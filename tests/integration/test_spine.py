@@ -372,6 +372,72 @@ class Spine(unittest.TestCase):
             for form in (secret, base64.b64encode(secret.encode()).decode(), secret.encode().hex()):
                 self.assertNotIn(form.lower(), dump)
 
+    def blocked_mail(self, login, after=0):
+        return self.s.sink.wait(f'{login}@courriel.example', after)
+
+    def test_a_block_is_told_by_mail_to_who_kept_an_address(self):
+        """Each way of blocking; in the citizen's language, with the receipt; once, however often it is blocked."""
+        session = lambda b: b.post('/ma-page/blocage', {'csrf': b.csrf(b.get('/ma-page/blocage')), 'reason': 'stolen'})
+        ways = (('fr', 'Votre compte est bloqué', lambda b, h, c: Browser(self.s).post('/blocage', {'code': c['revocation']})),
+                ('en', 'Your account is blocked', lambda b, h, c: self.s.door('POST', f'/v1/accounts/{h}/block', {'reason': 'lost'})),
+                ('fr', 'Votre compte est bloqué', lambda b, h, c: session(b)))
+        for lang, subject, block in ways:
+            login, handle, codes = self.citizen(keep_mail=True, lang=lang)
+            b = Browser(self.s)
+            b.follow(b.sign_in(login, PASSWORD))
+            seen = len(self.s.sink.messages)
+            self.assertEqual(block(b, handle, codes).status, 200)
+            m = self.blocked_mail(login, seen)
+            self.assertEqual(m['Subject'], subject)
+            again = Browser(self.s).post('/blocage', {'code': codes['revocation']})
+            receipt = re.search(r'B-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}', again.text).group(0)
+            text = m.get_content()
+            self.assertIn(receipt, text)
+            self.assertIn('Town of Rivemont' if lang == 'en' else 'Ville de Rivemont', text)
+            self.assertIn('It was not you?' if lang == 'en' else "Ce n'était pas vous", text)
+            self.assertNotIn(handle, text)
+            # A second block and a second run of the job: still one mail.
+            self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/block', {'reason': 'stolen'}).status, 200)
+            account = self.s.sql(f"SELECT id FROM account WHERE handle = '{handle}'")
+            self.s.sql("UPDATE job SET state = 'due', ended_at = NULL, run_at = created_at, payload = convert_to(key, 'UTF8') "
+                       f"WHERE kind = 'account.blocked' AND key LIKE '{account}%'")
+            self.wait_jobs(f"kind = 'account.blocked' AND key LIKE '{account}%'")
+            self.wait_jobs("kind = 'mail.out'")
+            self.assertEqual(len([to for to, _ in self.s.sink.messages[seen:] if f'{login}@courriel.example' in to]), 1)
+
+    def wait_jobs(self, which):
+        end = time.monotonic() + 20
+        while time.monotonic() < end and self.s.sql(f"SELECT count(*) FROM job WHERE state = 'due' AND {which}") != '0':
+            time.sleep(0.05)
+        self.assertEqual(self.s.sql(f"SELECT count(*) FROM job WHERE state <> 'done' AND {which}"), '0')
+
+    def test_a_block_without_a_kept_address_and_a_death_are_told_to_nobody(self):
+        mails = lambda handle: self.s.sql("SELECT count(*) FROM job WHERE kind = 'mail.out' AND key LIKE 'blocked:' || "
+                                          f"(SELECT id::text FROM account WHERE handle = '{handle}') || '%'")
+        login, handle, codes = self.citizen()
+        self.assertEqual(Browser(self.s).post('/blocage', {'code': codes['revocation']}).status, 200)
+        self.wait_jobs("kind = 'account.blocked'")
+        self.assertEqual(mails(handle), '0')
+
+        # Closed for a death: no notice, and the address is forgotten.
+        login, handle, codes = self.citizen(keep_mail=True)
+        contact = ("SELECT count(*) FROM contact c JOIN account a ON a.id = c.account_id "
+                   f"WHERE a.handle = '{handle}'")
+        self.assertEqual(self.s.sql(contact), '1')
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/close', {'reason': 'death'}).status, 200)
+        self.wait_jobs("kind = 'account.left'")
+        self.assertEqual((mails(handle), self.s.sql(contact)), ('0', '0'))
+
+        # Blocked, and closed for a death before the worker came to it.
+        login, handle, codes = self.citizen(keep_mail=True)
+        self.s.stop('worker')
+        self.assertEqual(Browser(self.s).post('/blocage', {'code': codes['revocation']}).status, 200)
+        self.s.sql(f"UPDATE account SET state = 'closed', reason = 'death' WHERE handle = '{handle}'")
+        self.s.spawn('worker', 'worker')
+        self.wait_jobs("kind = 'account.blocked'")
+        self.assertEqual(mails(handle), '0')
+        self.s.wait_port(self.s.lmtp_port, 'worker')
+
     def test_audit_trail_holds_and_names_an_edit(self):
         self.citizen()
         self.s.command('clock', '--advance', '5s')

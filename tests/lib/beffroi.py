@@ -393,7 +393,7 @@ class System:
             f.write(b''.join(b'.' + l if l.startswith(b'.') else l for l in raw.splitlines(True)))
             return say(b'.').decode().strip()
 
-    def activate(self, codes, address, login, password, sheet=None, browser=None):
+    def activate(self, codes, address, login, password, sheet=None, browser=None, keep_mail=False):
         seen = len(self.sink.messages)
         assert self.mail(address, codes['creation']).startswith('250')
         text = self.sink.wait(address, seen).get_content()
@@ -409,13 +409,14 @@ class System:
         assert r.status == 303, (r.status, r.text[:600])
         step = r.headers['Location']
         page = b.get(step)
-        r = b.post(step, {'csrf': b.csrf(page), 'login': login, 'password': password, 'do': 'choose'})
+        r = b.post(step, {'csrf': b.csrf(page), 'login': login, 'password': password, 'do': 'choose',
+                          **({'keep_mail': '1'} if keep_mail else {})})
         assert r.status == 200, (r.status, r.text[:800])
         return b
 
-    def citizen(self, login='camille', password='corail tambour 47 lune', address=None, **body):
+    def citizen(self, login='camille', password='corail tambour 47 lune', address=None, keep_mail=False, **body):
         handle, codes = self.create(**body)
-        self.activate(codes, address or f'{login}@courriel.example', login, password)
+        self.activate(codes, address or f'{login}@courriel.example', login, password, keep_mail=keep_mail)
         return handle, codes
 
 
