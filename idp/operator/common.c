@@ -19,7 +19,7 @@
 /* What the web process runs; the worker and the commands prepare the keeping of the house beside it. */
 #define WEB_STMTS                                                                                             \
     &job_stmts, &audit_stmts, &account_stmts, &account_secret_stmts, &town_stmts, &login_stmts, &services_stmts, \
-    &signon_stmts, &flow_stmts, &session_stmts, &throttle_stmts, &activation_stmts, &citizen_stmts,            \
+    &signon_stmts, &session_stmts, &throttle_stmts, &activation_stmts, &citizen_stmts,            \
     &town_door_stmts, &contact_stmts, &oidc_stmts
 const struct pg_stmts *const idp_web_stmts[] = { WEB_STMTS, NULL };
 const struct pg_stmts *const idp_all_stmts[] = { WEB_STMTS, &audit_seal_stmts, &purge_stmts, NULL };

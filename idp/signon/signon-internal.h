@@ -7,12 +7,15 @@
 
 #define TOKEN_BYTES 32
 #define FLOW_ID_BYTES 16
-#define FLOW_STATE_MAX (64 * 1024)
+#define FLOW_ID_LEN 22
+#define FLOW_ID_SIZE 32
+#define FLOW_TOKEN_MAX (14 * 1024)           /* below HTTP_URI_MAX, with room for what stands around it */
 #define SESSION_TOUCH (10 * USEC_PER_MIN)    /* prolong at most this often */
 
-/* --- flow_store.c --------------------------------------------------------------------------------------------- */
+/* --- flow.c --------------------------------------------------------------------------------------------------- */
 struct flow {
-    const char *id;
+    const char *id;            /* FLOW_ID_LEN characters: its name in records */
+    const char *token;         /* as it stands in the URL; NULL before flow_seal() */
     const char *dialect;
     int32_t service_id;        /* 0: none */
     struct str state;
@@ -20,9 +23,13 @@ struct flow {
     utime fresh_after, created_at, expires_at;
     const char *lang, *login_hint;   /* login_hint may be NULL */
 };
-MUST_USE enum err flow_store_insert(struct pg *pg, const struct flow *f, struct why *why);
-/* ERR_NOT_FOUND: never was, or purged. An expired flow is found: the caller looks at expires_at. */
-MUST_USE enum err flow_store_find(struct pg *pg, const char *id, struct arena *a, struct flow *ret, struct why *why);
+void flow_id_new(char ret[FLOW_ID_SIZE]);
+/* ERR_INPUT: too long for an address. */
+MUST_USE enum err flow_seal(const struct idp *idp, const struct flow *f, struct arena *a, const char **ret_token,
+                            struct why *why);
+/* ERR_NOT_FOUND: not one of ours. An expired flow is found: the caller looks at expires_at. */
+MUST_USE enum err flow_open(const struct idp *idp, const char *token, struct arena *a, struct flow *ret,
+                            struct why *why);
 
 /* --- signon_store.c ------------------------------------------------------------------------------------------- */
 struct signon_row {

@@ -179,36 +179,43 @@ signon_decide(struct http_request *req, const struct signon_request *rq, enum si
     return why_set(why, ERR_UNAVAILABLE, "the session changes under the sign-on");
 }
 
-void
-signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
+/* The flow as it begins: its own address and nothing in the database (flow.c). */
+static enum err
+flow_begin(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state,
+           const char **ret_token, struct why *why)
 {
     struct idp *idp = http_app(req);
-    struct arena *a = http_arena(req);
-    struct why why = WHY_INIT;
-    char id[32];
-    struct flow f;
-    enum err e;
-
-    if (rq->flow_id != NULL) {
-        /* The session ended between the proof and the answer: ask again in the same flow. */
-        http_reply_redirect(req, arena_printf(a, "%s/signon/%s", http_base_url(req), rq->flow_id));
-        return;
-    }
-    rand_token(FLOW_ID_BYTES, id, sizeof(id));
-    f = (struct flow){
+    char id[FLOW_ID_SIZE];
+    struct flow f = {
         .id = id, .dialect = dialect, .service_id = rq->service == NULL ? 0 : rq->service->id, .state = state,
-        .accept = rq->accept, .lang = rq->lang != NULL ? rq->lang : http_lang(req),
-        .created_at = http_now(req), .expires_at = http_now(req) + idp->conf.flow_life,
+        .accept = rq->accept, .lang = rq->lang != NULL ? rq->lang : http_lang(req), .created_at = http_now(req),
     };
+
+    flow_id_new(id);
     /* A hint that cannot be a user name of ours is often an e-mail address: it is not kept (DOMAIN 1.1). */
     if (rq->login_hint != NULL && login_name_problem(rq->login_hint) == NULL)
         f.login_hint = rq->login_hint;
     f.fresh_after = rq->force_authn ? f.created_at
                     : rq->max_age >= 0 ? f.created_at - rq->max_age * USEC_PER_SEC : 0;
-    if ((e = flow_store_insert(http_pg(req), &f, &why)) != OK) {
+    return flow_seal(idp, &f, http_arena(req), ret_token, why);
+}
+
+void
+signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
+{
+    /* In a flow its address stays: the session ended between the proof and the answer. */
+    const char *token = rq->flow_id != NULL ? http_path_param(req, "flow") : NULL;
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if (token == NULL && (e = flow_begin(req, dialect, rq, state, &token, &why)) != OK) {
         LOG_ERROR_EV("signon.ask", LF_ERR(e), LF_WHY(&why));
-        idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+        if (e == ERR_INPUT)
+            idp_reply_error(req, 400, "error.service_request", NULL);
+        else
+            idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
         return;
     }
-    http_reply_redirect(req, arena_printf(a, "%s/signon/%s%s", http_base_url(req), id, rq->passive ? "/go" : ""));
+    http_reply_redirect(req, arena_printf(http_arena(req), "%s/signon/%s%s", http_base_url(req), token,
+                                          rq->flow_id == NULL && rq->passive ? "/go" : ""));
 }

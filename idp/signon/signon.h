@@ -7,7 +7,7 @@
  *     → reads, checks, fills struct signon_request
  *     → signon_decide()            one statement: session, state, freshness, method, replay, record
  *          SIGNON_ANSWERED   the dialect writes its success answer
- *          SIGNON_INTERACT   signon_ask() stores a flow and redirects to /signon/{flow}; the person signs in; a GET of
+ *          SIGNON_INTERACT   signon_ask() redirects to the flow, /signon/{flow}; the person signs in; a GET of
  *                            /signon/{flow}/go calls dialect->resume(), which reads its own request back from the
  *                            flow, and decides again
  *          others            the dialect writes its refusal
@@ -22,7 +22,6 @@
 
 extern const struct pg_stmts signon_stmts;
 extern const struct pg_stmts session_stmts;
-extern const struct pg_stmts flow_stmts;
 extern const struct http_routes signon_routes;
 
 /* How a person proved who they are; bits, so that a service's wish is a mask. */
@@ -74,7 +73,7 @@ struct signon_answer {
 MUST_USE enum err signon_decide(struct http_request *req, const struct signon_request *rq,
                                 enum signon_outcome *ret_outcome, struct signon_answer *ret, struct why *why);
 
-/* Stores the flow and replies with a redirect to the sign-in page. state: the dialect's own words, given back to
+/* Replies with a redirect to the sign-in page; the flow is in its address (flow.c). state: the dialect's own words, given back to
  * resume(). A passive request goes to resume() at once, without a page: for a cross-site POST, to which browsers do not
  * give our cookie. */
 void signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state);

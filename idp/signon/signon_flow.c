@@ -1,6 +1,7 @@
 /*
  * /signon/{flow}: the sign-in page. GET shows the doors, POST checks user name and password and goes on to
- * /signon/{flow}/go. The flow id stands in the URL: other tabs, other nodes, a restart and the Back button all work.
+ * /signon/{flow}/go. The flow is its own address (flow.c): other tabs, other nodes, a restart and the Back button all
+ * work.
  *
  * Throttling slows and never locks out: what an attacker does from elsewhere costs the citizen at most a short wait.
  */
@@ -39,19 +40,14 @@ bool
 signon_flow_load(struct http_request *req, struct flow *ret)
 {
     struct why why = WHY_INIT;
-    enum err e = flow_store_find(http_pg(req), http_path_param(req, "flow"), http_arena(req), ret, &why);
+    struct page_data *d;
 
-    if (e == OK && ret->expires_at > http_now(req))
+    if (flow_open(http_app(req), http_path_param(req, "flow"), http_arena(req), ret, &why) == OK &&
+        ret->expires_at > http_now(req))
         return true;
-    if (e == OK || e == ERR_NOT_FOUND) {
-        struct page_data *d = idp_page(req);
-
-        page_str(d, "way_out", "/");
-        idp_reply_page(req, 410, "signon/expired.html", d);
-        return false;
-    }
-    LOG_ERROR_EV("signon.flow", LF_ERR(e), LF_WHY(&why));
-    idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+    d = idp_page(req);
+    page_str(d, "way_out", "/");
+    idp_reply_page(req, 410, "signon/expired.html", d);
     return false;
 }
 
@@ -64,7 +60,7 @@ session_good_for(const struct session *s, const struct flow *f)
 static const char *
 flow_url(struct http_request *req, const struct flow *f, const char *tail)
 {
-    return arena_printf(http_arena(req), "%s/signon/%s%s", http_base_url(req), f->id, tail);
+    return arena_printf(http_arena(req), "%s/signon/%s%s", http_base_url(req), f->token, tail);
 }
 
 /* What stands beside the two fields: keys of the catalogue, NULL for none. */
