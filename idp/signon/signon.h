@@ -121,9 +121,8 @@ struct session_participant {
 };
 MUST_USE enum err session_end(struct http_request *req, int32_t by, struct session_participant **ret, size_t *ret_n,
                               struct why *why);
-/* The page after a logout: told as filled by session_end(), continue_url: where to go on, NULL: nowhere. */
-void signon_logout_page(struct http_request *req, const struct session_participant *told, size_t n,
-                        const char *continue_url);
+/* The page after a logout that leads nowhere else: told as filled by session_end(). */
+void signon_logout_page(struct http_request *req, const struct session_participant *told, size_t n);
 /* Same for a session named by a participant's session_index (SAML SLO, back-channel): only if the service is one of it. */
 MUST_USE enum err session_end_by_index(struct http_request *req, int32_t service_id, const char *name_id,
                                        const char *session_index, struct session_participant **ret, size_t *ret_n,
