@@ -50,6 +50,7 @@ MUST_USE enum err oidc_store_revoke_code(struct pg *pg, int32_t service_id, cons
                                          int64_t *ret_n, struct why *why);
 struct oidc_token_row {
     int32_t service_id;
+    char account_id[37];
     const char *sub, *scope, *town;
     struct str *authz;
     size_t nauthz;
@@ -62,6 +63,9 @@ const char *oidc_acr(enum signon_method m);
 /* Methods for a list of acr values; 0 when none of them is known. */
 unsigned oidc_acr_methods(const char *acr_values);
 bool oidc_scope_has(const char *scope, const char *word);
+/* What the person agreed to that this client receives, where its policy asks; NULL: its policy does not ask. */
+MUST_USE enum err oidc_agreed(struct http_request *req, const struct service *sv, const char *account_id,
+                              const char **ret, struct why *why);
 /* Signs with the client's algorithm. */
 MUST_USE enum err oidc_jwt(const struct idp *idp, const struct oidc_client *c, const char *typ, const char *claims_json,
                            struct buf *out, struct why *why);
@@ -71,7 +75,7 @@ void get_openid_configuration(struct http_request *req);
 void get_jwks(struct http_request *req);
 void authorize(struct http_request *req);
 void authorize_resume(struct http_request *req, const char *flow_id, utime flow_started, struct str state);
-void authorize_cancel(struct http_request *req, const char *flow_id, struct str state);
+void authorize_cancel(struct http_request *req, const char *flow_id, struct str state, bool refused);
 void post_token(struct http_request *req);
 void userinfo(struct http_request *req);
 void end_session(struct http_request *req);

@@ -20,8 +20,8 @@ static const struct pg_stmt stmts[] = {
     [S_TOKEN] = { "oidc.token",
         "SELECT t.service_id, t.sub, t.scope, w.name, "
         "ARRAY (SELECT z.code FROM account_authz z WHERE z.account_id = a.id AND z.ended_at IS NULL "
-        "AND (z.valid_until IS NULL OR z.valid_until > $2) ORDER BY z.code) "
-        "FROM oidc_token t JOIN account a ON a.id = t.account_id JOIN town w ON w.id = a.town_id "
+        "AND (z.valid_until IS NULL OR z.valid_until > $2) ORDER BY z.code), "
+        "t.account_id FROM oidc_token t JOIN account a ON a.id = t.account_id JOIN town w ON w.id = a.town_id "
         "WHERE t.digest = $1 AND t.live AND t.expires_at > $2 AND a.state = 'active'", 2 },
 };
 const struct pg_stmts oidc_stmts = PG_STMTS(stmts);
@@ -106,5 +106,6 @@ oidc_store_token(struct pg *pg, const unsigned char token_digest[32], utime now,
     ret->scope = arena_strdup(a, pg_text(r, 0, 2));
     ret->town = arena_strdup(a, pg_text(r, 0, 3));
     ret->authz = texts_read(r, 4, a, &ret->nauthz);
+    pg_uuid(r, 0, 5, ret->account_id);
     return OK;
 }

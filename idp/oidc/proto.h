@@ -28,6 +28,7 @@
 #define E_SERVER_ERROR         "server_error"
 #define E_UNAVAILABLE          "temporarily_unavailable"
 #define E_LOGIN_REQUIRED       "login_required"
+#define E_CONSENT_REQUIRED     "consent_required"
 #define E_REQUEST_UNSUPPORTED  "request_not_supported"
 #define E_REQUEST_URI_UNSUPPORTED "request_uri_not_supported"
 #define E_INVALID_TOKEN        "invalid_token"

@@ -12,6 +12,7 @@
 #include "base/core/rand.h"
 #include "base/core/secret.h"
 #include "base/crypto/digest.h"
+#include "idp/services/consent.h"
 
 #define ID_TOKEN_LIFE (5 * USEC_PER_MIN)
 
@@ -122,7 +123,8 @@ proof_problem(struct http_request *req, const json_t *extra)
 /* --- what is given ------------------------------------------------------------------------------------------------------------- */
 
 static json_t *
-released(const struct service *sv, const char *scope, const struct str *authz, size_t n, struct arena *a)
+released(const struct service *sv, const char *scope, const struct str *authz, size_t n, const char *agreed,
+         struct arena *a)
 {
     struct str *kept = arena_alloc(a, (n + 1) * sizeof(*kept));
     size_t nkept = service_release_authz(sv, authz, n, kept);
@@ -132,6 +134,8 @@ released(const struct service *sv, const char *scope, const struct str *authz, s
         json_decref(list);
         return NULL;
     }
+    if (agreed != NULL)
+        nkept = consent_filter(agreed, kept, nkept);
     for (size_t i = 0; i < nkept; i++)
         json_array_append_new(list, json_stringn(kept[i].p, kept[i].n));
     return list;
@@ -139,7 +143,7 @@ released(const struct service *sv, const char *scope, const struct str *authz, s
 
 static json_t *
 id_token_claims(struct http_request *req, const struct service *sv, const struct oidc_redeemed *r, const json_t *extra,
-                const char *access_token)
+                const char *agreed, const char *access_token)
 {
     const struct idp *idp = http_app(req);
     AUTO(buf_free) struct buf at_hash = BUF_BOUNDED(64);
@@ -157,7 +161,7 @@ id_token_claims(struct http_request *req, const struct service *sv, const struct
                        "nonce", nonce, "acr", oidc_acr((enum signon_method)r->method), "amr",
                        (r->method & METHOD_CARD) != 0 ? "sc" : (r->method & METHOD_SOFT_CERT) != 0 ? "swk" : "pwd",
                        "at_hash", buf_cstr(&at_hash), "sid", r->session_index);
-    authz = released(sv, scope, r->authz, r->nauthz, http_arena(req));
+    authz = released(sv, scope, r->authz, r->nauthz, agreed, http_arena(req));
     if (authz != NULL)
         json_object_set_new(claims, "authorisations", authz);
     return claims;
@@ -165,11 +169,11 @@ id_token_claims(struct http_request *req, const struct service *sv, const struct
 
 static void
 give(struct http_request *req, const struct service *sv, const struct oidc_redeemed *r, const json_t *extra,
-     const char *access_token)
+     const char *agreed, const char *access_token)
 {
     const struct idp *idp = http_app(req);
     AUTO(buf_free) struct buf id_token = BUF_BOUNDED(32768);
-    AUTO(json_decrefp) json_t *claims = id_token_claims(req, sv, r, extra, access_token);
+    AUTO(json_decrefp) json_t *claims = id_token_claims(req, sv, r, extra, agreed, access_token);
     AUTO(json_decrefp) json_t *answer = NULL;
     struct why why = WHY_INIT;
     char *text;
@@ -226,7 +230,7 @@ exchange(struct http_request *req, const struct service *sv, const char *code)
     char access_token[64];
     struct oidc_redeemed r;
     struct why why = WHY_INIT;
-    const char *problem;
+    const char *problem, *agreed;
     utime now = http_now(req);
     enum err e;
 
@@ -248,8 +252,10 @@ exchange(struct http_request *req, const struct service *sv, const char *code)
         code_dead(req, sv, digest, problem);
     else if (!r.token)
         code_dead(req, sv, digest, "the session has ended");
+    else if ((e = oidc_agreed(req, sv, r.account_id, &agreed, &why)) != OK)
+        unavailable(req, e, &why);
     else
-        give(req, sv, &r, extra, access_token);
+        give(req, sv, &r, extra, agreed, access_token);
 }
 
 void

@@ -14,8 +14,9 @@ usage(void)
     return command_usage("client add FILE.json|- --config FILE [--replace]\n"
                          "       beffroi-idp client list --config FILE\n"
                          "Metadata as RFC 7591, and: \"family\" (services of one family see the same identifier),\n"
-                         "\"attributes\" ([\"authorisations\", \"authorisations:CODE\", \"town\"]), \"require_pkce\",\n"
-                         "\"authorization_response_iss_parameter\". Prints the client's metadata with its secret, once.");
+                         "\"attributes\" ([\"authorisations\", \"authorisations:CODE\", \"town\"]),\n"
+                         "\"consent\" (none, first, always), \"require_pkce\", \"authorization_response_iss_parameter\".\n"
+                         "Prints the client's metadata with its secret, once.");
 }
 
 static int

@@ -12,6 +12,7 @@
 #include "idp/oidc/oidc.h"
 #include "idp/operator/purge.h"
 #include "idp/saml/saml.h"
+#include "idp/services/consent.h"
 #include "idp/signon/signon.h"
 #include "idp/signon/throttle.h"
 #include "mairie-connector/api/door.h"
@@ -19,7 +20,7 @@
 /* What the web process runs; the worker and the commands prepare the keeping of the house beside it. */
 #define WEB_STMTS                                                                                             \
     &job_stmts, &audit_stmts, &account_stmts, &account_secret_stmts, &town_stmts, &login_stmts, &services_stmts, \
-    &signon_stmts, &session_stmts, &throttle_stmts, &activation_stmts, &citizen_stmts,            \
+    &signon_stmts, &signon_consent_stmts, &consent_stmts, &session_stmts, &throttle_stmts, &activation_stmts, &citizen_stmts,            \
     &town_door_stmts, &contact_stmts, &oidc_stmts
 const struct pg_stmts *const idp_web_stmts[] = { WEB_STMTS, NULL };
 const struct pg_stmts *const idp_all_stmts[] = { WEB_STMTS, &audit_seal_stmts, &purge_stmts, NULL };

@@ -11,10 +11,19 @@
 #include "base/core/rand.h"
 
 #define PLACE "flow.url"
-#define FIELDS 7
+#define FIELDS 10
 #define PLAIN_MAX (16 * 1024)
 
-enum { F_DIALECT, F_SERVICE, F_ACCEPT, F_FRESH_AFTER, F_CREATED_AT, F_LANG, F_HINT };
+enum {
+    F_DIALECT, F_SERVICE, F_ACCEPT, F_FRESH_AFTER, F_CREATED_AT, F_LANG, F_HINT, F_WITHOUT, F_CONSENT_ACCOUNT,
+    F_CONSENT_ITEMS
+};
+
+static const char *
+or_empty(const char *s)
+{
+    return s != NULL ? s : "";
+}
 
 void
 flow_id_new(char ret[FLOW_ID_SIZE])
@@ -30,9 +39,9 @@ flow_seal(const struct idp *idp, const struct flow *f, struct arena *a, const ch
     AUTO(buf_free) struct buf token = BUF_BOUNDED(FLOW_TOKEN_MAX);
     enum err e;
 
-    buf_addf(&plain, "%s\n%d\n%u\n%lld\n%lld\n%s\n%s\n", f->dialect, (int)f->service_id, f->accept,
-             (long long)f->fresh_after, (long long)f->created_at, f->lang,
-             f->login_hint != NULL ? f->login_hint : "");
+    buf_addf(&plain, "%s\n%d\n%u\n%lld\n%lld\n%s\n%s\n%u\n%s\n%s\n", f->dialect, (int)f->service_id, f->accept,
+             (long long)f->fresh_after, (long long)f->created_at, f->lang, or_empty(f->login_hint),
+             f->without, or_empty(f->consent_account), or_empty(f->consent_items));
     buf_add(&plain, f->state.p, f->state.n);
     if (!buf_ok(&plain))
         return why_code(why, ERR_INPUT, "flow.long", "the request is too long to be kept");
@@ -52,7 +61,7 @@ fields_read(struct str text, struct arena *a, struct flow *ret)
 {
     const char *field[FIELDS];
     struct str rest = text;
-    int64_t service, accept;
+    int64_t service, accept, without;
     struct flow f = *ret;
 
     for (size_t i = 0; i < FIELDS; i++) {
@@ -62,6 +71,7 @@ fields_read(struct str text, struct arena *a, struct flow *ret)
     }
     if (rest.p == NULL || str_to_i64(str_of(field[F_SERVICE]), 0, INT32_MAX, &service) != OK ||
         str_to_i64(str_of(field[F_ACCEPT]), 0, INT32_MAX, &accept) != OK ||
+        str_to_i64(str_of(field[F_WITHOUT]), 0, INT32_MAX, &without) != OK ||
         str_to_i64(str_of(field[F_FRESH_AFTER]), INT64_MIN, INT64_MAX, &f.fresh_after) != OK ||
         str_to_i64(str_of(field[F_CREATED_AT]), INT64_MIN, INT64_MAX, &f.created_at) != OK)
         return ERR_NOT_FOUND;
@@ -70,6 +80,9 @@ fields_read(struct str text, struct arena *a, struct flow *ret)
     f.accept = (unsigned)accept;
     f.lang = field[F_LANG];
     f.login_hint = field[F_HINT][0] != '\0' ? field[F_HINT] : NULL;
+    f.without = (unsigned)without;
+    f.consent_account = field[F_CONSENT_ACCOUNT][0] != '\0' ? field[F_CONSENT_ACCOUNT] : NULL;
+    f.consent_items = field[F_CONSENT_ITEMS];
     f.state = (struct str){ arena_str(a, rest), rest.n };
     *ret = f;
     return OK;

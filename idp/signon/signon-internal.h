@@ -22,6 +22,9 @@ struct flow {
     unsigned accept;
     utime fresh_after, created_at, expires_at;
     const char *lang, *login_hint;   /* login_hint may be NULL */
+    unsigned without;          /* enum signon_without */
+    /* Who agreed in this flow to what is released, and to what (idp/services/consent.h); NULL: nobody yet. */
+    const char *consent_account, *consent_items;
 };
 void flow_id_new(char ret[FLOW_ID_SIZE]);
 /* ERR_INPUT: too long for an address. */
@@ -98,6 +101,22 @@ bool session_cookie_digest(const struct http_request *req, unsigned char ret[32]
 
 /* --- endpoints ------------------------------------------------------------------------------------------------------ */
 void get_signon_flow(struct http_request *req);
+/* --- consent.c, consent_store.c ----------------------------------------------------------------------------------- */
+/* Is the person still to be asked what the service may receive? Costs nothing where neither policy nor request ask.
+ * *ret_agreed: what may be released at most, NULL: no such limit. */
+MUST_USE enum err signon_consent_check(struct http_request *req, const struct signon_request *rq,
+                                       const struct signon_ask_row *in, bool *ret_missing, const char **ret_agreed,
+                                       struct why *why);
+struct consent_look {
+    char account_id[37];
+    struct str *authz;         /* as the town grants them now */
+    size_t nauthz;
+    const char *agreed;        /* remembered for this service; NULL: nothing */
+};
+/* ERR_NOT_FOUND: no session good enough for the request. */
+MUST_USE enum err consent_store_look(struct pg *pg, const struct signon_ask_row *in, struct arena *a,
+                                     struct consent_look *ret, struct why *why);
+
 void post_signon_flow(struct http_request *req);
 void get_signon_flow_cancel(struct http_request *req);
 void get_signon_flow_go(struct http_request *req);
@@ -107,3 +126,10 @@ void post_logout(struct http_request *req);
 bool signon_flow_load(struct http_request *req, struct flow *ret);
 
 #endif
+bool signon_session_good_for(const struct session *s, const struct flow *f);
+/* tail: "", "/go", "/cancel", "/consent". */
+const char *signon_flow_url(struct http_request *req, const struct flow *f, const char *tail);
+/* Back to the service with its refusal, or to our front page. */
+void signon_flow_give_up(struct http_request *req, const struct flow *f, bool refused);
+void get_signon_flow_consent(struct http_request *req);
+void post_signon_flow_consent(struct http_request *req);

@@ -11,6 +11,7 @@
 #include "base/core/log.h"
 #include "base/core/rand.h"
 #include "idp/credential/login.h"
+#include "idp/services/consent.h"
 
 unsigned
 signon_methods_from(enum signon_method m)
@@ -63,7 +64,7 @@ fresh_after(const struct signon_request *rq, utime now)
 
 static enum err
 answer_fill(struct http_request *req, const struct signon_request *rq, const struct signon_row *row,
-            struct signon_answer *ret, struct why *why)
+            const char *agreed, struct signon_answer *ret, struct why *why)
 {
     struct idp *idp = http_app(req);
     struct str *authz = arena_alloc(http_arena(req), (row->nauthz + 1) * sizeof(*authz));
@@ -79,6 +80,10 @@ answer_fill(struct http_request *req, const struct signon_request *rq, const str
     ret->authz = authz;
     ret->nauthz = service_release_authz(rq->service, row->authz, row->nauthz, authz);
     ret->town = rq->service->release.town ? row->town : "";
+    if (agreed != NULL) {
+        ret->nauthz = consent_filter(agreed, authz, ret->nauthz);
+        ret->town = consent_has(agreed, "town") ? ret->town : "";
+    }
     ret->pairwise = "";
     if (rq->service->release.pairwise_attribute && rq->transient_id == NULL)
         ret->pairwise = row->name_id;
@@ -136,10 +141,18 @@ signon_decide(struct http_request *req, const struct signon_request *rq, enum si
     bool cookie = session_cookie_digest(req, digest);
     struct signon_reason reason;
     struct signon_row row;
+    const char *agreed = NULL;
+    bool missing = false;
     enum err e;
 
     if (rq->accept != METHOD_ANY && (rq->accept & signon_methods_offered(idp)) == 0) {
         *ret_outcome = SIGNON_NO_METHOD;
+        return OK;
+    }
+    if (cookie && (e = signon_consent_check(req, rq, &in, &missing, &agreed, why)) != OK)
+        return e;
+    if (missing) {
+        *ret_outcome = rq->passive ? SIGNON_NO_CONSENT : SIGNON_CONSENT;
         return OK;
     }
     in.session_index = session_index_make(http_arena(req), rq->request_key);
@@ -150,7 +163,7 @@ signon_decide(struct http_request *req, const struct signon_request *rq, enum si
             e = signon_store_decide(http_pg(req), &in, http_arena(req), &row, why);
             if (e == OK) {
                 *ret_outcome = SIGNON_ANSWERED;
-                return answer_fill(req, rq, &row, ret, why);
+                return answer_fill(req, rq, &row, agreed, ret, why);
             }
             if (e != ERR_NOT_FOUND)
                 return e;
@@ -160,7 +173,7 @@ signon_decide(struct http_request *req, const struct signon_request *rq, enum si
         if (reason.ours) {
             /* Back or reload in the flow that made it: the same answer once more. */
             *ret_outcome = SIGNON_ANSWERED;
-            return answer_fill(req, rq, &reason.row, ret, why);
+            return answer_fill(req, rq, &reason.row, agreed, ret, why);
         }
         if (reason.answered) {
             *ret_outcome = SIGNON_REPLAYED;
@@ -189,6 +202,7 @@ flow_begin(struct http_request *req, const char *dialect, const struct signon_re
     struct flow f = {
         .id = id, .dialect = dialect, .service_id = rq->service == NULL ? 0 : rq->service->id, .state = state,
         .accept = rq->accept, .lang = rq->lang != NULL ? rq->lang : http_lang(req), .created_at = http_now(req),
+        .without = rq->without,
     };
 
     flow_id_new(id);
@@ -200,10 +214,11 @@ flow_begin(struct http_request *req, const char *dialect, const struct signon_re
     return flow_seal(idp, &f, http_arena(req), ret_token, why);
 }
 
-void
-signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
+static void
+go_to_flow(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state,
+           const char *tail)
 {
-    /* In a flow its address stays: the session ended between the proof and the answer. */
+    /* In a flow its address stays: the session ended between the proof and the answer, or a consent is missing. */
     const char *token = rq->flow_id != NULL ? http_path_param(req, "flow") : NULL;
     struct why why = WHY_INIT;
     enum err e;
@@ -216,6 +231,17 @@ signon_ask(struct http_request *req, const char *dialect, const struct signon_re
             idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
         return;
     }
-    http_reply_redirect(req, arena_printf(http_arena(req), "%s/signon/%s%s", http_base_url(req), token,
-                                          rq->flow_id == NULL && rq->passive ? "/go" : ""));
+    http_reply_redirect(req, arena_printf(http_arena(req), "%s/signon/%s%s", http_base_url(req), token, tail));
+}
+
+void
+signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
+{
+    go_to_flow(req, dialect, rq, state, rq->flow_id == NULL && rq->passive ? "/go" : "");
+}
+
+void
+signon_ask_consent(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
+{
+    go_to_flow(req, dialect, rq, state, "/consent");
 }

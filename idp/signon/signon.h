@@ -10,6 +10,7 @@
  *          SIGNON_INTERACT   signon_ask() redirects to the flow, /signon/{flow}; the person signs in; a GET of
  *                            /signon/{flow}/go calls dialect->resume(), which reads its own request back from the
  *                            flow, and decides again
+ *          SIGNON_CONSENT    signon_ask_consent() does the same towards the page that says what is released
  *          others            the dialect writes its refusal
  */
 #ifndef IDP_SIGNON_SIGNON_H
@@ -21,6 +22,7 @@
 #include "idp/services/services.h"
 
 extern const struct pg_stmts signon_stmts;
+extern const struct pg_stmts signon_consent_stmts;
 extern const struct pg_stmts session_stmts;
 extern const struct http_routes signon_routes;
 
@@ -32,6 +34,9 @@ unsigned signon_methods_from(enum signon_method m);
 /* Methods this installation offers at all. */
 unsigned signon_methods_offered(const struct idp *idp);
 
+/* What a service may be granted and a request leave out. */
+enum signon_without { SIGNON_WITHOUT_AUTHZ = 1, SIGNON_WITHOUT_TOWN = 2 };
+
 struct signon_request {
     const struct service *service;      /* held by the dialect until it has replied */
     struct str request_key;             /* unique per request: replay protection and record (see table signon) */
@@ -42,6 +47,8 @@ struct signon_request {
     const char *login_hint;             /* or NULL */
     const char *lang;                   /* "fr", "en" or NULL */
     const char *transient_id;           /* give this instead of the pairwise identifier; NULL: pairwise */
+    unsigned without;                   /* enum signon_without: what this request does not ask for */
+    bool force_consent;                 /* the person must agree to what is released, whatever the policy says */
     struct str extra;                   /* kept in the record for the dialect; p NULL: none */
     /* Only when resumed from a flow: */
     const char *flow_id;                /* NULL at first sight */
@@ -52,6 +59,8 @@ enum signon_outcome {
     SIGNON_ANSWERED,
     SIGNON_INTERACT,            /* no session good enough: ask the person */
     SIGNON_NO_PASSIVE,          /* same, but passive was asked */
+    SIGNON_CONSENT,             /* signed in; the person is still to agree to what is released */
+    SIGNON_NO_CONSENT,          /* same, but passive was asked */
     SIGNON_NO_METHOD,           /* nothing this installation offers would satisfy accept */
     SIGNON_REPLAYED             /* this request was answered before */
 };
@@ -77,6 +86,10 @@ MUST_USE enum err signon_decide(struct http_request *req, const struct signon_re
  * resume(). A passive request goes to resume() at once, without a page: for a cross-site POST, to which browsers do not
  * give our cookie. */
 void signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state);
+
+/* The same towards the page that asks what the service may receive. */
+void signon_ask_consent(struct http_request *req, const char *dialect, const struct signon_request *rq,
+                        struct str state);
 
 struct signon_dialect {
     const char *name;                   /* "saml", "oidc", "own" */

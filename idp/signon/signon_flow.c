@@ -51,14 +51,14 @@ signon_flow_load(struct http_request *req, struct flow *ret)
     return false;
 }
 
-static bool
-session_good_for(const struct session *s, const struct flow *f)
+bool
+signon_session_good_for(const struct session *s, const struct flow *f)
 {
     return s != NULL && s->auth_time >= f->fresh_after && (f->accept == METHOD_ANY || (s->method & f->accept) != 0);
 }
 
-static const char *
-flow_url(struct http_request *req, const struct flow *f, const char *tail)
+const char *
+signon_flow_url(struct http_request *req, const struct flow *f, const char *tail)
 {
     return arena_printf(http_arena(req), "%s/signon/%s%s", http_base_url(req), f->token, tail);
 }
@@ -79,7 +79,7 @@ login_page(struct http_request *req, const struct flow *f, int status, const cha
     page_str(d, "login", login != NULL ? login : f->login_hint != NULL ? f->login_hint : "");
     page_str(d, "block_url", "/blocage");
     if (f->service_id != 0) {
-        page_str(d, "cancel_url", flow_url(req, f, "/cancel"));
+        page_str(d, "cancel_url", signon_flow_url(req, f, "/cancel"));
         /* The form ends at the service, by redirects: Chromium holds each of them against form-action (CSP 3 §6.4.1),
          * and where the service sends its visitor next is not ours to know. The page has this one form, ours. */
         http_csp_form_action(req, "https:");
@@ -98,8 +98,8 @@ get_signon_flow(struct http_request *req)
 
     if (!signon_flow_load(req, &f))
         return;
-    if (session_good_for(http_session(req), &f))
-        http_reply_redirect(req, flow_url(req, &f, "/go"));
+    if (signon_session_good_for(http_session(req), &f))
+        http_reply_redirect(req, signon_flow_url(req, &f, "/go"));
     else
         login_page(req, &f, 200, NULL, NULL);
 }
@@ -211,7 +211,7 @@ post_signon_flow(struct http_request *req)
         unavailable(req, e, &why);
         return;
     }
-    http_reply_redirect(req, flow_url(req, &f, "/go"));
+    http_reply_redirect(req, signon_flow_url(req, &f, "/go"));
 }
 
 /* --- /signon/{flow}/go and /signon/{flow}/cancel ---------------------------------------------------------------------- */
@@ -244,17 +244,21 @@ get_signon_flow_go(struct http_request *req)
 }
 
 void
-get_signon_flow_cancel(struct http_request *req)
+signon_flow_give_up(struct http_request *req, const struct flow *f, bool refused)
 {
-    const struct idp *idp = http_app(req);
-    const struct signon_dialect *dialect;
-    struct flow f;
+    const struct signon_dialect *dialect = dialect_find(http_app(req), f->dialect);
 
-    if (!signon_flow_load(req, &f))
-        return;
-    dialect = dialect_find(idp, f.dialect);
     if (dialect != NULL && dialect->cancel != NULL)
-        dialect->cancel(req, f.id, f.state);
+        dialect->cancel(req, f->id, f->state, refused);
     else
         http_reply_redirect(req, arena_printf(http_arena(req), "%s/", http_base_url(req)));
+}
+
+void
+get_signon_flow_cancel(struct http_request *req)
+{
+    struct flow f;
+
+    if (signon_flow_load(req, &f))
+        signon_flow_give_up(req, &f, false);
 }

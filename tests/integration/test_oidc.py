@@ -139,6 +139,134 @@ class Oidc(unittest.TestCase):
             self.assertLess(abs(first['iat'] - first['auth_time']), 20)
             type(self).b = b
 
+    # --- what the person agrees to (DOMAIN 6.1, screen 8) ---------------------------------------------------------------
+    def consent(self, browser, do='accept', **change):
+        """Through the page that says what is released; returns the reply of the click and what the page listed."""
+        page = browser.follow(browser.get(self.url(**change)))
+        return self.click(browser, page, do)
+
+    def click(self, browser, page, do='accept'):
+        self.assertEqual(page.status, 200, page.text[:300])
+        self.assertTrue(browser.at.endswith('/consent'), browser.at)
+        shown = re.search(r'name="shown" value="([^"]*)"', page.text).group(1)
+        return browser.post(browser.at, {'csrf': browser.csrf(page), 'shown': shown, 'do': do}), shown
+
+    def fresh(self, login='camille'):
+        b = Browser(self.s)
+        b.follow(b.sign_in(login, PASSWORD))
+        return b
+
+    def test_first_time_is_asked_and_when_more_is_released(self):
+        self.add('premiere', 'un-secret-assez-long', attributes=['authorisations', 'town'], consent='first')
+        handle, _ = self.s.citizen('accord', PASSWORD, authorisations=[{'code': 'peut_emprunter'}])
+        q = {'client_id': 'premiere'}
+        self.assertEqual(self.answer(Browser(self.s).get(self.url(prompt='none', **q)))['error'], 'login_required')
+        # Signing in for the service: the page comes after the password, and leads on to the service.
+        b = Browser(self.s)
+        page = b.follow(b.get(self.url(**q)))
+        page = b.follow(b.post(b.at, {'csrf': b.csrf(page), 'login': 'accord', 'password': PASSWORD}))
+        self.assertIn('premiere', page.text)
+        self.assertIn('peut_emprunter', page.text)
+        self.assertEqual(self.answer(b.get(self.url(prompt='none', **q)))['error'], 'consent_required')
+        r, shown = self.click(b, page)
+        self.assertEqual(shown, 'town authz:peut_emprunter')
+        flow = r.headers['Location']
+        code = self.answer(b.follow(r))['code']
+        t = self.token(code, 'premiere').json()
+        self.assertEqual(claims(t['id_token'])['authorisations'], ['peut_emprunter'])
+        self.assertEqual(self.userinfo(t['access_token']).json()['town'], 'rivemont')
+        self.assertIn('code', self.answer(b.get(flow)), 'Back')
+        # Remembered, on the other node and in another browser.
+        for other in (b, self.fresh('accord')):
+            self.assertIn('code', self.answer(other.get(self.url(prompt='none', **q), port=self.s.port2)))
+        # Less is no reason to ask; more is, and reaches no token before.
+        self.assertIn('code', self.answer(b.get(self.url(scope='openid', **q))))
+        put = lambda *codes: self.s.door('PUT', f'/v1/accounts/{handle}/authorisations',
+                                         {'authorisations': [{'code': c} for c in codes]}).status
+        self.assertEqual(put('peut_emprunter', 'peut_voter'), 200)
+        self.assertEqual(self.userinfo(t['access_token']).json()['authorisations'], ['peut_emprunter'])
+        self.assertEqual(self.answer(b.get(self.url(prompt='none', **q)))['error'], 'consent_required')
+        self.assertIn('code', self.answer(b.get(self.url(scope='openid town', prompt='none', **q))))
+        r, shown = self.consent(b, **q)
+        self.assertEqual(shown, 'town authz:peut_emprunter authz:peut_voter')
+        self.assertIn('code', self.answer(b.follow(r)))
+        self.assertIn('code', self.answer(b.get(self.url(prompt='none', **q))))
+
+    def test_a_right_given_between_page_and_click_is_asked_for(self):
+        self.add('entre', 'un-secret-assez-long', attributes=['authorisations'], consent='first')
+        handle, _ = self.s.citizen('entredeux', PASSWORD)
+        b = self.fresh('entredeux')
+        page = b.follow(b.get(self.url(client_id='entre')))
+        self.assertEqual(self.s.door('PUT', f'/v1/accounts/{handle}/authorisations',
+                                     {'authorisations': [{'code': 'peut_voter'}]}).status, 200)
+        r, shown = self.click(b, page)
+        self.assertEqual(shown, '')
+        r, shown = self.click(b, b.follow(r))
+        self.assertEqual(shown, 'authz:peut_voter')
+        self.assertIn('code', self.answer(b.follow(r)))
+        # What the page did not show cannot be slipped in, nor more than the policy gives.
+        page = b.follow(b.get(self.url(client_id='entre', prompt='consent')))
+        b.post(b.at, {'csrf': b.csrf(page), 'shown': 'town authz:autre authz:peut_voter', 'do': 'accept'})
+        self.assertEqual(self.s.sql("SELECT items FROM consent c JOIN service v ON v.id = c.service_id WHERE v.name = 'entre'"),
+                         'authz:peut_voter')
+
+    def test_always_asks_each_time(self):
+        self.add('toujours', 'un-secret-assez-long', attributes=['town'], consent='always')
+        b = self.fresh()
+        for _ in range(2):
+            self.assertEqual(self.answer(b.get(self.url(client_id='toujours', prompt='none')))['error'], 'consent_required')
+            r, shown = self.consent(b, client_id='toujours')
+            self.assertEqual(shown, 'town')
+            self.assertIn('code', self.answer(b.follow(r)))
+        # An agreed flow is nobody else's.
+        self.s.citizen('voisin', PASSWORD)
+        other = self.fresh('voisin')
+        page = other.follow(other.get(r.headers['Location']))
+        self.assertTrue(other.at.endswith('/consent'), other.at)
+
+    def test_refusal_goes_back_and_nothing_is_kept(self):
+        self.add('refus', 'un-secret-assez-long', attributes=['town'], consent='first')
+        b = self.fresh()
+        r, _ = self.consent(b, 'refuse', client_id='refus')
+        got = self.answer(r)
+        self.assertEqual((got['error'], got['state'], got['iss']), ('access_denied', 'é &=', self.s.url))
+        rows = "SELECT count(*) FROM {} WHERE service_id = (SELECT id FROM service WHERE name = 'refus')"
+        self.assertEqual([self.s.sql(rows.format(t)) for t in ('consent', 'signon')], ['0', '0'])
+        # Neither button, and a form of somebody else: asked again, not agreed to.
+        page = b.follow(b.get(self.url(client_id='refus')))
+        self.assertEqual(b.post(b.at, {'csrf': b.csrf(page), 'shown': 'town'}).status, 200)
+        self.assertEqual(b.post(b.at, {'csrf': 'x', 'shown': 'town', 'do': 'accept'}).status, 403)
+        self.assertEqual(self.s.sql(rows.format('consent')), '0')
+        self.assertEqual(b.post(b.at, {'csrf': b.csrf(page), 'shown': 'town', 'do': 'accept'}).status, 303)
+
+    def test_prompt_consent_forces_the_page(self):
+        b = self.fresh()
+        self.assertIn('code', self.answer(b.get(self.url())))
+        for _ in range(2):
+            r, shown = self.consent(b, prompt='consent')
+            self.assertEqual(shown, 'town authz:peut_emprunter authz:peut_voter')
+            self.assertIn('code', self.answer(b.follow(r)))
+        # With login: the password first, then the page.
+        page = b.follow(b.get(self.url(prompt='login consent')))
+        self.assertIn('name="password"', page.text)
+        page = b.follow(b.post(b.at, {'csrf': b.csrf(page), 'login': 'camille', 'password': PASSWORD}))
+        r, _ = self.click(b, page)
+        self.assertIn('code', self.answer(b.follow(r)))
+        # The session ends before the click: signed in again in the same flow, asked again, and at the service.
+        page = b.follow(b.get(self.url(prompt='consent')))
+        at, csrf = b.at, b.csrf(page)
+        kept = b.cookies.pop('__Host-beffroi')
+        again = b.follow(b.post(at, {'csrf': csrf, 'shown': '', 'do': 'accept'}))
+        self.assertIn('name="password"', again.text)
+        b.cookies['__Host-beffroi'] = kept
+
+    def test_a_policy_that_is_none_costs_nothing(self):
+        self.add('rien', 'un-secret-assez-long', attributes=['town'], consent='none')
+        with self.assertRaises(AssertionError):
+            self.add('faux', 'un-secret-assez-long', consent='parfois')
+        self.assertIn('code', self.answer(self.b.get(self.url(client_id='rien', prompt='none'))))
+        self.assertEqual(self.s.sql("SELECT count(*) FROM consent c JOIN service v ON v.id = c.service_id WHERE v.name = 'rien'"), '0')
+
     def test_a_stranger_leaves_nothing_in_the_database(self):
         tables = ("SELECT string_agg(relname || ' ' || (xpath('/row/c/text()', query_to_xml("
                   "format('SELECT count(*) AS c FROM idp.%I', relname), false, true, '')))[1]::text, ',' ORDER BY relname) "

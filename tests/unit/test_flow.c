@@ -43,7 +43,9 @@ example(char id[FLOW_ID_SIZE])
 {
     flow_id_new(id);
     return (struct flow){ .id = id, .dialect = "oidc", .service_id = 7, .state = STR_LIT("{\"a\":\"1\"}\n\nb"), .accept = 6,
-                          .fresh_after = 1000, .created_at = 2000, .lang = "en", .login_hint = "camille" };
+                          .fresh_after = 1000, .created_at = 2000, .lang = "en", .login_hint = "camille",
+                          .without = SIGNON_WITHOUT_TOWN, .consent_account = "01234567-89ab-cdef-0123-456789abcdef",
+                          .consent_items = "town authz:peut_voter" };
 }
 
 static void
@@ -67,11 +69,15 @@ test_whole(void **state)
     assert_true(out.fresh_after == 1000 && out.created_at == 2000 && out.expires_at == 2000 + 2 * USEC_PER_HOUR);
     assert_string_equal(out.lang, "en");
     assert_string_equal(out.login_hint, "camille");
-    in.login_hint = NULL;
+    assert_int_equal(out.without, SIGNON_WITHOUT_TOWN);
+    assert_string_equal(out.consent_account, in.consent_account);
+    assert_string_equal(out.consent_items, in.consent_items);
+    in.login_hint = in.consent_account = in.consent_items = NULL;
     in.state = STR_LIT("");
     assert_int_equal(flow_seal(&idp, &in, a, &token, NULL), OK);
     assert_int_equal(flow_open(&idp, token, a, &out, NULL), OK);
     assert_null(out.login_hint);
+    assert_null(out.consent_account);
     assert_int_equal(out.state.n, 0);
 }
 
