@@ -78,6 +78,8 @@ MUST_USE enum err session_store_insert(struct pg *pg, const struct session *s, u
                                        utime abs_until, struct why *why);
 MUST_USE enum err session_store_end(struct pg *pg, const unsigned char digest[32], const char *reason, utime now,
                                     bool *ret_was_live, struct why *why);
+MUST_USE enum err session_store_end_others(struct pg *pg, const struct session *keep, const char *reason, utime now,
+                                           int64_t *ret_n, struct why *why);
 /* The answers of one session go on under another one of the same account. */
 MUST_USE enum err session_store_move(struct pg *pg, const unsigned char from[32], const unsigned char to[32],
                                      struct why *why);
@@ -99,8 +101,6 @@ MUST_USE enum err authn_event_add(struct pg *pg, const char *account_id, const c
 /* Digest of this browser's cookie; false when there is none or it is malformed. */
 bool session_cookie_digest(const struct http_request *req, unsigned char ret[32]);
 
-/* --- endpoints ------------------------------------------------------------------------------------------------------ */
-void get_signon_flow(struct http_request *req);
 /* --- consent.c, consent_store.c ----------------------------------------------------------------------------------- */
 /* Is the person still to be asked what the service may receive? Costs nothing where neither policy nor request ask.
  * *ret_agreed: what may be released at most, NULL: no such limit. */
@@ -117,6 +117,8 @@ struct consent_look {
 MUST_USE enum err consent_store_look(struct pg *pg, const struct signon_ask_row *in, struct arena *a,
                                      struct consent_look *ret, struct why *why);
 
+/* --- endpoints ------------------------------------------------------------------------------------------------------ */
+void get_signon_flow(struct http_request *req);
 void post_signon_flow(struct http_request *req);
 void get_signon_flow_cancel(struct http_request *req);
 void get_signon_flow_go(struct http_request *req);
@@ -124,8 +126,6 @@ void get_logout(struct http_request *req);
 void post_logout(struct http_request *req);
 /* Loads the flow of the path, or replies (expired, unknown) and returns false. */
 bool signon_flow_load(struct http_request *req, struct flow *ret);
-
-#endif
 bool signon_session_good_for(const struct session *s, const struct flow *f);
 /* tail: "", "/go", "/cancel", "/consent". */
 const char *signon_flow_url(struct http_request *req, const struct flow *f, const char *tail);
@@ -133,3 +133,5 @@ const char *signon_flow_url(struct http_request *req, const struct flow *f, cons
 void signon_flow_give_up(struct http_request *req, const struct flow *f, bool refused);
 void get_signon_flow_consent(struct http_request *req);
 void post_signon_flow_consent(struct http_request *req);
+
+#endif

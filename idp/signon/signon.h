@@ -95,8 +95,9 @@ struct signon_dialect {
     const char *name;                   /* "saml", "oidc", "own" */
     /* The person has signed in (or had a session) in this flow: decide and answer. state is what signon_ask() got. */
     void (*resume)(struct http_request *req, const char *flow_id, utime flow_started, struct str state);
-    /* The person gave up on the sign-in page: answer the service with its own refusal, or NULL: front page. */
-    void (*cancel)(struct http_request *req, const char *flow_id, struct str state);
+    /* The person gave up on the sign-in page, or refused what the service would have received: answer the service with
+     * its own refusal, or NULL: front page. */
+    void (*cancel)(struct http_request *req, const char *flow_id, struct str state, bool refused);
     /* Logout: tells one service that a session ended, from a job (worker). OK, ERR_UNAVAILABLE: try again. */
     enum err (*logout_notice)(struct idp *idp, struct pg *pg, struct str job_payload, struct why *why);
 };
@@ -116,8 +117,19 @@ MUST_USE enum err session_load(struct http_request *req, struct why *why);
 MUST_USE enum err session_start(struct http_request *req, const char *account_id, enum signon_method method,
                                 struct why *why);
 
-/* Ends every other session of the account: its password changed. In the caller's transaction. */
-MUST_USE enum err session_end_others(struct pg *pg, const struct session *keep, utime now, struct why *why);
+/* Ends every other session of the account and tells the services they had answered; reason: "password" (it changed),
+ * "citizen" (the person asked). In the caller's transaction; *ret_n: how many. */
+MUST_USE enum err session_end_others(struct pg *pg, const struct session *keep, const char *reason, utime now,
+                                     struct arena *a, int64_t *ret_n, struct why *why);
+/* The live sessions of an account, newest first. */
+struct session_seen {
+    enum signon_method method;
+    utime since;
+    const char *ip_prefix;              /* where it began, cut to /24 or /56; "": not known any more */
+    bool this_one;
+};
+MUST_USE enum err session_list(struct pg *pg, const struct session *self, utime now, struct arena *a,
+                               struct session_seen **ret, size_t *ret_n, struct why *why);
 
 /* Job of the worker, one per answer of a session that ended: "<service id> <name id> <session index>". */
 #define SIGNON_NOTICE_JOB "signon.ended"

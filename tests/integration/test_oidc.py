@@ -260,6 +260,25 @@ class Oidc(unittest.TestCase):
         self.assertIn('name="password"', again.text)
         b.cookies['__Host-beffroi'] = kept
 
+    def test_a_withdrawn_consent_ends_tokens_and_asks_again(self):
+        self.add('retrait', 'un-secret-assez-long', attributes=['town'], consent='first')
+        self.s.citizen('retire', PASSWORD)
+        b = self.fresh('retire')
+        r, _ = self.consent(b, client_id='retrait')
+        t = self.token(self.answer(b.follow(r))['code'], 'retrait').json()
+        self.assertEqual(self.userinfo(t['access_token']).status, 200)
+        page = b.get('/')
+        self.assertIn('retrait', page.text)
+        service = self.s.sql("SELECT id FROM service WHERE name = 'retrait'")
+        self.assertEqual(b.post('/ma-page/accords', {'csrf': b.csrf(page), 'service': 'x'}).status, 303)
+        self.assertEqual(self.userinfo(t['access_token']).status, 200)
+        self.assertEqual(b.post('/ma-page/accords', {'csrf': b.csrf(page), 'service': service}).status, 303)
+        self.assertEqual(self.userinfo(t['access_token']).status, 401)
+        self.assertEqual(self.answer(b.get(self.url(client_id='retrait', prompt='none')))['error'], 'consent_required')
+        verbs = self.s.sql("SELECT string_agg(verb, ' ' ORDER BY seq) FROM audit_event WHERE verb LIKE 'consent.%' "
+                           f"AND detail ->> 'service' = '{service}'")
+        self.assertEqual(verbs, 'consent.give consent.withdraw')
+
     def test_a_policy_that_is_none_costs_nothing(self):
         self.add('rien', 'un-secret-assez-long', attributes=['town'], consent='none')
         with self.assertRaises(AssertionError):

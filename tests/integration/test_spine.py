@@ -305,6 +305,50 @@ class Spine(unittest.TestCase):
         self.assertEqual(a.post('/ma-page/adresse', {'csrf': csrf}).status, 303)
         self.assertEqual(self.s.sql(f"SELECT count(*) FROM contact WHERE account_id = '{account}'"), '0')
 
+    def test_my_page_ends_the_other_sessions(self):
+        login, _, _ = self.citizen()
+        a, b = Browser(self.s), Browser(self.s)
+        a.follow(a.sign_in(login, PASSWORD))
+        self.assertNotIn('sessions-end', a.get('/').text)
+        b.follow(b.sign_in(login, PASSWORD))
+        page = a.get('/', port=self.s.port2)
+        self.assertEqual(page.text.count('127.0.0.0/24'), 2)
+        account = self.s.sql(f"SELECT account_id FROM login WHERE login_folded = '{login}'")
+        # A service that answered to the other session is told.
+        self.s.sql("INSERT INTO signon (service_id, request_key, session_digest, account_id, at, name_id, session_index, method, "
+                   "auth_time, authz, session_idle) SELECT 999999, token_digest, token_digest, account_id, created_at, 'n', "
+                   f"'elsewhere-{login}', 1, auth_time, authz, idle_until FROM session WHERE account_id = '{account}' "
+                   "ORDER BY created_at DESC LIMIT 1")
+        self.assertEqual(a.post('/ma-page/sessions', {'csrf': 'x'}).status, 403)
+        self.assertIn('<h1>Ma page', b.get('/').text)
+        r = a.post('/ma-page/sessions', {'csrf': a.csrf(page)})
+        self.assertEqual(r.status, 303)
+        self.assertIn('<h1>Ma page', a.follow(r).text)
+        self.assertNotIn('<h1>Ma page', b.get('/').text)
+        self.assertEqual(self.s.sql(f"SELECT count(*) FROM job WHERE kind = 'signon.ended' AND key = 'elsewhere-{login}'"), '1')
+        self.assertEqual(self.s.sql(f"SELECT detail ->> 'ended' FROM audit_event WHERE object = 'account:{account}' "
+                                    "AND verb = 'session.end_others'"), '1')
+
+    def test_my_data_are_all_there_and_mine_only(self):
+        login, handle, codes = self.citizen(keep_mail=True, authorisations=[{'code': 'peut_voter'}])
+        b = Browser(self.s)
+        self.assertEqual(b.get('/ma-page/donnees').status, 401)
+        Browser(self.s).sign_in(login, 'pas le bon mot')
+        b.follow(b.sign_in(login, PASSWORD))
+        r = b.get('/ma-page/donnees')
+        self.assertEqual((r.status, r.headers['Content-Type'].split(';')[0]), (200, 'application/json'))
+        self.assertIn('attachment', r.headers['Content-Disposition'])
+        self.assertEqual(r.headers['Cache-Control'], 'no-store')
+        d = r.json()
+        self.assertEqual((d['account']['user_name'], d['account']['kept_address'], d['account']['state']),
+                         (login, f'{login}@courriel.example', 'active'))
+        self.assertEqual([x['code'] for x in d['rights']], ['peut_voter'])
+        self.assertEqual([x['result'] for x in d['visits']], ['ok', 'wrong'])
+        self.assertEqual([x['this_one'] for x in d['sessions']], [True])
+        self.assertEqual({x['kind']: x['state'] for x in d['codes']}, {'creation': 'used', 'revocation': 'live'})
+        for secret in ('argon2', codes['revocation'], b.cookies['__Host-beffroi']):
+            self.assertNotIn(secret, r.text)
+
     # --- blocking -----------------------------------------------------------------------------------------------------------
     def test_block_by_code_shuts_everything_at_once(self):
         login, handle, codes = self.citizen()
@@ -327,50 +371,6 @@ class Spine(unittest.TestCase):
         account = self.s.door('GET', f'/v1/accounts/{handle}').json()
         self.assertEqual((account['state'], account['final']), ('suspended', False))
         self.assertEqual(public.post('/blocage', {'ref': ref[:-2] + 'xx', 'reason': 'stolen'}).status, 422)
-
-    def test_typing_mistakes_are_told_without_looking(self):
-        b = Browser(self.s)
-        before = self.s.sql('SELECT count(*) FROM throttle')
-        for typed in ('', 'ABC', '0' * 16, '6Q4N-RHR4-NQKY-GX8S', 'G6J7-2QGR-RB3K'):
-            self.assertEqual(b.post('/blocage', {'code': typed}).status, 422, typed)
-        self.assertEqual(self.s.sql('SELECT count(*) FROM throttle'), before)
-        self.assertEqual(b.post('/blocage', {'code': '6Q4N-RHR4-NQKY-GX8R'}).status, 404)
-
-    def test_sixty_four_blocks_at_once_are_one(self):
-        login, handle, codes = self.citizen()
-        got = []
-        threads = [threading.Thread(target=lambda p=p: got.append(Browser(self.s, p).post('/blocage', {'code': codes['revocation']})))
-                   for p in (self.s.port, self.s.port2) * 32]
-        [t.start() for t in threads]
-        [t.join() for t in threads]
-        self.assertEqual({r.status for r in got}, {200})
-        self.assertEqual(sum('name="ref"' in r.text for r in got), 1)
-        account = self.s.sql(f"SELECT id FROM account WHERE handle = '{handle}'")
-        self.assertEqual(self.s.sql(f"SELECT count(*) FROM audit_event WHERE object = 'account:{account}' "
-                                    "AND verb = 'account.revoke'"), '1')
-
-    def test_block_before_activation_then_new_codes(self):
-        handle, codes = self.s.create()
-        self.assertEqual(Browser(self.s).post('/blocage', {'code': codes['revocation']}).status, 200)
-        self.assertEqual(self.s.door('GET', f'/v1/accounts/{handle}').json()['state'], 'closed')
-        key = secrets_token(24)
-        r = self.s.door('POST', f'/v1/accounts/{handle}/reissue', {'what': 'all'}, key=key)
-        self.assertEqual((r.status, r.json()['state']), (200, 'pending'))
-        login = self.name()
-        self.s.activate(self.s.unseal(r.json()['sealed'], key), f'{login}@courriel.example', login, PASSWORD)
-
-    def test_blocking_page_is_light_and_needs_nothing(self):
-        page = Browser(self.s).get('/blocage')
-        self.assertLess(len(page.body), 50_000)
-        self.assertNotIn('<script>', page.text)
-
-    # --- the house ------------------------------------------------------------------------------------------------------------
-    def test_codes_are_nowhere_in_the_database(self):
-        login, handle, codes = self.citizen()
-        dump = run('pg_dump', '--inserts', self.s.admin).stdout.lower()
-        for secret in (codes['creation'], codes['revocation'], f'{login}@courriel.example'):
-            for form in (secret, base64.b64encode(secret.encode()).decode(), secret.encode().hex()):
-                self.assertNotIn(form.lower(), dump)
 
     def blocked_mail(self, login, after=0):
         return self.s.sink.wait(f'{login}@courriel.example', after)
@@ -437,6 +437,50 @@ class Spine(unittest.TestCase):
         self.wait_jobs("kind = 'account.blocked'")
         self.assertEqual(mails(handle), '0')
         self.s.wait_port(self.s.lmtp_port, 'worker')
+
+    def test_typing_mistakes_are_told_without_looking(self):
+        b = Browser(self.s)
+        before = self.s.sql('SELECT count(*) FROM throttle')
+        for typed in ('', 'ABC', '0' * 16, '6Q4N-RHR4-NQKY-GX8S', 'G6J7-2QGR-RB3K'):
+            self.assertEqual(b.post('/blocage', {'code': typed}).status, 422, typed)
+        self.assertEqual(self.s.sql('SELECT count(*) FROM throttle'), before)
+        self.assertEqual(b.post('/blocage', {'code': '6Q4N-RHR4-NQKY-GX8R'}).status, 404)
+
+    def test_sixty_four_blocks_at_once_are_one(self):
+        login, handle, codes = self.citizen()
+        got = []
+        threads = [threading.Thread(target=lambda p=p: got.append(Browser(self.s, p).post('/blocage', {'code': codes['revocation']})))
+                   for p in (self.s.port, self.s.port2) * 32]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        self.assertEqual({r.status for r in got}, {200})
+        self.assertEqual(sum('name="ref"' in r.text for r in got), 1)
+        account = self.s.sql(f"SELECT id FROM account WHERE handle = '{handle}'")
+        self.assertEqual(self.s.sql(f"SELECT count(*) FROM audit_event WHERE object = 'account:{account}' "
+                                    "AND verb = 'account.revoke'"), '1')
+
+    def test_block_before_activation_then_new_codes(self):
+        handle, codes = self.s.create()
+        self.assertEqual(Browser(self.s).post('/blocage', {'code': codes['revocation']}).status, 200)
+        self.assertEqual(self.s.door('GET', f'/v1/accounts/{handle}').json()['state'], 'closed')
+        key = secrets_token(24)
+        r = self.s.door('POST', f'/v1/accounts/{handle}/reissue', {'what': 'all'}, key=key)
+        self.assertEqual((r.status, r.json()['state']), (200, 'pending'))
+        login = self.name()
+        self.s.activate(self.s.unseal(r.json()['sealed'], key), f'{login}@courriel.example', login, PASSWORD)
+
+    def test_blocking_page_is_light_and_needs_nothing(self):
+        page = Browser(self.s).get('/blocage')
+        self.assertLess(len(page.body), 50_000)
+        self.assertNotIn('<script>', page.text)
+
+    # --- the house ------------------------------------------------------------------------------------------------------------
+    def test_codes_are_nowhere_in_the_database(self):
+        login, handle, codes = self.citizen()
+        dump = run('pg_dump', '--inserts', self.s.admin).stdout.lower()
+        for secret in (codes['creation'], codes['revocation'], f'{login}@courriel.example'):
+            for form in (secret, base64.b64encode(secret.encode()).decode(), secret.encode().hex()):
+                self.assertNotIn(form.lower(), dump)
 
     def test_audit_trail_holds_and_names_an_edit(self):
         self.citizen()
