@@ -58,6 +58,25 @@ struct oidc_token_row {
 MUST_USE enum err oidc_store_token(struct pg *pg, const unsigned char token_digest[32], utime now, struct arena *a,
                                    struct oidc_token_row *ret, struct why *why);
 
+struct oidc_token_state {
+    const char *sub, *scope;
+    utime issued_at, expires_at;
+};
+/* Of this client's own. ERR_NOT_FOUND: unknown, another's, expired, revoked, or its account is not active. */
+MUST_USE enum err oidc_store_token_state(struct pg *pg, const unsigned char token_digest[32], int32_t service_id,
+                                         utime now, struct arena *a, struct oidc_token_state *ret, struct why *why);
+/* *ret_n: 1, or 0 when there was no such live token of this client. */
+MUST_USE enum err oidc_store_token_revoke(struct pg *pg, const unsigned char token_digest[32], int32_t service_id,
+                                          int64_t *ret_n, struct why *why);
+
+/* --- client_auth.c ------------------------------------------------------------------------------------------------- */
+/* The client that proved who it is, in the view; NULL: unknown, suspended or not proved. */
+const struct service *oidc_client_authenticate(struct http_request *req, const struct services_view *view);
+/* JSON as RFC 6749 §5.2; 401 with the challenge. */
+void oidc_refuse(struct http_request *req, int status, const char *error, const char *description);
+void oidc_refuse_client(struct http_request *req);
+void oidc_unavailable(struct http_request *req, enum err e, const struct why *why);
+
 /* --- claims.c ------------------------------------------------------------------------------------------------------ */
 const char *oidc_acr(enum signon_method m);
 /* Methods for a list of acr values; 0 when none of them is known. */
@@ -77,6 +96,8 @@ void authorize(struct http_request *req);
 void authorize_resume(struct http_request *req, const char *flow_id, utime flow_started, struct str state);
 void authorize_cancel(struct http_request *req, const char *flow_id, struct str state, bool refused);
 void post_token(struct http_request *req);
+void post_introspect(struct http_request *req);
+void post_revoke(struct http_request *req);
 void userinfo(struct http_request *req);
 void end_session(struct http_request *req);
 MUST_USE enum err oidc_logout_notice(struct idp *idp, struct pg *pg, struct str job_payload, struct why *why);

@@ -6,6 +6,8 @@
 #define OIDC_PATH_TOKEN     "/oidc/token"
 #define OIDC_PATH_USERINFO  "/oidc/userinfo"
 #define OIDC_PATH_JWKS      "/oidc/jwks"
+#define OIDC_PATH_INTROSPECT "/oidc/introspect"
+#define OIDC_PATH_REVOKE    "/oidc/revoke"
 #define OIDC_PATH_LOGOUT    "/oidc/logout"
 
 /* acr values are the authentication context classes of SAML 2.0, so that both dialects say the same. */

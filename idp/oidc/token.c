@@ -16,77 +16,6 @@
 
 #define ID_TOKEN_LIFE (5 * USEC_PER_MIN)
 
-static void
-refuse(struct http_request *req, int status, const char *error, const char *description)
-{
-    LOG_INFO_EV("oidc.token.refused", LF_STR("error", error), LF_STR("what", description));
-    if (status == 401)
-        http_header_add(req, "WWW-Authenticate", "Basic realm=\"beffroi\", charset=\"UTF-8\"");
-    http_reply_json(req, status, arena_printf(http_arena(req), "{\"error\":\"%s\",\"error_description\":\"%s\"}", error,
-                                              description));
-}
-
-/* --- who asks -------------------------------------------------------------------------------------------------------------- */
-
-struct credentials {
-    const char *id, *secret;
-    bool basic;
-};
-
-/* RFC 6749 §2.3.1: both parts are form-encoded inside the Basic pair. */
-static bool
-basic_read(struct http_request *req, const char *value, struct credentials *ret)
-{
-    AUTO(buf_free) struct buf pair = BUF_SECRET(2048);
-    AUTO(buf_free) struct buf id = BUF_BOUNDED(1024);
-    AUTO(buf_free) struct buf secret = BUF_SECRET(1024);
-    struct str rest, head;
-
-    if (base64_decode(str_of(value), false, &pair) != OK)
-        return false;
-    head = str_split(buf_view(&pair), ':', &rest);
-    if (rest.p == NULL || url_decode(head, true, &id) != OK || url_decode(rest, true, &secret) != OK)
-        return false;
-    ret->id = arena_strdup(http_arena(req), buf_cstr(&id));
-    ret->secret = arena_strdup(http_arena(req), buf_cstr(&secret));
-    ret->basic = true;
-    return true;
-}
-
-static bool
-credentials_read(struct http_request *req, struct credentials *ret)
-{
-    const char *header = http_header(req, "Authorization");
-
-    *ret = (struct credentials){ .id = http_form(req, "client_id"), .secret = http_form(req, "client_secret") };
-    if (header == NULL)
-        return ret->id != NULL;
-    if (strncasecmp(header, "Basic ", 6) != 0 || ret->secret != NULL)      /* one method at a time (§2.3) */
-        return false;
-    if (ret->id != NULL) {
-        struct credentials basic;
-
-        if (!basic_read(req, header + 6, &basic) || strcmp(basic.id, ret->id) != 0)
-            return false;
-        *ret = basic;
-        return true;
-    }
-    return basic_read(req, header + 6, ret);
-}
-
-static bool
-client_proved(const struct idp *idp, const struct service *sv, const struct credentials *cr)
-{
-    const struct oidc_client *c = oidc_client_of(sv);
-    unsigned char mac[MAC_LEN];
-
-    if (c->auth == CLIENT_PUBLIC)
-        return cr->secret == NULL;
-    /* Either place is taken for a client with a secret: many libraries try one and then the other. */
-    return cr->secret != NULL && oidc_secret_mac(idp, c->secret_version, sv->name, cr->secret, mac) == OK &&
-           mem_equal_ct(mac, sizeof(mac), c->secret_mac, sizeof(c->secret_mac));
-}
-
 /* --- the code ------------------------------------------------------------------------------------------------------------------ */
 
 static bool
@@ -184,7 +113,7 @@ give(struct http_request *req, const struct service *sv, const struct oidc_redee
     free(text);
     if (e != OK) {
         LOG_ERROR_EV("oidc.sign", LF_ERR(e), LF_WHY(&why));
-        refuse(req, 500, E_SERVER_ERROR, "the token could not be signed");
+        oidc_refuse(req, 500, E_SERVER_ERROR, "the token could not be signed");
         return;
     }
     answer = json_pack("{s:s, s:s, s:I, s:s, s:s}", "access_token", access_token, "token_type", "Bearer", "expires_in",
@@ -198,13 +127,6 @@ give(struct http_request *req, const struct service *sv, const struct oidc_redee
 }
 
 static void
-unavailable(struct http_request *req, enum err e, const struct why *why)
-{
-    LOG_ERROR_EV("oidc.token", LF_ERR(e), LF_WHY(why));
-    refuse(req, 503, E_UNAVAILABLE, "try again later");
-}
-
-static void
 code_dead(struct http_request *req, const struct service *sv, const unsigned char digest[SHA256_LEN],
           const char *description)
 {
@@ -213,12 +135,12 @@ code_dead(struct http_request *req, const struct service *sv, const unsigned cha
     enum err e = oidc_store_revoke_code(http_pg(req), sv->id, digest, &ended, &why);
 
     if (e != OK) {
-        unavailable(req, e, &why);
+        oidc_unavailable(req, e, &why);
         return;
     }
     if (ended > 0)
         LOG_WARN_EV("oidc.code_twice", LF_STR("client", sv->name), LF_INT("tokens_ended", ended));
-    refuse(req, 400, E_INVALID_GRANT, description);
+    oidc_refuse(req, 400, E_INVALID_GRANT, description);
 }
 
 static void
@@ -244,7 +166,7 @@ exchange(struct http_request *req, const struct service *sv, const char *code)
         return;
     }
     if (e != OK) {
-        unavailable(req, e, &why);
+        oidc_unavailable(req, e, &why);
         return;
     }
     extra = json_loads(r.extra, 0, NULL);
@@ -253,7 +175,7 @@ exchange(struct http_request *req, const struct service *sv, const char *code)
     else if (!r.token)
         code_dead(req, sv, digest, "the session has ended");
     else if ((e = oidc_agreed(req, sv, r.account_id, &agreed, &why)) != OK)
-        unavailable(req, e, &why);
+        oidc_unavailable(req, e, &why);
     else
         give(req, sv, &r, extra, agreed, access_token);
 }
@@ -264,19 +186,16 @@ post_token(struct http_request *req)
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
     const char *grant = http_form(req, "grant_type"), *code = http_form(req, "code");
-    const struct service *sv = NULL;
-    struct credentials cr;
+    const struct service *sv = oidc_client_authenticate(req, view);
 
-    if (credentials_read(req, &cr))
-        sv = services_find(view, SERVICE_OIDC, cr.id);
-    if (sv == NULL || !client_proved(idp, sv, &cr))
-        refuse(req, 401, E_INVALID_CLIENT, "unknown client or wrong secret");
+    if (sv == NULL)
+        oidc_refuse_client(req);
     else if (grant == NULL)
-        refuse(req, 400, E_INVALID_REQUEST, "grant_type is missing");
+        oidc_refuse(req, 400, E_INVALID_REQUEST, "grant_type is missing");
     else if (strcmp(grant, "authorization_code") != 0)
-        refuse(req, 400, E_UNSUPPORTED_GRANT, "only authorization_code");
+        oidc_refuse(req, 400, E_UNSUPPORTED_GRANT, "only authorization_code");
     else if (code == NULL)
-        refuse(req, 400, E_INVALID_REQUEST, "code is missing");
+        oidc_refuse(req, 400, E_INVALID_REQUEST, "code is missing");
     else
         exchange(req, sv, code);
     services_release(view);

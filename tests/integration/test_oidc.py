@@ -139,6 +139,81 @@ class Oidc(unittest.TestCase):
             self.assertLess(abs(first['iat'] - first['auth_time']), 20)
             type(self).b = b
 
+    # --- introspection and revocation (RFC 7662, RFC 7009) ----------------------------------------------------------------
+    def ask(self, what, token, client='sondage', secret='un-secret-assez-long', port=None, auth='basic', **more):
+        fields, headers = {'token': token, **more}, {}
+        if auth == 'basic':
+            headers['Authorization'] = 'Basic ' + base64.b64encode(f'{client}:{secret}'.encode()).decode()
+        else:
+            fields.update({'client_id': client, 'client_secret': secret})
+        return Browser(self.s, port).post(f'/oidc/{what}', {k: v for k, v in fields.items() if v is not None}, headers=headers)
+
+    def inactive(self, reply):
+        self.assertEqual((reply.status, reply.text), (200, '{"active":false}'))
+
+    def test_introspection_tells_a_client_about_its_own_tokens(self):
+        t = self.token(self.code()).json()
+        me = claims(t['id_token'])
+        for port, auth in ((self.s.port, 'basic'), (self.s.port2, 'post')):
+            r = self.ask('introspect', t['access_token'], port=port, auth=auth, token_type_hint='refresh_token')
+            self.assertEqual((r.status, r.headers['Cache-Control']), (200, 'no-store'))
+            got = r.json()
+            self.assertEqual(got.pop('exp') - got.pop('iat'), 600)
+            self.assertEqual(got, {'active': True, 'scope': 'openid authorisations town', 'client_id': 'sondage', 'aud': 'sondage',
+                                   'token_type': 'Bearer', 'sub': me['sub'], 'iss': self.s.url})
+        # Another client's, invented, no access token at all: the same answer.
+        self.inactive(self.ask('introspect', t['access_token'], 'agenda', 'un-autre-secret-long'))
+        for other in ('x', '', t['access_token'][:-1], t['access_token'] + 'A', t['id_token'], self.code()):
+            self.inactive(self.ask('introspect', other))
+        for r in (self.ask('introspect', t['access_token'], secret='faux'), self.ask('introspect', t['access_token'], 'personne'),
+                  self.ask('introspect', t['access_token'], 'mobile', None, auth='post')):
+            self.assertEqual((r.status, r.json()['error']), (401, 'invalid_client'))
+        self.assertEqual(self.ask('introspect', None).json()['error'], 'invalid_request')
+        self.assertEqual(Browser(self.s).get('/oidc/introspect?token=x').status, 405)
+
+    def test_a_blocked_account_has_no_active_token(self):
+        _, codes = self.s.citizen('bloque2', PASSWORD)
+        b = self.fresh('bloque2')
+        token = self.token(self.code(b)).json()['access_token']
+        self.assertTrue(self.ask('introspect', token).json()['active'])
+        self.assertEqual(Browser(self.s).post('/blocage', {'code': codes['revocation']}).status, 200)
+        for port in (self.s.port2, self.s.port):
+            self.inactive(self.ask('introspect', token, port=port))
+
+    def test_an_ended_session_and_an_old_token_are_inactive(self):
+        b = self.fresh()
+        token = self.token(self.code(b)).json()['access_token']
+        self.assertTrue(self.ask('introspect', token).json()['active'])
+        b.post('/logout', {'csrf': b.csrf(b.get('/logout'))})
+        self.inactive(self.ask('introspect', token))
+        token = self.token(self.code()).json()['access_token']
+        self.s.sql("UPDATE oidc_token SET issued_at = issued_at - interval '10 min', expires_at = expires_at - interval '10 min' "
+                   "WHERE digest = sha256(convert_to('" + token + "', 'UTF8'))")
+        self.inactive(self.ask('introspect', token))
+
+    def test_revocation_ends_one_token_of_the_client(self):
+        one, two = (self.token(self.code()).json()['access_token'] for _ in range(2))
+        gone = lambda r: self.assertEqual((r.status, r.body), (200, b''))
+        gone(self.ask('revoke', one, 'agenda', 'un-autre-secret-long'))
+        self.assertEqual(self.userinfo(one).status, 200, 'not its own')
+        self.assertEqual(self.ask('revoke', one, secret='faux').status, 401)
+        self.assertEqual(self.ask('revoke', None).json()['error'], 'invalid_request')
+        gone(self.ask('revoke', one, port=self.s.port2))
+        self.inactive(self.ask('introspect', one))
+        self.assertEqual((self.userinfo(one).status, self.userinfo(two).status), (401, 200))
+        for again in (one, 'invente', ''):
+            gone(self.ask('revoke', again))
+        # A public client names itself, and holds the token.
+        token = self.token(self.code(client_id='mobile'), 'mobile', None, auth='post').json()['access_token']
+        gone(self.ask('revoke', token, 'mobile', None, auth='post'))
+        self.assertEqual(self.userinfo(token).status, 401)
+
+    def test_discovery_names_both(self):
+        d = Browser(self.s).get('/.well-known/openid-configuration').json()
+        self.assertEqual((d['introspection_endpoint'], d['revocation_endpoint']),
+                         (self.s.url + '/oidc/introspect', self.s.url + '/oidc/revoke'))
+        self.assertNotIn('none', d['introspection_endpoint_auth_methods_supported'])
+
     # --- what the person agrees to (DOMAIN 6.1, screen 8) ---------------------------------------------------------------
     def consent(self, browser, do='accept', **change):
         """Through the page that says what is released; returns the reply of the click and what the page listed."""
