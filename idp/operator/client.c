@@ -31,7 +31,7 @@ client_add(const char *config, const char *file, bool replace)
     struct why why = WHY_INIT;
     enum err e;
 
-    if ((e = idp_load(config, IDP_NEED_KEYS, &idp, &why)) != OK || (e = command_read_file(file, &json, &why)) != OK ||
+    if ((e = idp_load(config, IDP_NEED_PEPPER, &idp, &why)) != OK || (e = command_read_file(file, &json, &why)) != OK ||
         (e = oidc_client_register(idp, buf_view(&json), arena, &draft, &answer, &why)) != OK ||
         (e = operator_database(idp, &pg, &why)) != OK ||
         (e = services_put(pg, &draft, replace, command_actor(), clock_now(), NODES_TIMEOUT, NULL, &why)) != OK)

@@ -167,7 +167,7 @@ test("agenda: SAML sign-in, one session for both services, logout", { ...LIMIT, 
 
 test("no password, code or address of a person is in a log", LIMIT, async () => {
   const citizen = await newCitizen(system);
-  for (const name of ["idp", "idp2", "idp-worker"]) {
+  for (const name of ["idp", "idp2", "idp-worker", "idp-notifier"]) {
     const log = readFileSync(`${system.LOG_DIR}/${name}.log`, "utf8");
     for (const secret of [citizen.password, citizen.creation, citizen.revocation, citizen.address, system.CITIZEN_PASSWORD]) {
       assert.ok(!log.includes(secret), `${name}.log holds ${secret}`);

@@ -474,6 +474,19 @@ class Spine(unittest.TestCase):
         self.assertLess(len(page.body), 50_000)
         self.assertNotIn('<script>', page.text)
 
+    def test_each_process_has_its_own_keys_and_no_other(self):
+        has = {p: set(os.listdir(self.s.path('keys-' + p))) for p in ('web', 'worker', 'notifier')}
+        sign = {'saml.pem', 'saml-cert.der', 'oidc-rs256.pem', 'oidc-es256.pem'}
+        self.assertEqual(has['notifier'], sign)
+        self.assertEqual(has['worker'], {'audit.pem', 'pepper', 'field'})
+        self.assertEqual(has['web'], sign | {'csrf.key', 'pepper', 'field', 'pair'})
+        # All of them run with these (this system does), and none without a file of its own.
+        os.rename(self.s.path('keys-worker', 'audit.pem'), self.s.path('away'))
+        p = run(self.s.bin, 'worker', '--config', self.s.path('worker.conf'), check=False)
+        os.rename(self.s.path('away'), self.s.path('keys-worker', 'audit.pem'))
+        self.assertEqual(p.returncode, 1)
+        self.assertIn('audit.pem', p.stderr)
+
     # --- the house ------------------------------------------------------------------------------------------------------------
     def test_codes_are_nowhere_in_the_database(self):
         login, handle, codes = self.citizen()

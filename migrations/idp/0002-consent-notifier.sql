@@ -1,6 +1,7 @@
 -- What citizens agreed to that services receive, where a service's policy asks for it (DOMAIN 6.1, screen 8). And flows
 -- leave the database: they are sealed into their own address (idp/signon/flow.c), so that a stranger's request
--- writes nothing.
+-- writes nothing. And services are told of ended sessions by a process of its own, as role idp_notifier
+-- (packaging/sql/roles.sql, to be run again before this).
 
 CREATE TABLE consent (
     account_id uuid NOT NULL REFERENCES account ON DELETE CASCADE,
@@ -34,3 +35,9 @@ CREATE TRIGGER account_closed AFTER UPDATE OF state ON account
     FOR EACH ROW WHEN (OLD.state <> NEW.state AND NEW.state IN ('closed', 'erased')) EXECUTE FUNCTION account_closed();
 
 DROP TABLE flow;
+
+-- It takes jobs and reads the registry; what jobs of others hold is sealed under keys that it does not have.
+GRANT SELECT, UPDATE ON job TO idp_notifier;
+GRANT SELECT ON service, service_version TO idp_notifier;
+GRANT SELECT, INSERT, UPDATE, DELETE ON node TO idp_notifier;
+REVOKE INSERT ON job, audit_event FROM idp_notifier;
