@@ -39,8 +39,7 @@ struct idp_conf {
     char *town_tls_cert, *town_tls_key, *town_client_ca;
     int64_t town_codes_rate, town_blocks_rate;    /* calls of one town in an hour before it must wait; 0: any number */
     int64_t threads, slow_threads;
-    char *keys;                          /* folder: saml.pem, saml-cert.pem, oidc-rs256.pem, oidc-es256.pem, audit.pem,
-                                            csrf.key, pepper/, field/, pair/ */
+    char *keys;                          /* folder: idp/keys.h */
     char *clock_file;                    /* demo and test only */
     char *mail_address;                  /* where creation codes are sent: activation@… */
     char *mail_lmtp_listen;
@@ -76,8 +75,12 @@ struct idp {
     const struct signon_dialect *const *dialects;   /* NULL-terminated; set by the program, lowest layer calls up through it */
 };
 
-/* Loads configuration, keys and pages. What a process needs differs: flags. */
-enum idp_need { IDP_NEED_PAGES = 1, IDP_NEED_KEYS = 2 };
+/* Loads configuration, keys and pages. What a process needs differs: flags. The keys of each stand in idp/keys.c. */
+enum idp_need {
+    IDP_NEED_PAGES = 1,
+    IDP_NEED_WEB = 2, IDP_NEED_WORKER = 4, IDP_NEED_NOTIFIER = 8,      /* the keys of that process */
+    IDP_NEED_AUDIT = 16, IDP_NEED_PEPPER = 32                          /* a key of a command */
+};
 MUST_USE enum err idp_load(const char *config_path, unsigned need, struct idp **ret, struct why *why);
 void idp_free(struct idp *idp);
 DEFINE_FREEP(struct idp, idp_free)

@@ -2,23 +2,44 @@
 #include "idp/keys.h"
 
 #define SAML_CERT_LIFE (10 * 365 * USEC_PER_DAY)
+/* Who speaks to services in our name: the web process, and the one that tells them that a session ended. */
+#define SIGNERS (IDP_NEED_WEB | IDP_NEED_NOTIFIER)
 #define FILE_(name_, kind_, need_, member, ...)                                                               \
     { .name = name_, .kind = kind_, .need = need_, .offset = offsetof(struct idp, member), __VA_ARGS__ }
 
 const struct keyfile idp_key_files[] = {
-    FILE_("saml.pem", KEYFILE_PRIVATE, IDP_NEED_KEYS, saml_key, .alg = KEY_RSA, .bits = 2048, .purpose = KEY_SAML_SIGN),
-    FILE_("saml-cert.der", KEYFILE_CERTIFICATE, IDP_NEED_KEYS, saml_cert, .of = "saml.pem",
+    FILE_("saml.pem", KEYFILE_PRIVATE, SIGNERS, saml_key, .alg = KEY_RSA, .bits = 2048, .purpose = KEY_SAML_SIGN),
+    FILE_("saml-cert.der", KEYFILE_CERTIFICATE, SIGNERS, saml_cert, .of = "saml.pem",
           .common_name = "Beffroi SAML", .life = SAML_CERT_LIFE),
-    FILE_("oidc-rs256.pem", KEYFILE_PRIVATE, IDP_NEED_KEYS, oidc_rsa, .alg = KEY_RSA, .bits = 2048,
+    FILE_("oidc-rs256.pem", KEYFILE_PRIVATE, SIGNERS, oidc_rsa, .alg = KEY_RSA, .bits = 2048,
           .purpose = KEY_OIDC_SIGN),
-    FILE_("oidc-es256.pem", KEYFILE_PRIVATE, IDP_NEED_KEYS, oidc_ec, .alg = KEY_P256, .purpose = KEY_OIDC_SIGN),
-    FILE_("audit.pem", KEYFILE_PRIVATE, IDP_NEED_KEYS, audit_key, .alg = KEY_ED25519, .purpose = KEY_AUDIT_SIGN),
-    FILE_("csrf.key", KEYFILE_SECRET, IDP_NEED_KEYS, csrf_key),
-    FILE_("pepper", KEYFILE_RING, IDP_NEED_KEYS, pepper),
-    FILE_("field", KEYFILE_RING, IDP_NEED_KEYS, field),
-    FILE_("pair", KEYFILE_RING, IDP_NEED_KEYS, pair),
+    FILE_("oidc-es256.pem", KEYFILE_PRIVATE, SIGNERS, oidc_ec, .alg = KEY_P256, .purpose = KEY_OIDC_SIGN),
+    FILE_("audit.pem", KEYFILE_PRIVATE, IDP_NEED_WORKER | IDP_NEED_AUDIT, audit_key, .alg = KEY_ED25519, .purpose = KEY_AUDIT_SIGN),
+    FILE_("csrf.key", KEYFILE_SECRET, IDP_NEED_WEB, csrf_key),
+    FILE_("pepper", KEYFILE_RING, IDP_NEED_WEB | IDP_NEED_WORKER | IDP_NEED_PEPPER, pepper),
+    FILE_("field", KEYFILE_RING, IDP_NEED_WEB | IDP_NEED_WORKER, field),
+    FILE_("pair", KEYFILE_RING, IDP_NEED_WEB, pair),
 };
 const size_t idp_key_nfiles = ARRAY_LEN(idp_key_files);
+
+bool
+idp_keys_process(const char *name, unsigned *ret_need)
+{
+    static const struct {
+        const char *name;
+        unsigned need;
+    } processes[] = {
+        { "web", IDP_NEED_WEB }, { "worker", IDP_NEED_WORKER }, { "notifier", IDP_NEED_NOTIFIER },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(processes); i++) {
+        if (strcmp(processes[i].name, name) == 0) {
+            *ret_need = processes[i].need;
+            return true;
+        }
+    }
+    return false;
+}
 
 enum err
 idp_keys_load(struct idp *idp, unsigned need, struct why *why)

@@ -5,9 +5,10 @@
 
 static const struct command commands[] = {
     { "serve", operator_serve, "the web process: citizens, services, town servers" },
-    { "worker", operator_worker, "mail in and out, logout notices, audit sealer, purges" },
+    { "worker", operator_worker, "mail in and out, audit sealer, purges" },
+    { "notifier", operator_notifier, "tells services that a session ended" },
     { "migrate", program_migrate, "bring the database's schema up to this program" },
-    { "keys", program_keys, "init: make the key files that are missing" },
+    { "keys", operator_keys, "init, give: make the key files that are missing; copy those of one process" },
     { "town", operator_town, "add, suspend, resume: town halls" },
     { "sp", saml_sp_command, "add, list, remove: SAML services" },
     { "client", operator_client, "add, list: OpenID Connect clients" },

@@ -11,6 +11,7 @@
 
 #define PATH_SIZE 4096
 #define CERTIFICATE_MAX 8192
+#define KEYFILE_MAX (64 * 1024)
 
 static void
 path_in(const char *folder, const char *name, char out[PATH_SIZE])
@@ -159,6 +160,93 @@ keyfolder_init(const char *folder, const struct keyfile *files, size_t n, utime 
     for (size_t i = 0; i < n && e == OK; i++)
         e = file_make(folder, files, n, &files[i], now, why);
     return e;
+}
+
+/* --- given ------------------------------------------------------------------------------------------------------------ */
+
+static bool
+owner_set(const char *path, const char *folder)
+{
+    struct stat st;
+
+    return geteuid() != 0 || (stat(folder, &st) == 0 && chown(path, st.st_uid, st.st_gid) == 0);
+}
+
+static enum err
+file_give(const char *folder, const char *to, const char *name, struct why *why)
+{
+    AUTO(secret_done) struct secret content = SECRET_INIT;
+    AUTO(secret_done) struct secret there = SECRET_INIT;
+    char from_path[PATH_SIZE], to_path[PATH_SIZE];
+    enum err e;
+
+    path_in(folder, name, from_path);
+    path_in(to, name, to_path);
+    if ((e = secret_read_file(from_path, KEYFILE_MAX, &content, why)) != OK)
+        return e;
+    if (exists(to_path)) {
+        if ((e = secret_read_file(to_path, KEYFILE_MAX, &there, why)) != OK)
+            return e;
+        return mem_equal_ct(content.data, content.len, there.data, there.len)
+                   ? OK : why_set(why, ERR_CONFLICT, "%s: there is another key", to_path);
+    }
+    if ((e = file_write(to_path, 0400, (struct str){ (const char *)content.data, content.len }, why)) != OK)
+        return e;
+    return owner_set(to_path, to) ? OK : why_set(why, ERR_UNAVAILABLE, "%s: %m", to_path);
+}
+
+static enum err
+folder_make(const char *path, const char *parent, struct why *why)
+{
+    if (mkdir(path, 0700) != 0)
+        return errno == EEXIST ? OK : why_set(why, ERR_UNAVAILABLE, "%s: %m", path);
+    return parent == NULL || owner_set(path, parent) ? OK : why_set(why, ERR_UNAVAILABLE, "%s: %m", path);
+}
+
+static enum err
+ring_give(const char *folder, const char *to, const char *name, struct why *why)
+{
+    char from_ring[PATH_SIZE], to_ring[PATH_SIZE], version[16], path[PATH_SIZE];
+    enum err e;
+
+    path_in(folder, name, from_ring);
+    path_in(to, name, to_ring);
+    if ((e = folder_make(to_ring, to, why)) != OK)
+        return e;
+    for (int v = 1; v <= KEYRING_VERSION_MAX && e == OK; v++) {
+        snprintf(version, sizeof(version), "v%d", v);
+        path_in(from_ring, version, path);
+        if (exists(path))
+            e = file_give(from_ring, to_ring, version, why);
+    }
+    return e;
+}
+
+enum err
+keyfolder_give(const char *folder, const struct keyfile *files, size_t n, unsigned need, const char *to,
+               struct why *why)
+{
+    enum err e = folder_make(to, NULL, why);
+
+    for (size_t i = 0; i < n && e == OK; i++) {
+        if ((files[i].need & need) != 0)
+            e = files[i].kind == KEYFILE_RING ? ring_give(folder, to, files[i].name, why)
+                                              : file_give(folder, to, files[i].name, why);
+    }
+    return e;
+}
+
+void
+keyfolder_strangers(const char *folder, const struct keyfile *files, size_t n, unsigned need,
+                    void (*each)(const struct keyfile *f, void *arg), void *arg)
+{
+    char path[PATH_SIZE];
+
+    for (size_t i = 0; i < n; i++) {
+        path_in(folder, files[i].name, path);
+        if ((files[i].need & need) == 0 && files[i].kind != KEYFILE_PUBLIC && exists(path))
+            each(&files[i], arg);
+    }
 }
 
 /* --- loaded ----------------------------------------------------------------------------------------------------------- */

@@ -40,6 +40,13 @@ MUST_USE enum err keyfolder_init(const char *folder, const struct keyfile *files
  * ERR_INPUT: why names the file. What was loaded before a failure stays in target: keyfolder_done() releases it. */
 MUST_USE enum err keyfolder_load(const char *folder, const struct keyfile *files, size_t n, unsigned need, void *target,
                                  struct why *why);
+/* Copies what processes of need load into a folder of theirs (made with mode 0700 where it is missing), for them to own:
+ * root's copies get the owner of that folder. What is there already stays; ERR_CONFLICT when it is another key. */
+MUST_USE enum err keyfolder_give(const char *folder, const struct keyfile *files, size_t n, unsigned need,
+                                 const char *to, struct why *why);
+/* Calls each(file, arg) for the files of the table that lie in the folder and no process of need loads. */
+void keyfolder_strangers(const char *folder, const struct keyfile *files, size_t n, unsigned need,
+                         void (*each)(const struct keyfile *f, void *arg), void *arg);
 /* Releases what was loaded; the members are as they were before. */
 void keyfolder_done(const struct keyfile *files, size_t n, void *target);
 

@@ -24,6 +24,7 @@ MUST_USE enum err account_store_set_acked(struct pg *pg, const char *id, struct 
 MUST_USE enum err account_store_contest(struct pg *pg, const char *id, bool *ret_first, struct why *why);
 MUST_USE enum err account_store_change(struct pg *pg, const char *id, const char *what, utime now, struct why *why);
 MUST_USE enum err account_store_reserve_login(struct pg *pg, const char *id, utime until, struct why *why);
+MUST_USE enum err account_store_forget_contact(struct pg *pg, const char *id, struct why *why);
 MUST_USE enum err account_store_erase(struct pg *pg, const char *id, utime now, struct why *why);
 MUST_USE enum err account_store_expired(struct pg *pg, utime now, int max, struct arena *a, char ***ret_ids,
                                         size_t *ret_n, struct why *why);
@@ -46,7 +47,7 @@ MUST_USE enum err account_transition(struct pg *pg, const char *id, enum account
 MUST_USE enum err account_audit(struct pg *pg, const char *account_id, const char *verb, const char *result,
                                 const char *detail, const struct account_actor *who, utime now, struct why *why);
 
-/* The job that tells services and the citizen that an account is no longer active. */
+/* The job that tells services that an account is no longer active. */
 MUST_USE enum err account_left_job(struct pg *pg, const char *account_id, utime now, struct why *why);
 
 #endif

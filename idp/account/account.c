@@ -325,7 +325,8 @@ account_close(struct pg *pg, const char *account_id, const char *reason, const s
 
     if ((e = account_transition(pg, account_id, ACCOUNT_EV_CLOSE, reason, who, now, &a, NULL, why)) != OK ||
         (e = secret_store_end(pg, account_id, all_kinds, "superseded", now, why)) != OK ||
-        (e = account_store_reserve_login(pg, account_id, now + 365 * USEC_PER_DAY, why)) != OK)
+        (e = account_store_reserve_login(pg, account_id, now + 365 * USEC_PER_DAY, why)) != OK ||
+        (e = account_store_forget_contact(pg, account_id, why)) != OK)
         return e;
     return account_left_job(pg, account_id, now, why);
 }

@@ -104,8 +104,10 @@ MUST_USE enum err account_reissue_revocation(struct pg *pg, const struct keyring
                                              char ret_code[CODE_FOLDED_MAX], struct why *why);
 
 /* Job of the worker after an account left `active` (or was blocked before): payload is the account's id. It tells the
- * services that its sessions ended, and the citizen when an address is kept. */
+ * services that its sessions ended. */
 #define ACCOUNT_LEFT_JOB "account.left"
+/* Job of the worker after a block, whoever blocked: tells the citizen (P-056, P-202). See account_block_notice(). */
+#define ACCOUNT_BLOCKED_JOB "account.blocked"
 
 struct account_blocked {
     char account_id[37];
@@ -127,6 +129,13 @@ MUST_USE enum err account_block(struct pg *pg, const struct keyring *pepper, con
 /* The question after the block: "lost" or "stolen" (final). */
 MUST_USE enum err account_block_reason(struct pg *pg, const char *account_id, const char *reason,
                                        const struct account_actor *who, utime now, struct why *why);
+/* What the notice of a block says, from the job's payload: the account as it is now, and that block. ERR_NOT_FOUND: nobody
+ * is to be told any more, because the account was closed since (a death among the reasons); ERR_INTERNAL: no payload
+ * of ours. */
+MUST_USE enum err account_block_notice(struct pg *pg, const struct keyring *pepper, struct str payload,
+                                       struct account *ret_account, struct account_blocked *ret_block,
+                                       struct why *why);
+/* Also forgets the address kept (DOMAIN 4.5). */
 MUST_USE enum err account_close(struct pg *pg, const char *account_id, const char *reason,
                                 const struct account_actor *who, utime now, struct why *why);
 /* closed → suspended: the closing was an error (DOMAIN 2.1). New codes open it from there. ERR_CONFLICT

@@ -2,8 +2,8 @@
  * account_block: blocking an account, by its paper code or by somebody who may (P-055…P-061).
  *
  * The code alone identifies and blocks (A-29); the reason is asked afterwards and only decides whether the block is
- * final. Sessions and tokens die with the state (trigger of the schema); services are told by a job. Blocking twice is
- * calm: the holder of the code sees when it was blocked.
+ * final. Sessions and tokens die with the state (trigger of the schema); services and the citizen are told by jobs.
+ * Blocking twice is calm: the holder of the code sees when it was blocked.
  */
 #include "idp/account/account-internal.h"
 
@@ -21,6 +21,16 @@ account_left_job(struct pg *pg, const char *account_id, utime now, struct why *w
 
     snprintf(key, sizeof(key), "%s:%lld", account_id, (long long)now);
     return job_add(pg, ACCOUNT_LEFT_JOB, key, str_of(account_id), now, now, LEFT_JOB_LIFE, why);
+}
+
+/* Payload "<account> <instant>": what it was like later does not matter, the receipt is that of this block. */
+static enum err
+blocked_job(struct pg *pg, const char *account_id, utime now, struct why *why)
+{
+    char payload[64];
+
+    snprintf(payload, sizeof(payload), "%s %lld", account_id, (long long)now);
+    return job_add(pg, ACCOUNT_BLOCKED_JOB, payload, str_of(payload), now, now, LEFT_JOB_LIFE, why);
 }
 
 /* The proof number: recomputed from the account and the instant, so that it needs no column and stays the same. */
@@ -75,9 +85,36 @@ block_locked(struct pg *pg, struct account *a, bool final, const struct account_
     if (e != OK)
         return e;
     a->state_since = now;
-    if ((e = secret_store_end(pg, a->id, creation, "superseded", now, why)) != OK)
+    if ((e = secret_store_end(pg, a->id, creation, "superseded", now, why)) != OK ||
+        (e = blocked_job(pg, a->id, now, why)) != OK)
         return e;
     return account_left_job(pg, a->id, now, why);
+}
+
+enum err
+account_block_notice(struct pg *pg, const struct keyring *pepper, struct str payload, struct account *ret_account,
+                     struct account_blocked *ret_block, struct why *why)
+{
+    struct account_blocked b = { .already = false };
+    struct str rest, id = str_split(payload, ' ', &rest);
+    struct account a;
+    char reason[32];
+    enum err e;
+
+    if (id.n != 36 || rest.p == NULL || str_to_i64(rest, 0, INT64_MAX, &b.at) != OK)
+        return why_set(why, ERR_INTERNAL, "the payload is not one of ours");
+    snprintf(b.account_id, sizeof(b.account_id), "%.*s", (int)id.n, id.p);
+    if ((e = account_by_id(pg, b.account_id, &a, why)) != OK ||
+        (e = account_store_reason(pg, b.account_id, reason, sizeof(reason), why)) != OK)
+        return e;
+    if (a.state == ACCOUNT_ERASED || (a.state == ACCOUNT_CLOSED && strcmp(reason, ACCOUNT_BLOCKED_PENDING) != 0))
+        return why_code(why, ERR_NOT_FOUND, "account.closed", "the account was closed since");
+    if ((e = receipt_make(pepper, b.account_id, b.at, b.receipt)) != OK)
+        return why_set(why, e, "no receipt key");
+    b.to = a.state;
+    *ret_account = a;
+    *ret_block = b;
+    return OK;
 }
 
 struct block_arg {

@@ -359,15 +359,23 @@ account_store_reserve_login(struct pg *pg, const char *id, utime until, struct w
 }
 
 enum err
+account_store_forget_contact(struct pg *pg, const char *id, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, id);
+    return pg_exec(pg, &stmts[S_ERASE_CONTACT], &args, NULL, why);
+}
+
+enum err
 account_store_erase(struct pg *pg, const char *id, utime now, struct why *why)
 {
-    struct pg_args args = PG_ARGS_INIT, args2 = PG_ARGS_INIT;
+    struct pg_args args = PG_ARGS_INIT;
     enum err e;
 
     pg_arg_uuid(&args, id);
-    pg_arg_uuid(&args2, id);
     if ((e = pg_exec(pg, &stmts[S_ERASE_BINDING], &args, NULL, why)) != OK ||
-        (e = pg_exec(pg, &stmts[S_ERASE_CONTACT], &args2, NULL, why)) != OK)
+        (e = account_store_forget_contact(pg, id, why)) != OK)
         return e;
     return account_store_authz_end(pg, id, NULL, 0, now, why);
 }

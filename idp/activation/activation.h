@@ -33,10 +33,14 @@ struct mail_out {
     const char *phone;
     const char *message_key;        /* a sentence of the catalogue, as {{message}} */
     const char *receipt;            /* proof number of a block */
+    utime at;                       /* when what it tells of happened; 0: when the mail was asked for */
     bool sheet_needed, final;
 };
 /* In the caller's transaction; the same key twice is one mail. */
 MUST_USE enum err mail_job_add(const struct idp *idp, struct pg *pg, const char *key, const struct mail_out *m,
                                utime now, struct why *why);
+
+/* Job kind ACCOUNT_BLOCKED_JOB (idp/account): a mail to the address kept, if one is. arg: struct idp *. */
+MUST_USE enum err activation_block_notice_job(struct pg *pg, const struct job *job, void *arg, struct why *why);
 
 #endif

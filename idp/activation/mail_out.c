@@ -24,10 +24,10 @@ mail_job_add(const struct idp *idp, struct pg *pg, const char *key, const struct
              struct why *why)
 {
     AUTO(json_decrefp) json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:b, s:b}", "template", m->template_name, "subject",
+        "{s:s, s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:b, s:b, s:I}", "template", m->template_name, "subject",
         m->subject_key, "to", m->to, "lang", m->lang, "link", m->link, "code", m->code, "town", m->town, "phone",
         m->phone != NULL && m->phone[0] != '\0' ? m->phone : NULL, "message", m->message_key, "receipt", m->receipt,
-        "sheet_needed", m->sheet_needed, "final", m->final);
+        "sheet_needed", m->sheet_needed, "final", m->final, "at", (json_int_t)m->at);
     AUTO(buf_free) struct buf sealed = BUF_BOUNDED(PAYLOAD_MAX);
     AUTO(buf_free) struct buf plain = BUF_SECRET(PAYLOAD_MAX);
     char *text;
@@ -78,6 +78,7 @@ compose(struct idp *idp, const struct job *job, const json_t *root, struct arena
 {
     AUTO(buf_free) struct buf text = BUF_SECRET(MAIL_MAX);
     const char *lang = member(root, "lang");
+    utime at = json_integer_value(json_object_get(root, "at"));
     struct page_data *d = page_data_new(a);
     struct mail_draft draft = {
         .from = idp->conf.mail_from, .to = member(root, "to"), .text = "", .lang = lang, .date = job->created_at,
@@ -96,7 +97,7 @@ compose(struct idp *idp, const struct job *job, const json_t *root, struct arena
                         : strcmp(lang, "en") == 0 ? idp->conf.name_en : idp->conf.name_fr);
     page_str(d, "mail_address", idp->conf.mail_address);
     page_strf(d, "block_url", "%s/blocage", idp->conf.base_url);
-    page_time(d, "at", job->created_at, ZONE);
+    page_time(d, "at", at != 0 ? at : job->created_at, ZONE);
     if ((e = page_render(idp->pages, member(root, "template"), lang, d, &text, why)) != OK)
         return e;
     draft.from_name = idp->conf.mail_from_name;

@@ -3,23 +3,64 @@
 #define IDP_CITIZEN_CITIZEN_INTERNAL_H
 
 #include "idp/account/account.h"
+#include "idp/account/town.h"
 #include "idp/citizen/citizen.h"
+#include "idp/services/consent.h"
 #include "idp/signon/signon.h"
 
 #define CITIZEN_ZONE "Europe/Paris"
 
+/* --- citizen_store.c ---------------------------------------------------------------------------------------------- */
 struct citizen_visit {
     utime at;
     unsigned method;
-    bool failed;
+    const char *result;      /* "ok", or why not */
+    const char *ip_prefix;
     int32_t service_id;      /* 0: our own pages */
 };
-MUST_USE enum err citizen_store_visits(struct pg *pg, const char *account_id, struct arena *a,
+/* Newest first. */
+MUST_USE enum err citizen_store_visits(struct pg *pg, const char *account_id, int64_t max, struct arena *a,
                                        struct citizen_visit **ret, size_t *ret_n, struct why *why);
-/* Services that were given an identifier of the account. */
-MUST_USE enum err citizen_store_services(struct pg *pg, const char *account_id, struct arena *a, int32_t **ret,
-                                         size_t *ret_n, struct why *why);
+struct citizen_service {
+    int32_t service_id;
+    utime last_at;
+    int64_t count;           /* answers given to it that are still recorded */
+    const char *identifier;  /* the pairwise one of its family; NULL: none was given */
+};
+/* Services that were given an answer about the account, the last one first. */
+MUST_USE enum err citizen_store_services(struct pg *pg, const char *account_id, struct arena *a,
+                                         struct citizen_service **ret, size_t *ret_n, struct why *why);
+struct citizen_right {
+    const char *code;
+    utime granted_at, valid_until, ended_at;      /* UTIME_NULL: no end */
+};
+/* With those that have ended. */
+MUST_USE enum err citizen_store_rights(struct pg *pg, const char *account_id, struct arena *a,
+                                       struct citizen_right **ret, size_t *ret_n, struct why *why);
+struct citizen_code {
+    const char *kind, *state;
+    utime issued_at, ended_at;
+};
+MUST_USE enum err citizen_store_codes(struct pg *pg, const char *account_id, struct arena *a, struct citizen_code **ret,
+                                      size_t *ret_n, struct why *why);
 
+/* --- mine.c --------------------------------------------------------------------------------------------------------- */
+struct mine {
+    struct account account;
+    struct town town;
+    const char *login;
+    const char *mail;              /* address kept, NULL: none */
+    struct account_authz *authz;
+    struct session_seen *sessions;
+    struct consent *consents;
+    struct citizen_service *services;
+    size_t nauthz, nsessions, nconsents, nservices;
+};
+/* Of who is signed in. */
+MUST_USE enum err mine_load(struct http_request *req, struct mine *m, struct why *why);
+const char *method_key(unsigned method);
+
+/* --- endpoints ------------------------------------------------------------------------------------------------------ */
 void get_home(struct http_request *req);
 void get_login(struct http_request *req);
 void get_my_block(struct http_request *req);
@@ -27,6 +68,9 @@ void post_my_block(struct http_request *req);
 void get_my_password(struct http_request *req);
 void post_my_password(struct http_request *req);
 void post_my_address(struct http_request *req);
+void post_my_sessions(struct http_request *req);
+void post_my_consents(struct http_request *req);
+void get_my_data(struct http_request *req);
 void get_block(struct http_request *req);
 void post_block(struct http_request *req);
 /* The page after a block: asks for the reason once, or shows the receipt. */

@@ -9,63 +9,64 @@
 #include "base/core/text.h"
 #include "base/pg/audit.h"
 #include "idp/account/contact.h"
-#include "idp/account/town.h"
-#include "idp/credential/login.h"
 
-static const char *
-method_key(unsigned method)
+#define VISITS_SHOWN 10
+
+static void
+visits_fill(struct page_data *d, const struct citizen_visit *visits, size_t n, const struct services_view *view,
+            bool french)
 {
-    return (method & METHOD_CARD) != 0 ? "method.card" : (method & METHOD_SOFT_CERT) != 0 ? "method.soft_cert"
-                                                                                            : "method.password";
-}
+    for (size_t i = 0; i < n; i++) {
+        struct page_data *item = page_item(d, "logins");
+        const struct service *sv = visits[i].service_id == 0 ? NULL : services_by_id(view, visits[i].service_id);
 
-struct mine {
-    struct account account;
-    struct town town;
-    const char *login;
-    struct account_authz *authz;
-    size_t nauthz;
-    struct citizen_visit *visits;
-    size_t nvisits;
-    int32_t *services;
-    size_t nservices;
-    const char *mail;              /* address kept, NULL: none */
-};
-
-static enum err
-mine_load(struct http_request *req, const char *account_id, struct mine *m, struct why *why)
-{
-    const struct idp *idp = http_app(req);
-    struct pg *pg = http_pg(req);
-    struct arena *a = http_arena(req);
-    enum err e;
-
-    if ((e = account_by_id(pg, account_id, &m->account, why)) != OK ||
-        (e = town_by_id(pg, m->account.town_id, a, &m->town, why)) != OK ||
-        (e = login_of(pg, account_id, a, &m->login, why)) != OK ||
-        (e = account_authz_list(pg, account_id, http_now(req), a, &m->authz, &m->nauthz, why)) != OK ||
-        (e = citizen_store_visits(pg, account_id, a, &m->visits, &m->nvisits, why)) != OK)
-        return e;
-    m->mail = NULL;
-    e = contact_find(pg, idp->field, account_id, a, &m->mail, why);
-    if (e != OK && e != ERR_NOT_FOUND)
-        return e;
-    return citizen_store_services(pg, account_id, a, &m->services, &m->nservices, why);
+        page_time(item, "at", visits[i].at, CITIZEN_ZONE);
+        page_msg(item, "method", method_key(visits[i].method));
+        if (sv != NULL)
+            page_str(item, "service", french ? sv->label_fr : sv->label_en);
+        page_bool(item, "failed", strcmp(visits[i].result, "ok") != 0);
+    }
 }
 
 static void
-visits_fill(struct page_data *d, const struct mine *m, const struct services_view *view, bool french)
+sessions_fill(struct page_data *d, const struct mine *m)
 {
-    for (size_t i = 0; i < m->nvisits; i++) {
-        struct page_data *item = page_item(d, "logins");
-        const struct service *sv = m->visits[i].service_id == 0 ? NULL : services_by_id(view, m->visits[i].service_id);
+    for (size_t i = 0; i < m->nsessions; i++) {
+        struct page_data *item = page_item(d, "sessions");
 
-        page_time(item, "at", m->visits[i].at, CITIZEN_ZONE);
-        page_msg(item, "method", method_key(m->visits[i].method));
-        if (sv != NULL)
-            page_str(item, "service", french ? sv->label_fr : sv->label_en);
-        page_bool(item, "failed", m->visits[i].failed);
+        page_time(item, "since", m->sessions[i].since, CITIZEN_ZONE);
+        page_str(item, "network", m->sessions[i].ip_prefix);
+        page_bool(item, "this_one", m->sessions[i].this_one);
     }
+    if (m->nsessions > 1)
+        page_str(d, "sessions_url", "/ma-page/sessions");
+}
+
+static void
+services_fill(struct page_data *d, const struct mine *m, const struct services_view *view, bool french)
+{
+    for (size_t i = 0; i < m->nservices; i++) {
+        const struct service *sv = services_by_id(view, m->services[i].service_id);
+        struct page_data *item;
+
+        if (sv == NULL)
+            continue;
+        item = page_item(d, "services");
+        page_str(item, "label", french ? sv->label_fr : sv->label_en);
+        page_date(item, "last", m->services[i].last_at, CITIZEN_ZONE);
+    }
+    for (size_t i = 0; i < m->nconsents; i++) {
+        const struct service *sv = services_by_id(view, m->consents[i].service_id);
+        struct page_data *item;
+
+        if (sv == NULL)
+            continue;
+        item = page_item(d, "consents");
+        page_str(item, "label", french ? sv->label_fr : sv->label_en);
+        page_date(item, "at", m->consents[i].at, CITIZEN_ZONE);
+        page_int(item, "service", m->consents[i].service_id);
+    }
+    page_str(d, "consents_url", "/ma-page/accords");
 }
 
 static void
@@ -81,27 +82,16 @@ mail_fill(struct page_data *d, const struct mine *m)
 }
 
 static void
-my_page(struct http_request *req, const struct mine *m)
+account_fill(struct http_request *req, struct page_data *d, const struct mine *m, bool french)
 {
-    const struct idp *idp = http_app(req);
-    const struct services_view *view = services_hold(idp->services);
-    bool french = strcmp(http_lang(req), "fr") == 0;
-    struct page_data *d = idp_page(req);
-    const char *state = account_state_name(m->account.state), *done = http_query(req, "fait");
+    const char *state = account_state_name(m->account.state);
 
-    page_str(d, "csrf", http_csrf_token(req));
     page_str(d, "login", m->login);
     page_str(d, "town", french ? m->town.label_fr : m->town.label_en);
     page_msg(d, "state", arena_printf(http_arena(req), "state.%s", state));
     page_str(d, "state_name", state);
     page_date(d, "since", m->account.state_since, CITIZEN_ZONE);
-    page_str(d, "block_url", "/ma-page/blocage");
-    page_str(d, "logout_url", "/logout");
-    page_str(d, "password_url", "/ma-page/mot-de-passe");
     mail_fill(d, m);
-    if (done != NULL && (strcmp(done, "mot-de-passe") == 0 || strcmp(done, "adresse") == 0))
-        page_msg(d, "notice", strcmp(done, "adresse") == 0 ? "citizen.mail_deleted" : "citizen.password_done");
-    visits_fill(d, m, view, french);
     for (size_t i = 0; i < m->nauthz; i++) {
         struct page_data *item = page_item(d, "authz");
 
@@ -109,12 +99,44 @@ my_page(struct http_request *req, const struct mine *m)
         if (m->authz[i].until != UTIME_NULL)
             page_date(item, "until", m->authz[i].until, CITIZEN_ZONE);
     }
-    for (size_t i = 0; i < m->nservices; i++) {
-        const struct service *sv = services_by_id(view, m->services[i]);
+}
 
-        if (sv != NULL)
-            page_str(page_item(d, "services"), "label", french ? sv->label_fr : sv->label_en);
+/* What was just done, as our own redirects name it. */
+static void
+notice_fill(struct http_request *req, struct page_data *d)
+{
+    static const struct {
+        const char *word, *key;
+    } notices[] = {
+        { "mot-de-passe", "citizen.password_done" }, { "adresse", "citizen.mail_deleted" },
+        { "sessions", "citizen.sessions_done" },     { "accords", "citizen.consents_done" },
+    };
+    const char *done = http_query(req, "fait");
+
+    for (size_t i = 0; done != NULL && i < ARRAY_LEN(notices); i++) {
+        if (strcmp(done, notices[i].word) == 0)
+            page_msg(d, "notice", notices[i].key);
     }
+}
+
+static void
+my_page(struct http_request *req, const struct mine *m, const struct citizen_visit *visits, size_t nvisits)
+{
+    const struct idp *idp = http_app(req);
+    const struct services_view *view = services_hold(idp->services);
+    bool french = strcmp(http_lang(req), "fr") == 0;
+    struct page_data *d = idp_page(req);
+
+    page_str(d, "csrf", http_csrf_token(req));
+    page_str(d, "block_url", "/ma-page/blocage");
+    page_str(d, "logout_url", "/logout");
+    page_str(d, "password_url", "/ma-page/mot-de-passe");
+    page_str(d, "data_url", "/ma-page/donnees");
+    account_fill(req, d, m, french);
+    notice_fill(req, d);
+    visits_fill(d, visits, nvisits, view, french);
+    sessions_fill(d, m);
+    services_fill(d, m, view, french);
     services_release(view);
     idp_reply_page(req, 200, "citizen/home.html", d);
 }
@@ -123,8 +145,10 @@ void
 get_home(struct http_request *req)
 {
     const struct session *s = http_session(req);
+    struct citizen_visit *visits;
     struct why why = WHY_INIT;
     struct mine m;
+    size_t n;
     enum err e;
 
     if (s == NULL) {
@@ -135,12 +159,13 @@ get_home(struct http_request *req)
         idp_reply_page(req, 200, "home.html", d);
         return;
     }
-    if ((e = mine_load(req, s->account_id, &m, &why)) != OK) {
+    if ((e = mine_load(req, &m, &why)) != OK ||
+        (e = citizen_store_visits(http_pg(req), s->account_id, VISITS_SHOWN, http_arena(req), &visits, &n, &why)) != OK) {
         LOG_ERROR_EV("citizen.home", LF_ERR(e), LF_WHY(&why));
         idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
         return;
     }
-    my_page(req, &m);
+    my_page(req, &m, visits, n);
 }
 
 void

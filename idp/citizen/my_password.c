@@ -56,6 +56,7 @@ get_my_password(struct http_request *req)
 struct change {
     const struct session *session;
     const char *hash;
+    struct arena *arena;
     utime now;
 };
 
@@ -64,11 +65,12 @@ change_body(struct pg *pg, void *arg, struct why *why)
 {
     const struct change *c = arg;
     char object[64];
+    int64_t ended;
     enum err e;
 
     snprintf(object, sizeof(object), "account:%s", c->session->account_id);
     if ((e = login_set_password(pg, c->session->account_id, c->hash, c->now, why)) != OK ||
-        (e = session_end_others(pg, c->session, c->now, why)) != OK)
+        (e = session_end_others(pg, c->session, "password", c->now, c->arena, &ended, why)) != OK)
         return e;
     return audit_add(pg, &(struct audit_entry){ .at = c->now, .actor = "citizen", .role = "session",
                                                 .verb = "login.password", .object = object, .result = "ok",
@@ -110,7 +112,7 @@ post_my_password(struct http_request *req)
     struct password_cost cost = { (uint32_t)idp->conf.argon2_memory_kib, (uint32_t)idp->conf.argon2_passes };
     const char *current = http_form(req, "current"), *password = http_form(req, "password"), *login;
     char hash[PASSWORD_HASH_SIZE];
-    struct change c = { .session = http_session(req), .hash = hash, .now = http_now(req) };
+    struct change c = { .session = http_session(req), .hash = hash, .arena = http_arena(req), .now = http_now(req) };
     struct problems p = { NULL, NULL };
     struct why why = WHY_INIT;
     enum err e;

@@ -22,5 +22,11 @@ static const struct http_route list[] = {
       HTTP_CSRF_CHECKED, HTTP_POOL_SLOW, "citizen.password.post", true, false },
     { HTTP_POST, "/ma-page/adresse", post_my_address, HTTP_BODY_FORM, FORM_MAX, HTTP_SESSION_REQUIRED,
       HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.address.post", true, false },
+    { HTTP_POST, "/ma-page/sessions", post_my_sessions, HTTP_BODY_FORM, FORM_MAX, HTTP_SESSION_REQUIRED,
+      HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.sessions.post", true, false },
+    { HTTP_POST, "/ma-page/accords", post_my_consents, HTTP_BODY_FORM, FORM_MAX, HTTP_SESSION_REQUIRED,
+      HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.consents.post", true, false },
+    { HTTP_GET, "/ma-page/donnees", get_my_data, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE,
+      HTTP_POOL_EVENT, "citizen.data", false, false },
 };
 const struct http_routes citizen_routes = HTTP_ROUTES(list);

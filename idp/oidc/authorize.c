@@ -21,7 +21,7 @@ struct authz_request {
     const char *state, *nonce, *code_challenge;       /* NULL when absent */
     const char *acr_values, *login_hint, *lang;       /* NULL when absent */
     const char *hint_sub;                             /* whom id_token_hint names, "" when it is not ours; NULL: absent */
-    bool passive, force;
+    bool passive, force, consent;
     int64_t max_age;                                  /* -1: absent */
 };
 
@@ -90,7 +90,9 @@ prompt_read(const char *prompt, struct authz_request *rq)
             rq->passive = true;
         else if (str_eqs(word, "login") || str_eqs(word, "select_account"))
             rq->force = true;
-        else if (!str_eqs(word, "consent"))      /* what a service gets is decided by its family's release policy */
+        else if (str_eqs(word, "consent"))
+            rq->consent = true;
+        else
             return false;
     }
     return !rq->passive || n == 1;
@@ -156,10 +158,10 @@ static struct str
 request_keep(const struct authz_request *rq, struct arena *a)
 {
     AUTO(json_decrefp) json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:b, s:b, s:I}", "client_id", rq->client_id,
+        "{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:b, s:b, s:b, s:I}", "client_id", rq->client_id,
         "redirect_uri", rq->redirect_uri, "scope", rq->scope, "state", rq->state, "nonce", rq->nonce,
         "code_challenge", rq->code_challenge, "acr_values", rq->acr_values, "hint_sub", rq->hint_sub, "lang",
-        rq->lang, "passive", rq->passive, "force", rq->force, "max_age", (json_int_t)rq->max_age);
+        rq->lang, "passive", rq->passive, "force", rq->force, "consent", rq->consent, "max_age", (json_int_t)rq->max_age);
     char *text;
     struct str kept;
 
@@ -189,6 +191,7 @@ request_restore(struct str state, struct arena *a, struct authz_request *ret)
         .hint_sub = member(root, "hint_sub", a), .lang = member(root, "lang", a),
         .passive = json_is_true(json_object_get(root, "passive")),
         .force = json_is_true(json_object_get(root, "force")),
+        .consent = json_is_true(json_object_get(root, "consent")),
         .max_age = json_integer_value(json_object_get(root, "max_age")),
     };
     return ret->client_id != NULL && ret->redirect_uri != NULL && ret->scope != NULL;
@@ -238,6 +241,9 @@ answer(struct http_request *req, const struct service *sv, const struct authz_re
     struct signon_request ask = {
         .service = sv, .request_key = { (const char *)digest, sizeof(digest) }, .force_authn = rq->force,
         .passive = rq->passive, .max_age = rq->max_age, .login_hint = rq->login_hint, .lang = rq->lang,
+        .force_consent = rq->consent,
+        .without = (oidc_scope_has(rq->scope, SCOPE_AUTHZ) ? 0 : SIGNON_WITHOUT_AUTHZ) |
+                   (oidc_scope_has(rq->scope, SCOPE_TOWN) ? 0 : SIGNON_WITHOUT_TOWN),
         .extra = extra_make(rq, sv, http_arena(req)), .flow_id = flow_id, .flow_started = flow_started,
     };
     struct signon_answer got;
@@ -268,6 +274,12 @@ answer(struct http_request *req, const struct service *sv, const struct authz_re
         return;
     case SIGNON_INTERACT:
         signon_ask(req, oidc_dialect.name, &ask, request_keep(rq, http_arena(req)));
+        return;
+    case SIGNON_CONSENT:
+        signon_ask_consent(req, oidc_dialect.name, &ask, request_keep(rq, http_arena(req)));
+        return;
+    case SIGNON_NO_CONSENT:
+        refuse(req, sv, rq, E_CONSENT_REQUIRED, "the person must agree to what is released");
         return;
     case SIGNON_NO_PASSIVE:
         refuse(req, sv, rq, E_LOGIN_REQUIRED, "the person must sign in");
@@ -313,7 +325,7 @@ authorize(struct http_request *req)
 
 /* The client may have changed while the person signed in: everything is looked up again. */
 static void
-with_flow(struct http_request *req, struct str state, const char *flow_id, utime flow_started, bool cancelled)
+with_flow(struct http_request *req, struct str state, const char *flow_id, utime flow_started, const char *cancelled)
 {
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
@@ -324,8 +336,8 @@ with_flow(struct http_request *req, struct str state, const char *flow_id, utime
         sv = services_find(view, SERVICE_OIDC, rq.client_id);
     if (sv == NULL || !oidc_client_redirect_known(oidc_client_of(sv), rq.redirect_uri))
         tell_person(req, "error.service_unknown", "the client is gone or its address changed");
-    else if (cancelled)
-        refuse(req, sv, &rq, E_ACCESS_DENIED, "the person cancelled");
+    else if (cancelled != NULL)
+        refuse(req, sv, &rq, E_ACCESS_DENIED, cancelled);
     else
         answer(req, sv, &rq, flow_id, flow_started);
     services_release(view);
@@ -334,11 +346,11 @@ with_flow(struct http_request *req, struct str state, const char *flow_id, utime
 void
 authorize_resume(struct http_request *req, const char *flow_id, utime flow_started, struct str state)
 {
-    with_flow(req, state, flow_id, flow_started, false);
+    with_flow(req, state, flow_id, flow_started, NULL);
 }
 
 void
-authorize_cancel(struct http_request *req, const char *flow_id, struct str state)
+authorize_cancel(struct http_request *req, const char *flow_id, struct str state, bool refused)
 {
-    with_flow(req, state, flow_id, 0, true);
+    with_flow(req, state, flow_id, 0, refused ? "the person refused" : "the person cancelled");
 }

@@ -1,6 +1,8 @@
 /* claims: what tokens say, and the words for it. */
 #include "idp/oidc/oidc-internal.h"
 
+#include "idp/services/consent.h"
+
 const char *
 oidc_acr(enum signon_method m)
 {
@@ -53,6 +55,21 @@ oidc_scope_granted(const char *scope, const struct service *sv, struct arena *a)
 
     return arena_printf(a, SCOPE_OPENID "%s%s", authz && oidc_scope_has(scope, SCOPE_AUTHZ) ? " " SCOPE_AUTHZ : "",
                         sv->release.town && oidc_scope_has(scope, SCOPE_TOWN) ? " " SCOPE_TOWN : "");
+}
+
+enum err
+oidc_agreed(struct http_request *req, const struct service *sv, const char *account_id, const char **ret,
+            struct why *why)
+{
+    enum err e;
+
+    *ret = NULL;
+    if (sv->release.consent == SERVICE_CONSENT_NONE)
+        return OK;
+    e = consent_find(http_pg(req), account_id, sv->id, http_arena(req), ret, why);
+    if (e == ERR_NOT_FOUND)
+        *ret = "";
+    return e == ERR_NOT_FOUND ? OK : e;
 }
 
 enum err

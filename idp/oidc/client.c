@@ -286,6 +286,9 @@ policy_write(json_t *root, struct arena *a, const char **ret, struct why *why)
     if (attributes != NULL)
         json_object_set(policy, "attributes", attributes);
     json_object_del(root, "attributes");
+    if (json_object_get(root, "consent") != NULL)
+        json_object_set(policy, "consent", json_object_get(root, "consent"));
+    json_object_del(root, "consent");
     CHECK((text = json_dumps(policy, JSON_COMPACT)) != NULL);
     *ret = arena_strdup(a, text);
     free(text);

@@ -38,6 +38,7 @@ get_openid_configuration(struct http_request *req)
     } endpoints[] = {
         { "authorization_endpoint", OIDC_PATH_AUTHORIZE }, { "token_endpoint", OIDC_PATH_TOKEN },
         { "userinfo_endpoint", OIDC_PATH_USERINFO },       { "jwks_uri", OIDC_PATH_JWKS },
+        { "introspection_endpoint", OIDC_PATH_INTROSPECT }, { "revocation_endpoint", OIDC_PATH_REVOKE },
         { "end_session_endpoint", OIDC_PATH_LOGOUT },
     };
 
@@ -52,6 +53,10 @@ get_openid_configuration(struct http_request *req)
     json_object_set_new(root, "subject_types_supported", WORDS("pairwise"));
     json_object_set_new(root, "id_token_signing_alg_values_supported", WORDS("RS256", "ES256"));
     json_object_set_new(root, "token_endpoint_auth_methods_supported",
+                        WORDS("client_secret_basic", "client_secret_post", "none"));
+    json_object_set_new(root, "introspection_endpoint_auth_methods_supported",
+                        WORDS("client_secret_basic", "client_secret_post"));
+    json_object_set_new(root, "revocation_endpoint_auth_methods_supported",
                         WORDS("client_secret_basic", "client_secret_post", "none"));
     json_object_set_new(root, "code_challenge_methods_supported", WORDS("S256"));
     json_object_set_new(root, "acr_values_supported", WORDS(ACR_PASSWORD));

@@ -63,7 +63,7 @@ end_session(struct http_request *req)
         if (back != NULL)
             http_reply_found(req, back);
         else
-            signon_logout_page(req, told, n, NULL);
+            signon_logout_page(req, told, n);
     }
     services_release(view);
 }

@@ -66,12 +66,32 @@ MUST_USE enum err oidc_store_revoke_code(struct pg *pg, int32_t service_id, cons
                                          int64_t *ret_n, struct why *why);
 struct oidc_token_row {
     int32_t service_id;
+    char account_id[37];
     const char *sub, *scope, *town;
     struct str *authz;
     size_t nauthz;
 };
 MUST_USE enum err oidc_store_token(struct pg *pg, const unsigned char token_digest[32], utime now, struct arena *a,
                                    struct oidc_token_row *ret, struct why *why);
+
+struct oidc_token_state {
+    const char *sub, *scope;
+    utime issued_at, expires_at;
+};
+/* Of this client's own. ERR_NOT_FOUND: unknown, another's, expired, revoked, or its account is not active. */
+MUST_USE enum err oidc_store_token_state(struct pg *pg, const unsigned char token_digest[32], int32_t service_id,
+                                         utime now, struct arena *a, struct oidc_token_state *ret, struct why *why);
+/* *ret_n: 1, or 0 when there was no such live token of this client. */
+MUST_USE enum err oidc_store_token_revoke(struct pg *pg, const unsigned char token_digest[32], int32_t service_id,
+                                          int64_t *ret_n, struct why *why);
+
+/* --- client_auth.c ------------------------------------------------------------------------------------------------- */
+/* The client that proved who it is, in the view; NULL: unknown, suspended or not proved. */
+const struct service *oidc_client_authenticate(struct http_request *req, const struct services_view *view);
+/* JSON as RFC 6749 §5.2; 401 with the challenge. */
+void oidc_refuse(struct http_request *req, int status, const char *error, const char *description);
+void oidc_refuse_client(struct http_request *req);
+void oidc_unavailable(struct http_request *req, enum err e, const struct why *why);
 
 /* --- claims.c ------------------------------------------------------------------------------------------------------ */
 const char *oidc_acr(enum signon_method m);
@@ -80,6 +100,9 @@ unsigned oidc_acr_methods(const char *acr_values);
 bool oidc_scope_has(const char *scope, const char *word);
 /* Of the scope asked for, the words that mean something here and that the service may see, in the arena. */
 const char *oidc_scope_granted(const char *scope, const struct service *sv, struct arena *a);
+/* What the person agreed to that this client receives, where its policy asks; NULL: its policy does not ask. */
+MUST_USE enum err oidc_agreed(struct http_request *req, const struct service *sv, const char *account_id,
+                              const char **ret, struct why *why);
 /* Signs with the client's algorithm. */
 MUST_USE enum err oidc_jwt(const struct idp *idp, const struct oidc_client *c, const char *typ, const char *claims_json,
                            struct buf *out, struct why *why);
@@ -89,8 +112,10 @@ void get_openid_configuration(struct http_request *req);
 void get_jwks(struct http_request *req);
 void authorize(struct http_request *req);
 void authorize_resume(struct http_request *req, const char *flow_id, utime flow_started, struct str state);
-void authorize_cancel(struct http_request *req, const char *flow_id, struct str state);
+void authorize_cancel(struct http_request *req, const char *flow_id, struct str state, bool refused);
 void post_token(struct http_request *req);
+void post_introspect(struct http_request *req);
+void post_revoke(struct http_request *req);
 void userinfo(struct http_request *req);
 /* A browser asks whether a page of another origin may call an endpoint that takes no cookie. */
 void options_cors(struct http_request *req);

@@ -1,6 +1,6 @@
 /*
- * oidc: OpenID Connect Core 1.0, authorization code flow with PKCE (RFC 7636), discovery, RP-initiated and back-channel
- * logout. The other dialect of one conversation: it reads its request into struct signon_request, signon decides, it
+ * oidc: OpenID Connect Core 1.0, authorization code flow with PKCE (RFC 7636), discovery, introspection (RFC 7662),
+ * revocation (RFC 7009), RP-initiated and back-channel logout. The other dialect of one conversation: it reads its request into struct signon_request, signon decides, it
  * writes struct signon_answer as a code, and the token endpoint turns the code into tokens.
  *
  * Pairwise `sub` always. Codes and access tokens are kept as SHA-256 only; a code used twice takes its tokens along.

@@ -6,6 +6,8 @@
 #define OIDC_PATH_TOKEN     "/oidc/token"
 #define OIDC_PATH_USERINFO  "/oidc/userinfo"
 #define OIDC_PATH_JWKS      "/oidc/jwks"
+#define OIDC_PATH_INTROSPECT "/oidc/introspect"
+#define OIDC_PATH_REVOKE    "/oidc/revoke"
 #define OIDC_PATH_LOGOUT    "/oidc/logout"
 
 /* acr values are the authentication context classes of SAML 2.0, so that both dialects say the same. */
@@ -28,6 +30,7 @@
 #define E_SERVER_ERROR         "server_error"
 #define E_UNAVAILABLE          "temporarily_unavailable"
 #define E_LOGIN_REQUIRED       "login_required"
+#define E_CONSENT_REQUIRED     "consent_required"
 #define E_REQUEST_UNSUPPORTED  "request_not_supported"
 #define E_REQUEST_URI_UNSUPPORTED "request_uri_not_supported"
 #define E_INVALID_TOKEN        "invalid_token"

@@ -12,6 +12,8 @@ static const struct http_route list[] = {
     ROUTE(HTTP_POST, OIDC_PATH_AUTHORIZE, authorize, HTTP_BODY_FORM, FORM_MAX, "oidc.authorize.post", true),
     ROUTE(HTTP_POST, OIDC_PATH_TOKEN, post_token, HTTP_BODY_FORM, FORM_MAX, "oidc.token", false),
     ROUTE(HTTP_OPTIONS, OIDC_PATH_TOKEN, options_cors, HTTP_BODY_NONE, 0, "oidc.token.options", false),
+    ROUTE(HTTP_POST, OIDC_PATH_INTROSPECT, post_introspect, HTTP_BODY_FORM, FORM_MAX, "oidc.introspect", false),
+    ROUTE(HTTP_POST, OIDC_PATH_REVOKE, post_revoke, HTTP_BODY_FORM, FORM_MAX, "oidc.revoke", false),
     ROUTE(HTTP_GET, OIDC_PATH_USERINFO, userinfo, HTTP_BODY_NONE, 0, "oidc.userinfo", false),
     ROUTE(HTTP_POST, OIDC_PATH_USERINFO, userinfo, HTTP_BODY_FORM, FORM_MAX, "oidc.userinfo.post", false),
     ROUTE(HTTP_OPTIONS, OIDC_PATH_USERINFO, options_cors, HTTP_BODY_NONE, 0, "oidc.userinfo.options", false),

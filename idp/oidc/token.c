@@ -12,107 +12,9 @@
 #include "base/core/rand.h"
 #include "base/core/secret.h"
 #include "base/crypto/digest.h"
+#include "idp/services/consent.h"
 
 #define ID_TOKEN_LIFE (5 * USEC_PER_MIN)
-
-static void
-refuse(struct http_request *req, int status, const char *error, const char *description)
-{
-    LOG_INFO_EV("oidc.token.refused", LF_STR("error", error), LF_STR("what", description));
-    if (status == 401)
-        http_header_add(req, "WWW-Authenticate", "Basic realm=\"beffroi\", charset=\"UTF-8\"");
-    http_reply_json(req, status, arena_printf(http_arena(req), "{\"error\":\"%s\",\"error_description\":\"%s\"}", error,
-                                              description));
-}
-
-/* --- who asks -------------------------------------------------------------------------------------------------------------- */
-
-struct credentials {
-    const char *id, *secret;            /* secret: NULL when absent or empty */
-    const char *raw_id, *raw_secret;    /* a Basic pair as it came; else NULL */
-};
-
-/*
- * RFC 6749 §2.3.1: both parts are form-encoded inside the Basic pair. Many clients leave that out (RFC 7617 knows no such
- * thing), and with '+' or '%' in a secret it makes a difference: so the pair is looked at both ways.
- */
-static bool
-basic_read(struct http_request *req, const char *value, struct credentials *ret)
-{
-    AUTO(buf_free) struct buf pair = BUF_SECRET(2048);
-    AUTO(buf_free) struct buf id = BUF_BOUNDED(1024);
-    AUTO(buf_free) struct buf secret = BUF_SECRET(1024);
-    struct arena *a = http_arena(req);
-    struct str rest, head;
-
-    if (base64_decode(str_of(value), false, &pair) != OK)
-        return false;
-    head = str_split(buf_view(&pair), ':', &rest);
-    if (rest.p == NULL || memchr(pair.data, '\0', pair.len) != NULL)
-        return false;
-    if (url_decode(head, true, &id) != OK) {
-        buf_reset(&id);
-        buf_add_str(&id, head);
-    }
-    if (url_decode(rest, true, &secret) != OK) {
-        buf_reset(&secret);
-        buf_add_str(&secret, rest);
-    }
-    *ret = (struct credentials){ .id = arena_strdup(a, buf_cstr(&id)), .secret = arena_strdup(a, buf_cstr(&secret)),
-                                 .raw_id = arena_str(a, head), .raw_secret = arena_str(a, rest) };
-    if (rest.n == 0)
-        ret->secret = ret->raw_secret = NULL;
-    return true;
-}
-
-static bool
-credentials_read(struct http_request *req, struct credentials *ret)
-{
-    const char *header = http_header(req, "Authorization");
-
-    *ret = (struct credentials){ .id = oidc_param(req, "client_id"), .secret = oidc_param(req, "client_secret") };
-    if (header == NULL)
-        return ret->id != NULL;
-    if (strncasecmp(header, "Basic ", 6) != 0 || ret->secret != NULL)      /* one method at a time (§2.3) */
-        return false;
-    if (ret->id != NULL) {
-        struct credentials basic;
-
-        if (!basic_read(req, header + 6, &basic) ||
-            (strcmp(basic.id, ret->id) != 0 && strcmp(basic.raw_id, ret->id) != 0))
-            return false;
-        *ret = basic;
-        return true;
-    }
-    return basic_read(req, header + 6, ret);
-}
-
-static bool
-secret_fits(const struct idp *idp, const struct service *sv, const char *secret)
-{
-    const struct oidc_client *c = oidc_client_of(sv);
-    unsigned char mac[MAC_LEN];
-
-    return secret != NULL && oidc_secret_mac(idp, c->secret_version, sv->name, secret, mac) == OK &&
-           mem_equal_ct(mac, sizeof(mac), c->secret_mac, sizeof(c->secret_mac));
-}
-
-/* Either place is taken for a client with a secret: many libraries try one and then the other. */
-static bool
-client_proved(const struct idp *idp, const struct service *sv, const struct credentials *cr)
-{
-    if (oidc_client_of(sv)->auth == CLIENT_PUBLIC)
-        return cr->secret == NULL;
-    return secret_fits(idp, sv, cr->secret) || secret_fits(idp, sv, cr->raw_secret);
-}
-
-static const struct service *
-client_find(const struct services_view *view, const struct credentials *cr)
-{
-    const struct service *sv = services_find(view, SERVICE_OIDC, cr->id);
-
-    return sv == NULL && cr->raw_id != NULL ? services_find(view, SERVICE_OIDC, cr->raw_id) : sv;
-}
 
 /* --- the code ------------------------------------------------------------------------------------------------------------------ */
 
@@ -150,7 +52,8 @@ proof_problem(struct http_request *req, const json_t *extra)
 /* --- what is given ------------------------------------------------------------------------------------------------------------- */
 
 static json_t *
-released(const struct service *sv, const char *scope, const struct str *authz, size_t n, struct arena *a)
+released(const struct service *sv, const char *scope, const struct str *authz, size_t n, const char *agreed,
+         struct arena *a)
 {
     struct str *kept = arena_alloc(a, (n + 1) * sizeof(*kept));
     size_t nkept = service_release_authz(sv, authz, n, kept);
@@ -160,6 +63,8 @@ released(const struct service *sv, const char *scope, const struct str *authz, s
         json_decref(list);
         return NULL;
     }
+    if (agreed != NULL)
+        nkept = consent_filter(agreed, kept, nkept);
     for (size_t i = 0; i < nkept; i++)
         json_array_append_new(list, json_stringn(kept[i].p, kept[i].n));
     return list;
@@ -167,7 +72,7 @@ released(const struct service *sv, const char *scope, const struct str *authz, s
 
 static json_t *
 id_token_claims(struct http_request *req, const struct service *sv, const struct oidc_redeemed *r, const json_t *extra,
-                const char *access_token)
+                const char *agreed, const char *access_token)
 {
     const struct idp *idp = http_app(req);
     AUTO(buf_free) struct buf at_hash = BUF_BOUNDED(64);
@@ -185,7 +90,7 @@ id_token_claims(struct http_request *req, const struct service *sv, const struct
                        "nonce", nonce, "acr", oidc_acr((enum signon_method)r->method), "amr",
                        (r->method & METHOD_CARD) != 0 ? "sc" : (r->method & METHOD_SOFT_CERT) != 0 ? "swk" : "pwd",
                        "at_hash", buf_cstr(&at_hash), "sid", r->session_index);
-    authz = released(sv, scope, r->authz, r->nauthz, http_arena(req));
+    authz = released(sv, scope, r->authz, r->nauthz, agreed, http_arena(req));
     if (authz != NULL)
         json_object_set_new(claims, "authorisations", authz);
     return claims;
@@ -193,11 +98,11 @@ id_token_claims(struct http_request *req, const struct service *sv, const struct
 
 static void
 give(struct http_request *req, const struct service *sv, const struct oidc_redeemed *r, const json_t *extra,
-     const char *access_token)
+     const char *agreed, const char *access_token)
 {
     const struct idp *idp = http_app(req);
     AUTO(buf_free) struct buf id_token = BUF_BOUNDED(32768);
-    AUTO(json_decrefp) json_t *claims = id_token_claims(req, sv, r, extra, access_token);
+    AUTO(json_decrefp) json_t *claims = id_token_claims(req, sv, r, extra, agreed, access_token);
     AUTO(json_decrefp) json_t *answer = NULL;
     struct why why = WHY_INIT;
     char *text;
@@ -208,7 +113,7 @@ give(struct http_request *req, const struct service *sv, const struct oidc_redee
     free(text);
     if (e != OK) {
         LOG_ERROR_EV("oidc.sign", LF_ERR(e), LF_WHY(&why));
-        refuse(req, 500, E_SERVER_ERROR, "the token could not be signed");
+        oidc_refuse(req, 500, E_SERVER_ERROR, "the token could not be signed");
         return;
     }
     answer = json_pack("{s:s, s:s, s:I, s:s, s:s}", "access_token", access_token, "token_type", "Bearer", "expires_in",
@@ -222,13 +127,6 @@ give(struct http_request *req, const struct service *sv, const struct oidc_redee
 }
 
 static void
-unavailable(struct http_request *req, enum err e, const struct why *why)
-{
-    LOG_ERROR_EV("oidc.token", LF_ERR(e), LF_WHY(why));
-    refuse(req, 503, E_UNAVAILABLE, "try again later");
-}
-
-static void
 code_dead(struct http_request *req, const struct service *sv, const unsigned char digest[SHA256_LEN],
           const char *description)
 {
@@ -237,12 +135,12 @@ code_dead(struct http_request *req, const struct service *sv, const unsigned cha
     enum err e = oidc_store_revoke_code(http_pg(req), sv->id, digest, &ended, &why);
 
     if (e != OK) {
-        unavailable(req, e, &why);
+        oidc_unavailable(req, e, &why);
         return;
     }
     if (ended > 0)
         LOG_WARN_EV("oidc.code_twice", LF_STR("client", sv->name), LF_INT("tokens_ended", ended));
-    refuse(req, 400, E_INVALID_GRANT, description);
+    oidc_refuse(req, 400, E_INVALID_GRANT, description);
 }
 
 static void
@@ -254,7 +152,7 @@ exchange(struct http_request *req, const struct service *sv, const char *code)
     char access_token[64];
     struct oidc_redeemed r;
     struct why why = WHY_INIT;
-    const char *problem;
+    const char *problem, *agreed;
     utime now = http_now(req);
     enum err e;
 
@@ -268,7 +166,7 @@ exchange(struct http_request *req, const struct service *sv, const char *code)
         return;
     }
     if (e != OK) {
-        unavailable(req, e, &why);
+        oidc_unavailable(req, e, &why);
         return;
     }
     extra = json_loads(r.extra, 0, NULL);
@@ -276,8 +174,10 @@ exchange(struct http_request *req, const struct service *sv, const char *code)
         code_dead(req, sv, digest, problem);
     else if (!r.token)
         code_dead(req, sv, digest, "the session has ended");
+    else if ((e = oidc_agreed(req, sv, r.account_id, &agreed, &why)) != OK)
+        oidc_unavailable(req, e, &why);
     else
-        give(req, sv, &r, extra, access_token);
+        give(req, sv, &r, extra, agreed, access_token);
 }
 
 void
@@ -286,20 +186,17 @@ post_token(struct http_request *req)
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
     const char *grant = oidc_param(req, "grant_type"), *code = oidc_param(req, "code");
-    const struct service *sv = NULL;
-    struct credentials cr;
+    const struct service *sv = oidc_client_authenticate(req, view);
 
     oidc_cors(req);
-    if (credentials_read(req, &cr))
-        sv = client_find(view, &cr);
-    if (sv == NULL || !client_proved(idp, sv, &cr))
-        refuse(req, 401, E_INVALID_CLIENT, "unknown client or wrong secret");
+    if (sv == NULL)
+        oidc_refuse_client(req);
     else if (grant == NULL)
-        refuse(req, 400, E_INVALID_REQUEST, "grant_type is missing");
+        oidc_refuse(req, 400, E_INVALID_REQUEST, "grant_type is missing");
     else if (strcmp(grant, "authorization_code") != 0)
-        refuse(req, 400, E_UNSUPPORTED_GRANT, "only authorization_code");
+        oidc_refuse(req, 400, E_UNSUPPORTED_GRANT, "only authorization_code");
     else if (code == NULL)
-        refuse(req, 400, E_INVALID_REQUEST, "code is missing");
+        oidc_refuse(req, 400, E_INVALID_REQUEST, "code is missing");
     else
         exchange(req, sv, code);
     services_release(view);

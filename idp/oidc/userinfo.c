@@ -6,6 +6,7 @@
 
 #include "base/core/log.h"
 #include "base/crypto/digest.h"
+#include "idp/services/consent.h"
 
 static void
 refuse(struct http_request *req, int status, const char *error)
@@ -28,13 +29,15 @@ bearer(struct http_request *req)
 }
 
 static void
-claims_reply(struct http_request *req, const struct service *sv, const struct oidc_token_row *t)
+claims_reply(struct http_request *req, const struct service *sv, const struct oidc_token_row *t, const char *agreed)
 {
     AUTO(json_decrefp) json_t *claims = json_pack("{s:s}", "sub", t->sub);
     struct str *kept = arena_alloc(http_arena(req), (t->nauthz + 1) * sizeof(*kept));
     size_t n = service_release_authz(sv, t->authz, t->nauthz, kept);
     char *text;
 
+    if (agreed != NULL)
+        n = consent_filter(agreed, kept, n);
     if (oidc_scope_has(t->scope, SCOPE_AUTHZ) && (sv->release.authz_all || sv->release.nauthz > 0)) {
         json_t *list = json_array();
 
@@ -42,11 +45,18 @@ claims_reply(struct http_request *req, const struct service *sv, const struct oi
             json_array_append_new(list, json_stringn(kept[i].p, kept[i].n));
         json_object_set_new(claims, "authorisations", list);
     }
-    if (oidc_scope_has(t->scope, SCOPE_TOWN) && sv->release.town)
+    if (oidc_scope_has(t->scope, SCOPE_TOWN) && sv->release.town && (agreed == NULL || consent_has(agreed, "town")))
         json_object_set_new(claims, "town", json_string(t->town));
     CHECK((text = json_dumps(claims, JSON_COMPACT)) != NULL);
     http_reply_json(req, 200, text);
     free(text);
+}
+
+static void
+unavailable(struct http_request *req, enum err e, const struct why *why)
+{
+    LOG_ERROR_EV("oidc.userinfo", LF_ERR(e), LF_WHY(why));
+    http_reply_json(req, 503, "{\"error\":\"" E_UNAVAILABLE "\"}");
 }
 
 void
@@ -55,7 +65,7 @@ userinfo(struct http_request *req)
     const struct idp *idp = http_app(req);
     const struct services_view *view;
     const struct service *sv;
-    const char *token = bearer(req);
+    const char *token = bearer(req), *agreed;
     unsigned char digest[SHA256_LEN];
     struct oidc_token_row t;
     struct why why = WHY_INIT;
@@ -73,15 +83,16 @@ userinfo(struct http_request *req)
         return;
     }
     if (e != OK) {
-        LOG_ERROR_EV("oidc.userinfo", LF_ERR(e), LF_WHY(&why));
-        http_reply_json(req, 503, "{\"error\":\"" E_UNAVAILABLE "\"}");
+        unavailable(req, e, &why);
         return;
     }
     view = services_hold(idp->services);
     sv = services_by_id(view, t.service_id);
     if (sv == NULL || !sv->active)
         refuse(req, 401, E_INVALID_TOKEN);
+    else if ((e = oidc_agreed(req, sv, t.account_id, &agreed, &why)) != OK)
+        unavailable(req, e, &why);
     else
-        claims_reply(req, sv, &t);
+        claims_reply(req, sv, &t, agreed);
     services_release(view);
 }

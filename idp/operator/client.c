@@ -14,8 +14,9 @@ usage(void)
     return command_usage("client add FILE.json|- --config FILE [--replace]\n"
                          "       beffroi-idp client list --config FILE\n"
                          "Metadata as RFC 7591, and: \"family\" (services of one family see the same identifier),\n"
-                         "\"attributes\" ([\"authorisations\", \"authorisations:CODE\", \"town\"]), \"require_pkce\",\n"
-                         "\"authorization_response_iss_parameter\". Prints the client's metadata with its secret, once.");
+                         "\"attributes\" ([\"authorisations\", \"authorisations:CODE\", \"town\"]),\n"
+                         "\"consent\" (none, first, always), \"require_pkce\", \"authorization_response_iss_parameter\".\n"
+                         "Prints the client's metadata with its secret, once.");
 }
 
 static int
@@ -30,7 +31,7 @@ client_add(const char *config, const char *file, bool replace)
     struct why why = WHY_INIT;
     enum err e;
 
-    if ((e = idp_load(config, IDP_NEED_KEYS, &idp, &why)) != OK || (e = command_read_file(file, &json, &why)) != OK ||
+    if ((e = idp_load(config, IDP_NEED_PEPPER, &idp, &why)) != OK || (e = command_read_file(file, &json, &why)) != OK ||
         (e = oidc_client_register(idp, buf_view(&json), arena, &draft, &answer, &why)) != OK ||
         (e = operator_database(idp, &pg, &why)) != OK ||
         (e = services_put(pg, &draft, replace, command_actor(), clock_now(), NODES_TIMEOUT, NULL, &why)) != OK)

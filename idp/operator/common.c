@@ -13,6 +13,7 @@
 #include "idp/oidc/oidc.h"
 #include "idp/operator/purge.h"
 #include "idp/saml/saml.h"
+#include "idp/services/consent.h"
 #include "idp/signon/signon.h"
 #include "idp/signon/throttle.h"
 #include "mairie-connector/api/door.h"
@@ -20,9 +21,10 @@
 /* What the web process runs; the worker and the commands prepare the keeping of the house beside it. */
 #define WEB_STMTS                                                                                             \
     &job_stmts, &audit_stmts, &account_stmts, &account_secret_stmts, &town_stmts, &login_stmts, &services_stmts, \
-    &signon_stmts, &flow_stmts, &session_stmts, &throttle_stmts, &activation_stmts, &citizen_stmts,            \
-    &town_door_stmts, &contact_stmts, &oidc_stmts, &authz_label_stmts
+    &signon_stmts, &signon_consent_stmts, &consent_stmts, &session_stmts, &throttle_stmts, &activation_stmts,   \
+    &citizen_stmts, &town_door_stmts, &contact_stmts, &oidc_stmts, &authz_label_stmts
 const struct pg_stmts *const idp_web_stmts[] = { WEB_STMTS, NULL };
+const struct pg_stmts *const idp_notifier_stmts[] = { &job_stmts, &services_stmts, NULL };
 const struct pg_stmts *const idp_all_stmts[] = { WEB_STMTS, &audit_seal_stmts, &purge_stmts, NULL };
 const struct http_routes *const idp_public_routes[] = {
     &assets_routes, &citizen_routes, &signon_routes, &activation_routes, &saml_routes, &oidc_routes, NULL,
@@ -43,7 +45,7 @@ enum err
 operator_load(const char *config, unsigned need, struct program_site *ret, struct why *why)
 {
     unsigned idp_need = ((need & PROGRAM_NEED_PAGES) != 0 ? IDP_NEED_PAGES : 0U) |
-                        ((need & PROGRAM_NEED_AUDIT_KEY) != 0 ? IDP_NEED_KEYS : 0U);
+                        ((need & PROGRAM_NEED_AUDIT_KEY) != 0 ? IDP_NEED_AUDIT : 0U);
     struct idp *idp;
     enum err e;
 

@@ -12,6 +12,8 @@
 
 int operator_serve(int argc, char **argv);
 int operator_worker(int argc, char **argv);
+int operator_notifier(int argc, char **argv);
+int operator_keys(int argc, char **argv);
 int operator_town(int argc, char **argv);
 int operator_client(int argc, char **argv);    /* OIDC clients */
 int operator_service(int argc, char **argv);   /* suspend and resume of either dialect */
@@ -19,8 +21,9 @@ int operator_purge(int argc, char **argv);
 
 /* --- what commands share (common.c) --------------------------------------------------------------------------- */
 
-/* Statements of the web process, and of the worker and the commands. */
+/* Statements of the web process, of the notifier, and of the worker and the commands. */
 extern const struct pg_stmts *const idp_web_stmts[];
+extern const struct pg_stmts *const idp_notifier_stmts[];
 extern const struct pg_stmts *const idp_all_stmts[];
 /* Schema versions this program knows. */
 #define IDP_SCHEMA "idp"

@@ -66,7 +66,7 @@ operator_serve(int argc, char **argv)
 
     if ((status = process_begin(argc, argv, "serve", "web", true, &process)) != 0)
         return status;
-    if ((e = idp_load(process.config, IDP_NEED_KEYS | IDP_NEED_PAGES, &idp, &why)) != OK)
+    if ((e = idp_load(process.config, IDP_NEED_WEB | IDP_NEED_PAGES, &idp, &why)) != OK)
         return command_fail(process.config, e, &why);
     if (idp->conf.deny_passwords[0] != '\0' &&
         (e = deny_list_load(idp->conf.deny_passwords, &idp->deny, &why)) != OK)

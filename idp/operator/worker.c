@@ -1,6 +1,7 @@
 /*
- * worker: mail in (LMTP), jobs (mail out, logout notices), the audit sealer and the purges. Several may run: jobs are
- * leased, the sealer takes turns, the purges are idempotent.
+ * worker: mail in (LMTP), jobs (mail out and what accounts left behind), the audit sealer and the purges. Several may
+ * run: jobs are leased, the sealer takes turns, the purges are idempotent. It reads what strangers send, and so holds no
+ * key that speaks to services: those are told by the notifier (notifier.c).
  */
 #include "idp/operator/operator.h"
 
@@ -63,37 +64,6 @@ recipient_known(const char *recipient, void *arg)
     return is_lower_equal(recipient, w->idp->conf.mail_address);
 }
 
-/* --- logout notices ------------------------------------------------------------------------------------------------------ */
-
-static const char *
-kind_name(enum service_kind kind)
-{
-    return kind == SERVICE_SAML ? "saml" : "oidc";
-}
-
-/* The dialect of the service says it in its own words; a dialect without such a message has nothing to say. */
-static enum err
-signon_notice(struct pg *pg, const struct job *job, void *arg, struct why *why)
-{
-    struct idp *idp = arg;
-    struct str rest, head = str_split(job->payload, ' ', &rest);
-    const struct services_view *view;
-    const struct service *sv;
-    int64_t id;
-    enum err e = OK;
-
-    if (str_to_i64(head, 1, INT32_MAX, &id) != OK)
-        return why_set(why, ERR_INTERNAL, "the payload is not one of ours");
-    view = services_hold(idp->services);
-    sv = services_by_id(view, (int32_t)id);
-    for (size_t i = 0; sv != NULL && idp->dialects[i] != NULL; i++) {
-        if (strcmp(idp->dialects[i]->name, kind_name(sv->kind)) == 0 && idp->dialects[i]->logout_notice != NULL)
-            e = idp->dialects[i]->logout_notice(idp, pg, job->payload, why);
-    }
-    services_release(view);
-    return e;
-}
-
 /* --- purges --------------------------------------------------------------------------------------------------- */
 
 static void
@@ -153,7 +123,7 @@ run(struct worker *w, const struct process *process, struct why *why)
     const struct job_kind kinds[] = {
         { MAIL_OUT_JOB, mail_out_job, 60 * USEC_PER_SEC, w->idp },
         { ACCOUNT_LEFT_JOB, session_account_left_job, 30 * USEC_PER_SEC, w->idp },
-        { SIGNON_NOTICE_JOB, signon_notice, 60 * USEC_PER_SEC, w->idp },
+        { ACCOUNT_BLOCKED_JOB, activation_block_notice_job, 30 * USEC_PER_SEC, w->idp },
     };
     struct lmtp_config lmtp = { .listen = w->idp->conf.mail_lmtp_listen, .message_max = MAIL_MAX,
                                 .threads = MAIL_THREADS, .handler = mail_in, .recipient_known = recipient_known,
@@ -196,15 +166,11 @@ operator_worker(int argc, char **argv)
 
     if ((status = process_begin(argc, argv, "worker", "worker", false, &process)) != 0)
         return status;
-    if ((e = idp_load(process.config, IDP_NEED_KEYS | IDP_NEED_PAGES, &idp, &why)) != OK)
+    if ((e = idp_load(process.config, IDP_NEED_WORKER | IDP_NEED_PAGES, &idp, &why)) != OK)
         return command_fail(process.config, e, &why);
     w.idp = idp;
     w.pg = command_pg_config(process.database != NULL ? process.database : idp->conf.database, idp_all_stmts);
     atomic_init(&w.stop, false);
-    idp->dialects = idp_dialects;
-    if ((e = services_open(&w.pg, "worker", idp_service_parsers, &idp->services, &why)) != OK)
-        return command_fail("services", e, &why);
     e = run(&w, &process, &why);
-    services_close(idp->services);
     return e == OK ? 0 : command_fail("worker", e, &why);
 }

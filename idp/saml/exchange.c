@@ -1,6 +1,6 @@
 /*
  * exchange: struct saml_exchange as text: `name=value` pairs joined by '&', percent-encoded, in this order. It is kept in
- * our own table flow and never leaves us; a record that does not read back whole is our bug or another program's row.
+ * the flow's sealed address; a record that does not read back whole is our bug or another version's.
  */
 #include <stdio.h>
 

@@ -166,6 +166,17 @@ read_allow_private(const json_t *value, struct saml_sp *sp, struct why *why)
     return read_bool(value, "allow_private", &sp->policy.allow_private, why);
 }
 
+static enum err
+read_consent(const json_t *value, struct saml_sp *sp, struct why *why)
+{
+    const char *word = json_string_value(value);
+
+    (void)sp; /* applied by idp/services */
+    if (word == NULL || (strcmp(word, "none") != 0 && strcmp(word, "first") != 0 && strcmp(word, "always") != 0))
+        return wrong("consent", "\"none\", \"first\" or \"always\"", why);
+    return OK;
+}
+
 static const struct {
     const char *key;
     policy_reader read;
@@ -175,6 +186,7 @@ static const struct {
     {"nameid", read_nameid},
     {"sign", read_sign},
     {"attributes", read_attributes},
+    {"consent", read_consent},
     {"family", read_family},
     {"label_fr", read_label_fr},
     {"label_en", read_label_en},

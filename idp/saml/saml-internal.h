@@ -56,7 +56,7 @@ void get_saml_slo(struct http_request *req);
 void post_saml_slo(struct http_request *req);
 void get_saml_metadata(struct http_request *req);
 void saml_resume(struct http_request *req, const char *flow_id, utime flow_started, struct str state);
-void saml_cancel(struct http_request *req, const char *flow_id, struct str state);
+void saml_cancel(struct http_request *req, const char *flow_id, struct str state, bool refused);
 enum err saml_logout_notice(struct idp *idp, struct pg *pg, struct str job_payload, struct why *why);
 
 #endif

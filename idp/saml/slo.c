@@ -112,7 +112,7 @@ answer(struct http_request *req, const struct logout *l, struct saml_status stat
     enum err e;
 
     if (to == NULL) { /* the service does not say where it wants to hear: tell the person */
-        signon_logout_page(req, told, n, NULL);
+        signon_logout_page(req, told, n);
         return;
     }
     if ((e = send_answer(req, l, to, status, &why)) != OK)

@@ -95,13 +95,16 @@ request_of(struct http_request *req, const struct service *sv, const struct saml
 }
 
 static void
-ask(struct http_request *req, const struct signon_request *rq, const struct saml_exchange *x)
+ask(struct http_request *req, const struct signon_request *rq, const struct saml_exchange *x, bool consent)
 {
     AUTO(buf_free) struct buf state = BUF_BOUNDED(32 * 1024);
 
     saml_exchange_write(x, &state);
     CHECK(buf_ok(&state));
-    signon_ask(req, saml_dialect.name, rq, buf_view(&state));
+    if (consent)
+        signon_ask_consent(req, saml_dialect.name, rq, buf_view(&state));
+    else
+        signon_ask(req, saml_dialect.name, rq, buf_view(&state));
 }
 
 static void
@@ -116,7 +119,7 @@ decide(struct http_request *req, const struct service *sv, const struct saml_exc
 
     if (flow_id == NULL && x->is_passive && http_method(req) == HTTP_POST &&
         http_cookie(req, SESSION_COOKIE) == NULL) {
-        ask(req, &rq, x); /* no page: comes back by GET, with the cookie if there is one */
+        ask(req, &rq, x, false); /* no page: comes back by GET, with the cookie if there is one */
         return;
     }
     if ((e = signon_decide(req, &rq, &outcome, &answer, &why)) != OK) {
@@ -128,9 +131,13 @@ decide(struct http_request *req, const struct service *sv, const struct saml_exc
         saml_answer_success(req, sv, x, &answer);
         return;
     case SIGNON_INTERACT:
-        ask(req, &rq, x);
+        ask(req, &rq, x, false);
+        return;
+    case SIGNON_CONSENT:
+        ask(req, &rq, x, true);
         return;
     case SIGNON_NO_PASSIVE:
+    case SIGNON_NO_CONSENT:
         saml_answer_status(req, sv, x, (struct saml_status){STATUS_RESPONDER, STATUS_NO_PASSIVE});
         return;
     case SIGNON_NO_METHOD:
@@ -246,9 +253,10 @@ saml_resume(struct http_request *req, const char *flow_id, utime flow_started, s
         decide(req, sv, &x, flow_id, flow_started);
 }
 
-/* The person gave up: the service is told that nobody signed in. */
+/* The person gave up: the service is told that nobody signed in. Or refused what it would have received (saml-core
+ * 3.2.2.2, RequestDenied). */
 void
-saml_cancel(struct http_request *req, const char *flow_id, struct str state)
+saml_cancel(struct http_request *req, const char *flow_id, struct str state, bool refused)
 {
     const struct idp *idp = http_app(req);
     AUTO(saml_view_release) const struct services_view *view = services_hold(idp->services);
@@ -257,5 +265,5 @@ saml_cancel(struct http_request *req, const char *flow_id, struct str state)
 
     (void)flow_id;
     if (load(req, view, state, &x, &sv))
-        saml_answer_status(req, sv, &x, (struct saml_status){STATUS_RESPONDER, STATUS_AUTHN_FAILED});
+        saml_answer_status(req, sv, &x, (struct saml_status){STATUS_RESPONDER, refused ? STATUS_REQUEST_DENIED : STATUS_AUTHN_FAILED});
 }

@@ -1,4 +1,5 @@
-/* release: what a service is given besides its pairwise identifier (T-10). Read from the policy's "attributes". */
+/* release: what a service is given besides its pairwise identifier (T-10), and whether the person is asked. Read from the
+ * policy's "attributes" and "consent". */
 #include "idp/services/services-internal.h"
 
 #include <jansson.h>
@@ -42,6 +43,22 @@ release_one(const char *name, struct service_release *r, struct why *why)
     return OK;
 }
 
+static enum err
+consent_parse(const json_t *word, enum service_consent *ret, struct why *why)
+{
+    static const char *const words[] = { "none", "first", "always" };
+
+    if (word == NULL)
+        return OK;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (json_is_string(word) && strcmp(json_string_value(word), words[i]) == 0) {
+            *ret = (enum service_consent)i;
+            return OK;
+        }
+    }
+    return why_code(why, ERR_INPUT, "service.consent", "\"consent\" is none of none, first, always");
+}
+
 enum err
 service_release_parse(const char *policy, struct service_release *ret, struct why *why)
 {
@@ -65,6 +82,8 @@ service_release_parse(const char *policy, struct service_release *ret, struct wh
         if ((e = release_one(name, &r, why)) != OK)
             return e;
     }
+    if ((e = consent_parse(json_object_get(root, "consent"), &r.consent, why)) != OK)
+        return e;
     *ret = r;
     memset(&r, 0, sizeof(r));
     return OK;

@@ -24,7 +24,7 @@ MUST_USE enum err services_store_update(struct pg *pg, const struct service_draf
 MUST_USE enum err services_store_state(struct pg *pg, enum service_kind kind, const char *name, const char *state,
                                        utime now, int64_t *ret_version, struct why *why);
 
-/* Reads the members of a policy that services knows: "attributes". */
+/* Reads the members of a policy that services knows: "attributes", "consent". */
 MUST_USE enum err service_release_parse(const char *policy, struct service_release *ret, struct why *why);
 void service_release_done(struct service_release *r);
 

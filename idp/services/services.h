@@ -16,12 +16,16 @@ extern const struct pg_stmts services_stmts;
 
 enum service_kind { SERVICE_SAML, SERVICE_OIDC };
 
+/* When the person is asked what the service may receive: never; the first time and when it would receive more; always. */
+enum service_consent { SERVICE_CONSENT_NONE, SERVICE_CONSENT_FIRST, SERVICE_CONSENT_ALWAYS };
+
 /* Release policy: what the service is given besides its pairwise identifier (T-10). */
 struct service_release {
     bool authz_all;                 /* all authorisations of the account */
     char **authz; size_t nauthz;    /* or these codes only */
     bool town;                      /* short name of the town */
     bool pairwise_attribute;        /* SAML attribute pairwise-id beside the NameID */
+    enum service_consent consent;
 };
 
 struct service {

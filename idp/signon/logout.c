@@ -7,13 +7,24 @@
 
 #include "base/core/log.h"
 
+/* Nothing to go back to and nobody to tell of. */
+static void
+plain_page(struct http_request *req)
+{
+    struct page_data *d = idp_page(req);
+
+    page_str(d, "home_url", "/");
+    idp_reply_page(req, 200, "signon/loggedout.html", d);
+}
+
 void
-signon_logout_page(struct http_request *req, const struct session_participant *told, size_t n, const char *continue_url)
+signon_logout_page(struct http_request *req, const struct session_participant *told, size_t n)
 {
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
     struct page_data *d = idp_page(req);
     bool french = strcmp(http_lang(req), "fr") == 0;
+    size_t shown = 0;
 
     for (size_t i = 0; i < n; i++) {
         const struct service *sv = services_by_id(view, told[i].service_id);
@@ -21,12 +32,17 @@ signon_logout_page(struct http_request *req, const struct session_participant *t
 
         for (size_t k = 0; k < i; k++)
             twice = twice || told[k].service_id == told[i].service_id;
-        if (sv != NULL && !twice)
+        if (sv != NULL && !twice) {
             page_str(page_item(d, "services"), "label", french ? sv->label_fr : sv->label_en);
+            shown++;
+        }
     }
-    page_str(d, "back_url", continue_url != NULL ? continue_url : "/");
+    page_str(d, "back_url", "/");
     services_release(view);
-    idp_reply_page(req, 200, "signon/logout.html", d);
+    if (shown > 0)
+        idp_reply_page(req, 200, "signon/logout.html", d);
+    else
+        plain_page(req);
 }
 
 void
@@ -35,7 +51,7 @@ get_logout(struct http_request *req)
     struct page_data *d = idp_page(req);
 
     if (http_session(req) == NULL) {
-        signon_logout_page(req, NULL, 0, NULL);
+        plain_page(req);
         return;
     }
     page_str(d, "csrf", http_csrf_token(req));
@@ -57,5 +73,5 @@ post_logout(struct http_request *req)
         idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
         return;
     }
-    signon_logout_page(req, told, n, NULL);
+    signon_logout_page(req, told, n);
 }

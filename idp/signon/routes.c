@@ -2,6 +2,7 @@
 #include "idp/signon/signon-internal.h"
 
 #define LOGIN_FORM_MAX 8192
+#define CONSENT_FORM_MAX (64 * 1024)      /* repeats the list that was shown */
 
 static const struct http_route list[] = {
     { HTTP_GET, "/signon/{flow}", get_signon_flow, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL, HTTP_CSRF_NONE,
@@ -12,6 +13,10 @@ static const struct http_route list[] = {
       HTTP_POOL_EVENT, "signon.go", true, false },
     { HTTP_GET, "/signon/{flow}/cancel", get_signon_flow_cancel, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE,
       HTTP_POOL_EVENT, "signon.cancel", true, false },
+    { HTTP_GET, "/signon/{flow}/consent", get_signon_flow_consent, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL,
+      HTTP_CSRF_NONE, HTTP_POOL_EVENT, "signon.consent", true, false },
+    { HTTP_POST, "/signon/{flow}/consent", post_signon_flow_consent, HTTP_BODY_FORM, CONSENT_FORM_MAX,
+      HTTP_SESSION_OPTIONAL, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "signon.consent.post", true, false },
     { HTTP_GET, "/logout", get_logout, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
       "signon.logout", true, false },
     { HTTP_POST, "/logout", post_logout, HTTP_BODY_FORM, 4096, HTTP_SESSION_NONE, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT,

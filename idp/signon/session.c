@@ -148,6 +148,20 @@ digest_notices(struct pg *pg, const unsigned char digest[32], int32_t by, utime 
     return notices_add(pg, *ret, *ret_n, by, now, a, why);
 }
 
+enum err
+session_end_others(struct pg *pg, const struct session *keep, const char *reason, utime now, struct arena *a,
+                   int64_t *ret_n, struct why *why)
+{
+    struct session_participant *list;
+    size_t n;
+    enum err e;
+
+    if ((e = session_store_end_others(pg, keep, reason, now, ret_n, why)) != OK ||
+        (e = session_store_participants_of_account(pg, keep->account_id, now, a, &list, &n, why)) != OK)
+        return e;
+    return notices_add(pg, list, n, 0, now, a, why);
+}
+
 struct left_arg {
     const char *account_id;
     utime now;

@@ -1,7 +1,10 @@
 /* session_store: the tables session and authn_event. */
 #include "idp/signon/signon-internal.h"
 
-enum { S_FIND, S_TOUCH, S_AUTHZ, S_INSERT, S_END, S_END_OTHERS, S_MOVE, S_PARTICIPANTS, S_OF_ACCOUNT, S_BY_INDEX, S_BY_NAME, S_EVENT };
+enum {
+    S_FIND, S_TOUCH, S_AUTHZ, S_INSERT, S_END, S_END_OTHERS, S_LIST, S_MOVE, S_PARTICIPANTS, S_OF_ACCOUNT, S_BY_INDEX,
+    S_BY_NAME, S_EVENT
+};
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "session.find",
         "SELECT account_id, method, auth_time, idle_until FROM session "
@@ -24,8 +27,12 @@ static const struct pg_stmt stmts[] = {
     [S_END] = { "session.end",
         "UPDATE session SET live = false, ended_at = $2, ended_why = $3 WHERE token_digest = $1 AND live", 3 },
     [S_END_OTHERS] = { "session.end_others",
-        "UPDATE session SET live = false, ended_at = $3, ended_why = 'password' "
-        "WHERE account_id = $1 AND token_digest <> $2 AND live", 3 },
+        "UPDATE session SET live = false, ended_at = $3, ended_why = $4 "
+        "WHERE account_id = $1 AND token_digest <> $2 AND live AND idle_until > $3 AND abs_until > $3", 4 },
+    [S_LIST] = { "session.list",
+        "SELECT s.method, s.created_at, s.token_digest = $2, coalesce((SELECT v.ip_prefix FROM authn_event v "
+        "WHERE v.account_id = s.account_id AND v.at = s.created_at AND v.result = 'ok' LIMIT 1), '') FROM session s "
+        "WHERE s.account_id = $1 AND s.live AND s.idle_until > $3 AND s.abs_until > $3 ORDER BY s.created_at DESC", 3 },
     [S_MOVE] = { "session.move", "UPDATE signon SET session_digest = $2 WHERE session_digest = $1", 2 },
     [S_PARTICIPANTS] = { "session.participants",
         "UPDATE signon SET closed_at = $2 WHERE session_digest = $1 AND closed_at IS NULL "
@@ -126,14 +133,49 @@ session_store_end(struct pg *pg, const unsigned char digest[32], const char *rea
 }
 
 enum err
-session_end_others(struct pg *pg, const struct session *keep, utime now, struct why *why)
+session_store_end_others(struct pg *pg, const struct session *keep, const char *reason, utime now, int64_t *ret_n,
+                         struct why *why)
 {
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
+    enum err e;
 
     pg_arg_uuid(&args, keep->account_id);
     pg_arg_bytes(&args, keep->digest, sizeof(keep->digest));
     pg_arg_time(&args, now);
-    return pg_exec(pg, &stmts[S_END_OTHERS], &args, NULL, why);
+    pg_arg_text(&args, reason);
+    if ((e = pg_exec(pg, &stmts[S_END_OTHERS], &args, &r, why)) != OK)
+        return e;
+    *ret_n = pg_affected(r);
+    return OK;
+}
+
+enum err
+session_list(struct pg *pg, const struct session *self, utime now, struct arena *a, struct session_seen **ret,
+             size_t *ret_n, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    struct session_seen *list;
+    size_t n;
+    enum err e;
+
+    pg_arg_uuid(&args, self->account_id);
+    pg_arg_bytes(&args, self->digest, sizeof(self->digest));
+    pg_arg_time(&args, now);
+    if ((e = pg_exec(pg, &stmts[S_LIST], &args, &r, why)) != OK)
+        return e;
+    n = (size_t)pg_rows(r);
+    list = arena_alloc(a, (n + 1) * sizeof(*list));
+    for (size_t i = 0; i < n; i++) {
+        list[i].method = (enum signon_method)pg_i64(r, (int)i, 0);
+        list[i].since = pg_time(r, (int)i, 1);
+        list[i].this_one = pg_bool(r, (int)i, 2);
+        list[i].ip_prefix = arena_strdup(a, pg_text(r, (int)i, 3));
+    }
+    *ret = list;
+    *ret_n = n;
+    return OK;
 }
 
 enum err

@@ -7,22 +7,32 @@
 
 #define TOKEN_BYTES 32
 #define FLOW_ID_BYTES 16
-#define FLOW_STATE_MAX (64 * 1024)
+#define FLOW_ID_LEN 22
+#define FLOW_ID_SIZE 32
+#define FLOW_TOKEN_MAX (14 * 1024)           /* below HTTP_URI_MAX, with room for what stands around it */
 #define SESSION_TOUCH (10 * USEC_PER_MIN)    /* prolong at most this often */
 
-/* --- flow_store.c --------------------------------------------------------------------------------------------- */
+/* --- flow.c --------------------------------------------------------------------------------------------------- */
 struct flow {
-    const char *id;
+    const char *id;            /* FLOW_ID_LEN characters: its name in records */
+    const char *token;         /* as it stands in the URL; NULL before flow_seal() */
     const char *dialect;
     int32_t service_id;        /* 0: none */
     struct str state;
     unsigned accept;
     utime fresh_after, created_at, expires_at;
     const char *lang, *login_hint;   /* login_hint may be NULL */
+    unsigned without;          /* enum signon_without */
+    /* Who agreed in this flow to what is released, and to what (idp/services/consent.h); NULL: nobody yet. */
+    const char *consent_account, *consent_items;
 };
-MUST_USE enum err flow_store_insert(struct pg *pg, const struct flow *f, struct why *why);
-/* ERR_NOT_FOUND: never was, or purged. An expired flow is found: the caller looks at expires_at. */
-MUST_USE enum err flow_store_find(struct pg *pg, const char *id, struct arena *a, struct flow *ret, struct why *why);
+void flow_id_new(char ret[FLOW_ID_SIZE]);
+/* ERR_INPUT: too long for an address. */
+MUST_USE enum err flow_seal(const struct idp *idp, const struct flow *f, struct arena *a, const char **ret_token,
+                            struct why *why);
+/* ERR_NOT_FOUND: not one of ours. An expired flow is found: the caller looks at expires_at. */
+MUST_USE enum err flow_open(const struct idp *idp, const char *token, struct arena *a, struct flow *ret,
+                            struct why *why);
 
 /* --- signon_store.c ------------------------------------------------------------------------------------------- */
 struct signon_row {
@@ -68,6 +78,8 @@ MUST_USE enum err session_store_insert(struct pg *pg, const struct session *s, u
                                        utime abs_until, struct why *why);
 MUST_USE enum err session_store_end(struct pg *pg, const unsigned char digest[32], const char *reason, utime now,
                                     bool *ret_was_live, struct why *why);
+MUST_USE enum err session_store_end_others(struct pg *pg, const struct session *keep, const char *reason, utime now,
+                                           int64_t *ret_n, struct why *why);
 /* The answers of one session go on under another one of the same account. */
 MUST_USE enum err session_store_move(struct pg *pg, const unsigned char from[32], const unsigned char to[32],
                                      struct why *why);
@@ -95,6 +107,22 @@ const char *device_known(struct http_request *req, const char *folded);
 /* The name has just signed in here. */
 void device_remember(struct http_request *req, const char *folded);
 
+/* --- consent.c, consent_store.c ----------------------------------------------------------------------------------- */
+/* Is the person still to be asked what the service may receive? Costs nothing where neither policy nor request ask.
+ * *ret_agreed: what may be released at most, NULL: no such limit. */
+MUST_USE enum err signon_consent_check(struct http_request *req, const struct signon_request *rq,
+                                       const struct signon_ask_row *in, bool *ret_missing, const char **ret_agreed,
+                                       struct why *why);
+struct consent_look {
+    char account_id[37];
+    struct str *authz;         /* as the town grants them now */
+    size_t nauthz;
+    const char *agreed;        /* remembered for this service; NULL: nothing */
+};
+/* ERR_NOT_FOUND: no session good enough for the request. */
+MUST_USE enum err consent_store_look(struct pg *pg, const struct signon_ask_row *in, struct arena *a,
+                                     struct consent_look *ret, struct why *why);
+
 /* --- endpoints ------------------------------------------------------------------------------------------------------ */
 void get_signon_flow(struct http_request *req);
 void post_signon_flow(struct http_request *req);
@@ -104,5 +132,12 @@ void get_logout(struct http_request *req);
 void post_logout(struct http_request *req);
 /* Loads the flow of the path, or replies (expired, unknown) and returns false. */
 bool signon_flow_load(struct http_request *req, struct flow *ret);
+bool signon_session_good_for(const struct session *s, const struct flow *f);
+/* tail: "", "/go", "/cancel", "/consent". */
+const char *signon_flow_url(struct http_request *req, const struct flow *f, const char *tail);
+/* Back to the service with its refusal, or to our front page. */
+void signon_flow_give_up(struct http_request *req, const struct flow *f, bool refused);
+void get_signon_flow_consent(struct http_request *req);
+void post_signon_flow_consent(struct http_request *req);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/core/log.h"
 #include "base/core/rand.h"
 #include "idp/credential/login.h"
+#include "idp/services/consent.h"
 
 unsigned
 signon_methods_from(enum signon_method m)
@@ -63,7 +64,7 @@ fresh_after(const struct signon_request *rq, utime now)
 
 static enum err
 answer_fill(struct http_request *req, const struct signon_request *rq, const struct signon_row *row,
-            struct signon_answer *ret, struct why *why)
+            const char *agreed, struct signon_answer *ret, struct why *why)
 {
     struct idp *idp = http_app(req);
     struct str *authz = arena_alloc(http_arena(req), (row->nauthz + 1) * sizeof(*authz));
@@ -79,6 +80,10 @@ answer_fill(struct http_request *req, const struct signon_request *rq, const str
     ret->authz = authz;
     ret->nauthz = service_release_authz(rq->service, row->authz, row->nauthz, authz);
     ret->town = rq->service->release.town ? row->town : "";
+    if (agreed != NULL) {
+        ret->nauthz = consent_filter(agreed, authz, ret->nauthz);
+        ret->town = consent_has(agreed, "town") ? ret->town : "";
+    }
     ret->pairwise = "";
     if (rq->service->release.pairwise_attribute && rq->transient_id == NULL)
         ret->pairwise = row->name_id;
@@ -136,10 +141,18 @@ signon_decide(struct http_request *req, const struct signon_request *rq, enum si
     bool cookie = session_cookie_digest(req, digest);
     struct signon_reason reason;
     struct signon_row row;
+    const char *agreed = NULL;
+    bool missing = false;
     enum err e;
 
     if (rq->accept != METHOD_ANY && (rq->accept & signon_methods_offered(idp)) == 0) {
         *ret_outcome = SIGNON_NO_METHOD;
+        return OK;
+    }
+    if (cookie && (e = signon_consent_check(req, rq, &in, &missing, &agreed, why)) != OK)
+        return e;
+    if (missing) {
+        *ret_outcome = rq->passive ? SIGNON_NO_CONSENT : SIGNON_CONSENT;
         return OK;
     }
     in.session_index = session_index_make(http_arena(req), rq->request_key);
@@ -150,7 +163,7 @@ signon_decide(struct http_request *req, const struct signon_request *rq, enum si
             e = signon_store_decide(http_pg(req), &in, http_arena(req), &row, why);
             if (e == OK) {
                 *ret_outcome = SIGNON_ANSWERED;
-                return answer_fill(req, rq, &row, ret, why);
+                return answer_fill(req, rq, &row, agreed, ret, why);
             }
             if (e != ERR_NOT_FOUND)
                 return e;
@@ -160,7 +173,7 @@ signon_decide(struct http_request *req, const struct signon_request *rq, enum si
         if (reason.ours) {
             /* Back or reload in the flow that made it: the same answer once more. */
             *ret_outcome = SIGNON_ANSWERED;
-            return answer_fill(req, rq, &reason.row, ret, why);
+            return answer_fill(req, rq, &reason.row, agreed, ret, why);
         }
         if (reason.answered) {
             *ret_outcome = SIGNON_REPLAYED;
@@ -179,36 +192,56 @@ signon_decide(struct http_request *req, const struct signon_request *rq, enum si
     return why_set(why, ERR_UNAVAILABLE, "the session changes under the sign-on");
 }
 
-void
-signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
+/* The flow as it begins: its own address and nothing in the database (flow.c). */
+static enum err
+flow_begin(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state,
+           const char **ret_token, struct why *why)
 {
     struct idp *idp = http_app(req);
-    struct arena *a = http_arena(req);
-    struct why why = WHY_INIT;
-    char id[32];
-    struct flow f;
-    enum err e;
-
-    if (rq->flow_id != NULL) {
-        /* The session ended between the proof and the answer: ask again in the same flow. */
-        http_reply_redirect(req, arena_printf(a, "%s/signon/%s", http_base_url(req), rq->flow_id));
-        return;
-    }
-    rand_token(FLOW_ID_BYTES, id, sizeof(id));
-    f = (struct flow){
+    char id[FLOW_ID_SIZE];
+    struct flow f = {
         .id = id, .dialect = dialect, .service_id = rq->service == NULL ? 0 : rq->service->id, .state = state,
-        .accept = rq->accept, .lang = rq->lang != NULL ? rq->lang : http_lang(req),
-        .created_at = http_now(req), .expires_at = http_now(req) + idp->conf.flow_life,
+        .accept = rq->accept, .lang = rq->lang != NULL ? rq->lang : http_lang(req), .created_at = http_now(req),
+        .without = rq->without,
     };
+
+    flow_id_new(id);
     /* A hint that cannot be a user name of ours is often an e-mail address: it is not kept (DOMAIN 1.1). */
     if (rq->login_hint != NULL && login_name_problem(rq->login_hint) == NULL)
         f.login_hint = rq->login_hint;
     f.fresh_after = rq->force_authn ? f.created_at
                     : rq->max_age >= 0 ? f.created_at - rq->max_age * USEC_PER_SEC : 0;
-    if ((e = flow_store_insert(http_pg(req), &f, &why)) != OK) {
+    return flow_seal(idp, &f, http_arena(req), ret_token, why);
+}
+
+static void
+go_to_flow(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state,
+           const char *tail)
+{
+    /* In a flow its address stays: the session ended between the proof and the answer, or a consent is missing. */
+    const char *token = rq->flow_id != NULL ? http_path_param(req, "flow") : NULL;
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if (token == NULL && (e = flow_begin(req, dialect, rq, state, &token, &why)) != OK) {
         LOG_ERROR_EV("signon.ask", LF_ERR(e), LF_WHY(&why));
-        idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+        if (e == ERR_INPUT)
+            idp_reply_error(req, 400, "error.service_request", NULL);
+        else
+            idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
         return;
     }
-    http_reply_redirect(req, arena_printf(a, "%s/signon/%s%s", http_base_url(req), id, rq->passive ? "/go" : ""));
+    http_reply_redirect(req, arena_printf(http_arena(req), "%s/signon/%s%s", http_base_url(req), token, tail));
+}
+
+void
+signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
+{
+    go_to_flow(req, dialect, rq, state, rq->flow_id == NULL && rq->passive ? "/go" : "");
+}
+
+void
+signon_ask_consent(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
+{
+    go_to_flow(req, dialect, rq, state, "/consent");
 }

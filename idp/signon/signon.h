@@ -7,9 +7,10 @@
  *     → reads, checks, fills struct signon_request
  *     → signon_decide()            one statement: session, state, freshness, method, replay, record
  *          SIGNON_ANSWERED   the dialect writes its success answer
- *          SIGNON_INTERACT   signon_ask() stores a flow and redirects to /signon/{flow}; the person signs in; a GET of
+ *          SIGNON_INTERACT   signon_ask() redirects to the flow, /signon/{flow}; the person signs in; a GET of
  *                            /signon/{flow}/go calls dialect->resume(), which reads its own request back from the
  *                            flow, and decides again
+ *          SIGNON_CONSENT    signon_ask_consent() does the same towards the page that says what is released
  *          others            the dialect writes its refusal
  */
 #ifndef IDP_SIGNON_SIGNON_H
@@ -21,8 +22,8 @@
 #include "idp/services/services.h"
 
 extern const struct pg_stmts signon_stmts;
+extern const struct pg_stmts signon_consent_stmts;
 extern const struct pg_stmts session_stmts;
-extern const struct pg_stmts flow_stmts;
 extern const struct http_routes signon_routes;
 
 /* How a person proved who they are; bits, so that a service's wish is a mask. */
@@ -32,6 +33,9 @@ enum signon_method { METHOD_PASSWORD = 1, METHOD_SOFT_CERT = 2, METHOD_CARD = 4 
 unsigned signon_methods_from(enum signon_method m);
 /* Methods this installation offers at all. */
 unsigned signon_methods_offered(const struct idp *idp);
+
+/* What a service may be granted and a request leave out. */
+enum signon_without { SIGNON_WITHOUT_AUTHZ = 1, SIGNON_WITHOUT_TOWN = 2 };
 
 struct signon_request {
     const struct service *service;      /* held by the dialect until it has replied */
@@ -43,6 +47,8 @@ struct signon_request {
     const char *login_hint;             /* or NULL */
     const char *lang;                   /* "fr", "en" or NULL */
     const char *transient_id;           /* give this instead of the pairwise identifier; NULL: pairwise */
+    unsigned without;                   /* enum signon_without: what this request does not ask for */
+    bool force_consent;                 /* the person must agree to what is released, whatever the policy says */
     struct str extra;                   /* kept in the record for the dialect; p NULL: none */
     /* Only when resumed from a flow: */
     const char *flow_id;                /* NULL at first sight */
@@ -53,6 +59,8 @@ enum signon_outcome {
     SIGNON_ANSWERED,
     SIGNON_INTERACT,            /* no session good enough: ask the person */
     SIGNON_NO_PASSIVE,          /* same, but passive was asked */
+    SIGNON_CONSENT,             /* signed in; the person is still to agree to what is released */
+    SIGNON_NO_CONSENT,          /* same, but passive was asked */
     SIGNON_NO_METHOD,           /* nothing this installation offers would satisfy accept */
     SIGNON_REPLAYED             /* this request was answered before */
 };
@@ -74,17 +82,22 @@ struct signon_answer {
 MUST_USE enum err signon_decide(struct http_request *req, const struct signon_request *rq,
                                 enum signon_outcome *ret_outcome, struct signon_answer *ret, struct why *why);
 
-/* Stores the flow and replies with a redirect to the sign-in page. state: the dialect's own words, given back to
+/* Replies with a redirect to the sign-in page; the flow is in its address (flow.c). state: the dialect's own words, given back to
  * resume(). A passive request goes to resume() at once, without a page: for a cross-site POST, to which browsers do not
  * give our cookie. */
 void signon_ask(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state);
+
+/* The same towards the page that asks what the service may receive. */
+void signon_ask_consent(struct http_request *req, const char *dialect, const struct signon_request *rq,
+                        struct str state);
 
 struct signon_dialect {
     const char *name;                   /* "saml", "oidc", "own" */
     /* The person has signed in (or had a session) in this flow: decide and answer. state is what signon_ask() got. */
     void (*resume)(struct http_request *req, const char *flow_id, utime flow_started, struct str state);
-    /* The person gave up on the sign-in page: answer the service with its own refusal, or NULL: front page. */
-    void (*cancel)(struct http_request *req, const char *flow_id, struct str state);
+    /* The person gave up on the sign-in page, or refused what the service would have received: answer the service with
+     * its own refusal, or NULL: front page. */
+    void (*cancel)(struct http_request *req, const char *flow_id, struct str state, bool refused);
     /* Logout: tells one service that a session ended, from a job (worker). OK, ERR_UNAVAILABLE: try again. */
     enum err (*logout_notice)(struct idp *idp, struct pg *pg, struct str job_payload, struct why *why);
 };
@@ -104,8 +117,19 @@ MUST_USE enum err session_load(struct http_request *req, struct why *why);
 MUST_USE enum err session_start(struct http_request *req, const char *account_id, enum signon_method method,
                                 struct why *why);
 
-/* Ends every other session of the account: its password changed. In the caller's transaction. */
-MUST_USE enum err session_end_others(struct pg *pg, const struct session *keep, utime now, struct why *why);
+/* Ends every other session of the account and tells the services they had answered; reason: "password" (it changed),
+ * "citizen" (the person asked). In the caller's transaction; *ret_n: how many. */
+MUST_USE enum err session_end_others(struct pg *pg, const struct session *keep, const char *reason, utime now,
+                                     struct arena *a, int64_t *ret_n, struct why *why);
+/* The live sessions of an account, newest first. */
+struct session_seen {
+    enum signon_method method;
+    utime since;
+    const char *ip_prefix;              /* where it began, cut to /24 or /56; "": not known any more */
+    bool this_one;
+};
+MUST_USE enum err session_list(struct pg *pg, const struct session *self, utime now, struct arena *a,
+                               struct session_seen **ret, size_t *ret_n, struct why *why);
 
 /* Job of the worker, one per answer of a session that ended: "<service id> <name id> <session index>". */
 #define SIGNON_NOTICE_JOB "signon.ended"
@@ -122,9 +146,8 @@ struct session_participant {
 };
 MUST_USE enum err session_end(struct http_request *req, int32_t by, struct session_participant **ret, size_t *ret_n,
                               struct why *why);
-/* The page after a logout: told as filled by session_end(), continue_url: where to go on, NULL: nowhere. */
-void signon_logout_page(struct http_request *req, const struct session_participant *told, size_t n,
-                        const char *continue_url);
+/* The page after a logout that leads nowhere else: told as filled by session_end(). */
+void signon_logout_page(struct http_request *req, const struct session_participant *told, size_t n);
 /* Same for a session named by a participant's session_index (SAML SLO, back-channel): only if the service is one of it. */
 MUST_USE enum err session_end_by_index(struct http_request *req, int32_t service_id, const char *name_id,
                                        const char *session_index, struct session_participant **ret, size_t *ret_n,

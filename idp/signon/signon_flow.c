@@ -1,6 +1,7 @@
 /*
  * /signon/{flow}: the sign-in page. GET shows the doors, POST checks user name and password and goes on to
- * /signon/{flow}/go. The flow id stands in the URL: other tabs, other nodes, a restart and the Back button all work.
+ * /signon/{flow}/go. The flow is its own address (flow.c): other tabs, other nodes, a restart and the Back button all
+ * work.
  *
  * Throttling slows and never locks out: what an attacker does from elsewhere costs the citizen at most a short wait.
  */
@@ -41,32 +42,27 @@ bool
 signon_flow_load(struct http_request *req, struct flow *ret)
 {
     struct why why = WHY_INIT;
-    enum err e = flow_store_find(http_pg(req), http_path_param(req, "flow"), http_arena(req), ret, &why);
+    struct page_data *d;
 
-    if (e == OK && ret->expires_at > http_now(req))
+    if (flow_open(http_app(req), http_path_param(req, "flow"), http_arena(req), ret, &why) == OK &&
+        ret->expires_at > http_now(req))
         return true;
-    if (e == OK || e == ERR_NOT_FOUND) {
-        struct page_data *d = idp_page(req);
-
-        page_str(d, "way_out", "/");
-        idp_reply_page(req, 410, "signon/expired.html", d);
-        return false;
-    }
-    LOG_ERROR_EV("signon.flow", LF_ERR(e), LF_WHY(&why));
-    idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+    d = idp_page(req);
+    page_str(d, "way_out", "/");
+    idp_reply_page(req, 410, "signon/expired.html", d);
     return false;
 }
 
-static bool
-session_good_for(const struct session *s, const struct flow *f)
+bool
+signon_session_good_for(const struct session *s, const struct flow *f)
 {
     return s != NULL && s->auth_time >= f->fresh_after && (f->accept == METHOD_ANY || (s->method & f->accept) != 0);
 }
 
-static const char *
-flow_url(struct http_request *req, const struct flow *f, const char *tail)
+const char *
+signon_flow_url(struct http_request *req, const struct flow *f, const char *tail)
 {
-    return arena_printf(http_arena(req), "%s/signon/%s%s", http_base_url(req), f->id, tail);
+    return arena_printf(http_arena(req), "%s/signon/%s%s", http_base_url(req), f->token, tail);
 }
 
 /* What stands beside the two fields: keys of the catalogue, NULL for none. */
@@ -85,7 +81,7 @@ login_page(struct http_request *req, const struct flow *f, int status, const cha
     page_str(d, "login", login != NULL ? login : f->login_hint != NULL ? f->login_hint : "");
     page_str(d, "block_url", "/blocage");
     if (f->service_id != 0) {
-        page_str(d, "cancel_url", flow_url(req, f, "/cancel"));
+        page_str(d, "cancel_url", signon_flow_url(req, f, "/cancel"));
         /* The form ends at the service, by redirects: Chromium holds each of them against form-action (CSP 3 §6.4.1),
          * and where the service sends its visitor next is not ours to know. The page has this one form, ours. */
         http_csp_form_action(req, "https:");
@@ -104,8 +100,8 @@ get_signon_flow(struct http_request *req)
 
     if (!signon_flow_load(req, &f))
         return;
-    if (session_good_for(http_session(req), &f))
-        http_reply_redirect(req, flow_url(req, &f, "/go"));
+    if (signon_session_good_for(http_session(req), &f))
+        http_reply_redirect(req, signon_flow_url(req, &f, "/go"));
     else
         login_page(req, &f, 200, NULL, NULL);
 }
@@ -237,7 +233,7 @@ post_signon_flow(struct http_request *req)
         unavailable(req, e, &why);
         return;
     }
-    http_reply_redirect(req, flow_url(req, &f, "/go"));
+    http_reply_redirect(req, signon_flow_url(req, &f, "/go"));
 }
 
 /* --- /signon/{flow}/go and /signon/{flow}/cancel ---------------------------------------------------------------------- */
@@ -270,17 +266,21 @@ get_signon_flow_go(struct http_request *req)
 }
 
 void
-get_signon_flow_cancel(struct http_request *req)
+signon_flow_give_up(struct http_request *req, const struct flow *f, bool refused)
 {
-    const struct idp *idp = http_app(req);
-    const struct signon_dialect *dialect;
-    struct flow f;
+    const struct signon_dialect *dialect = dialect_find(http_app(req), f->dialect);
 
-    if (!signon_flow_load(req, &f))
-        return;
-    dialect = dialect_find(idp, f.dialect);
     if (dialect != NULL && dialect->cancel != NULL)
-        dialect->cancel(req, f.id, f.state);
+        dialect->cancel(req, f->id, f->state, refused);
     else
         http_reply_redirect(req, arena_printf(http_arena(req), "%s/", http_base_url(req)));
+}
+
+void
+get_signon_flow_cancel(struct http_request *req)
+{
+    struct flow f;
+
+    if (signon_flow_load(req, &f))
+        signon_flow_give_up(req, &f, false);
 }

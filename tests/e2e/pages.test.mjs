@@ -252,6 +252,43 @@ for (const lang of ["fr", "en"]) {
     await signIn(page, who);
     await page.locator("#signed-in").waitFor();
     await look("at the service");
+
+    // What the service is about to receive: shown, answered with neither button, refused, agreed to.
+    const transfer = `${system.IDP_BASE_URL}/oidc/authorize?${new URLSearchParams({ response_type: "code", client_id: "sondage",
+      redirect_uri: `${system.SONDAGE_URL}/retour`, scope: "openid authorisations town", state: "s", prompt: "consent" })}`;
+    await page.goto(transfer);
+    await page.locator("#accept").waitFor();
+    await look("what the service will receive");
+    await slim(page, "what the service will receive");
+    await page.locator("#refuse").evaluate((button) => button.form.requestSubmit());
+    await page.locator("#accept").waitFor();
+    await look("what the service will receive, again");
+    await page.locator("#refuse").click();
+    await page.waitForURL(`${system.SONDAGE_URL}/retour?*error=access_denied*`);
+    await page.goto(transfer);
+    await page.locator("#accept").click();
+    await page.waitForURL(`${system.SONDAGE_URL}/retour?*code=*`);
+
+    // My page again: closed elsewhere, an agreement withdrawn.
+    const other = await start();
+    await other.page.goto(`${system.IDP_BASE_URL}/login`);
+    await signIn(other.page, who);
+    await other.page.locator("#sessions-end").click();
+    await other.page.locator("#sessions-end").waitFor({ state: "detached" });
+    await other.look("closed elsewhere");
+    await slim(other.page, "my page with sessions");
+    await other.page.locator("#logout").evaluate((button) => {
+      button.form.action = "/ma-page/accords";
+      button.form.requestSubmit();
+    });
+    await other.page.waitForURL(/fait=accords/);
+    await other.look("agreement withdrawn");
+    await other.page.context().close();
+    await page.goto(system.IDP_BASE_URL);
+    await look("front page after being closed from elsewhere");
+    await page.goto(`${system.SONDAGE_URL}/connexion`);
+    await signIn(page, who);
+    await page.locator("#signed-in").waitFor();
     await post(page, `${system.IDP_BASE_URL}/oidc/authorize`, Object.fromEntries(asked()));
     await look("asked by somebody unknown, POST");
     await page.goto(`${system.IDP_BASE_URL}/oidc/authorize?${asked()}`);

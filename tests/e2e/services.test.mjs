@@ -1,6 +1,8 @@
 // services.test.mjs: a citizen, two services that nobody here wrote, and the paper's code.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { assertAccessible, assertReflows, newCitizen, screenshot, startBrowser, startSystem, visitor, walkByKeyboard } from "./lib.mjs";
 
@@ -50,6 +52,29 @@ test("sondage: sign-in, what is shown, logout", LIMIT, async () => {
   await page.goto(`${system.SONDAGE_URL}/connexion`);
   await page.locator("#signin").waitFor();
   assert.deepEqual(page.failures, []);
+});
+
+test("openid-client reads and ends its own token", LIMIT, async () => {
+  const config = JSON.parse(readFileSync(join(dirname(system.IDP_CONFIG), "sondage.json"), "utf8"));
+  const { Issuer, custom } = createRequire(join(dirname(system.IDP_BIN), "demo-oidc", "server.mjs"))("openid-client");
+  custom.setHttpOptionsDefaults({ timeout: 20_000, ca: readFileSync(system.CA_CERT) });
+  const issuer = await Issuer.discover(system.OIDC_ISSUER);
+  const client = new issuer.Client({ client_id: config.client_id, client_secret: config.client_secret, response_types: ["code"],
+    redirect_uris: [`${system.SONDAGE_URL}/retour`] });
+  const page = await visitor(browser);
+  // The service itself refuses this answer: it did not ask, and leaves the code alone.
+  await page.goto(client.authorizationUrl({ scope: "openid town", state: "s", nonce: "n" }));
+  await signIn(page, system.CITIZEN_LOGIN, system.CITIZEN_PASSWORD);
+  await page.waitForURL(`${system.SONDAGE_URL}/retour?*`);
+  const tokens = await client.callback(`${system.SONDAGE_URL}/retour`, client.callbackParams(page.url()), { state: "s", nonce: "n" });
+  const state = await client.introspect(tokens.access_token, "access_token");
+  assert.equal(state.active, true);
+  assert.equal(state.sub, tokens.claims().sub);
+  assert.equal(state.scope, "openid town");
+  await client.revoke(tokens.access_token, "access_token");
+  assert.deepEqual(await client.introspect(tokens.access_token), { active: false });
+  await assert.rejects(client.userinfo(tokens.access_token));
+  await page.context().close();
 });
 
 test("sondage: a wrong password is refused and a right one passes afterwards", LIMIT, async () => {
@@ -142,7 +167,7 @@ test("agenda: SAML sign-in, one session for both services, logout", { ...LIMIT, 
 
 test("no password, code or address of a person is in a log", LIMIT, async () => {
   const citizen = await newCitizen(system);
-  for (const name of ["idp", "idp2", "idp-worker"]) {
+  for (const name of ["idp", "idp2", "idp-worker", "idp-notifier"]) {
     const log = readFileSync(`${system.LOG_DIR}/${name}.log`, "utf8");
     for (const secret of [citizen.password, citizen.creation, citizen.revocation, citizen.address, system.CITIZEN_PASSWORD]) {
       assert.ok(!log.includes(secret), `${name}.log holds ${secret}`);

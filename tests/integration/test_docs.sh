@@ -101,7 +101,7 @@ for name, block in re.findall(r"^`/etc/beffroi/([a-z-]+\.conf)`:\n\n((?:    .*\n
     block = block.replace("/etc/beffroi", etc).replace("/usr/share/beffroi", top)
     open(f"{etc}/{name}", "w").write(block)
 END
-for name in idp idp-worker; do
+for name in idp-operator idp idp-worker idp-notifier; do
     [ -s "$WORK/etc/$name.conf" ] || bad "docs/operator.md: no block for $name.conf"
     "$IDP" --check-config "$WORK/etc/$name.conf" --production || bad "docs/operator.md: $name.conf is refused"
 done

@@ -139,11 +139,260 @@ class Oidc(unittest.TestCase):
             self.assertLess(abs(first['iat'] - first['auth_time']), 20)
             type(self).b = b
 
+    # --- introspection and revocation (RFC 7662, RFC 7009) ----------------------------------------------------------------
+    def ask(self, what, token, client='sondage', secret='un-secret-assez-long', port=None, auth='basic', **more):
+        fields, headers = {'token': token, **more}, {}
+        if auth == 'basic':
+            headers['Authorization'] = 'Basic ' + base64.b64encode(f'{client}:{secret}'.encode()).decode()
+        else:
+            fields.update({'client_id': client, 'client_secret': secret})
+        return Browser(self.s, port).post(f'/oidc/{what}', {k: v for k, v in fields.items() if v is not None}, headers=headers)
+
+    def inactive(self, reply):
+        self.assertEqual((reply.status, reply.text), (200, '{"active":false}'))
+
+    def test_introspection_tells_a_client_about_its_own_tokens(self):
+        t = self.token(self.code()).json()
+        me = claims(t['id_token'])
+        for port, auth in ((self.s.port, 'basic'), (self.s.port2, 'post')):
+            r = self.ask('introspect', t['access_token'], port=port, auth=auth, token_type_hint='refresh_token')
+            self.assertEqual((r.status, r.headers['Cache-Control']), (200, 'no-store'))
+            got = r.json()
+            self.assertEqual(got.pop('exp') - got.pop('iat'), 600)
+            self.assertEqual(got, {'active': True, 'scope': 'openid authorisations town', 'client_id': 'sondage', 'aud': 'sondage',
+                                   'token_type': 'Bearer', 'sub': me['sub'], 'iss': self.s.url})
+        # Another client's, invented, no access token at all: the same answer.
+        self.inactive(self.ask('introspect', t['access_token'], 'agenda', 'un-autre-secret-long'))
+        for other in ('x', '', t['access_token'][:-1], t['access_token'] + 'A', t['id_token'], self.code()):
+            self.inactive(self.ask('introspect', other))
+        for r in (self.ask('introspect', t['access_token'], secret='faux'), self.ask('introspect', t['access_token'], 'personne'),
+                  self.ask('introspect', t['access_token'], 'mobile', None, auth='post')):
+            self.assertEqual((r.status, r.json()['error']), (401, 'invalid_client'))
+        self.assertEqual(self.ask('introspect', None).json()['error'], 'invalid_request')
+        self.assertEqual(Browser(self.s).get('/oidc/introspect?token=x').status, 405)
+
+    def test_a_blocked_account_has_no_active_token(self):
+        _, codes = self.s.citizen('bloque2', PASSWORD)
+        b = self.fresh('bloque2')
+        token = self.token(self.code(b)).json()['access_token']
+        self.assertTrue(self.ask('introspect', token).json()['active'])
+        self.assertEqual(Browser(self.s).post('/blocage', {'code': codes['revocation']}).status, 200)
+        for port in (self.s.port2, self.s.port):
+            self.inactive(self.ask('introspect', token, port=port))
+
+    def test_an_ended_session_and_an_old_token_are_inactive(self):
+        b = self.fresh()
+        token = self.token(self.code(b)).json()['access_token']
+        self.assertTrue(self.ask('introspect', token).json()['active'])
+        b.post('/logout', {'csrf': b.csrf(b.get('/logout'))})
+        self.inactive(self.ask('introspect', token))
+        token = self.token(self.code()).json()['access_token']
+        self.s.sql("UPDATE oidc_token SET issued_at = issued_at - interval '10 min', expires_at = expires_at - interval '10 min' "
+                   "WHERE digest = sha256(convert_to('" + token + "', 'UTF8'))")
+        self.inactive(self.ask('introspect', token))
+
+    def test_revocation_ends_one_token_of_the_client(self):
+        one, two = (self.token(self.code()).json()['access_token'] for _ in range(2))
+        gone = lambda r: self.assertEqual((r.status, r.body), (200, b''))
+        gone(self.ask('revoke', one, 'agenda', 'un-autre-secret-long'))
+        self.assertEqual(self.userinfo(one).status, 200, 'not its own')
+        self.assertEqual(self.ask('revoke', one, secret='faux').status, 401)
+        self.assertEqual(self.ask('revoke', None).json()['error'], 'invalid_request')
+        gone(self.ask('revoke', one, port=self.s.port2))
+        self.inactive(self.ask('introspect', one))
+        self.assertEqual((self.userinfo(one).status, self.userinfo(two).status), (401, 200))
+        for again in (one, 'invente', ''):
+            gone(self.ask('revoke', again))
+        # A public client names itself, and holds the token.
+        token = self.token(self.code(client_id='mobile'), 'mobile', None, auth='post').json()['access_token']
+        gone(self.ask('revoke', token, 'mobile', None, auth='post'))
+        self.assertEqual(self.userinfo(token).status, 401)
+
+    def test_discovery_names_both(self):
+        d = Browser(self.s).get('/.well-known/openid-configuration').json()
+        self.assertEqual((d['introspection_endpoint'], d['revocation_endpoint']),
+                         (self.s.url + '/oidc/introspect', self.s.url + '/oidc/revoke'))
+        self.assertNotIn('none', d['introspection_endpoint_auth_methods_supported'])
+
+    # --- what the person agrees to (DOMAIN 6.1, screen 8) ---------------------------------------------------------------
+    def consent(self, browser, do='accept', **change):
+        """Through the page that says what is released; returns the reply of the click and what the page listed."""
+        page = browser.follow(browser.get(self.url(**change)))
+        return self.click(browser, page, do)
+
+    def click(self, browser, page, do='accept'):
+        self.assertEqual(page.status, 200, page.text[:300])
+        self.assertTrue(browser.at.endswith('/consent'), browser.at)
+        shown = re.search(r'name="shown" value="([^"]*)"', page.text).group(1)
+        return browser.post(browser.at, {'csrf': browser.csrf(page), 'shown': shown, 'do': do}), shown
+
+    def fresh(self, login='camille'):
+        b = Browser(self.s)
+        b.follow(b.sign_in(login, PASSWORD))
+        return b
+
+    def test_first_time_is_asked_and_when_more_is_released(self):
+        self.add('premiere', 'un-secret-assez-long', attributes=['authorisations', 'town'], consent='first')
+        handle, _ = self.s.citizen('accord', PASSWORD, authorisations=[{'code': 'peut_emprunter'}])
+        q = {'client_id': 'premiere'}
+        self.assertEqual(self.answer(Browser(self.s).get(self.url(prompt='none', **q)))['error'], 'login_required')
+        # Signing in for the service: the page comes after the password, and leads on to the service.
+        b = Browser(self.s)
+        page = b.follow(b.get(self.url(**q)))
+        page = b.follow(b.post(b.at, {'csrf': b.csrf(page), 'login': 'accord', 'password': PASSWORD}))
+        self.assertIn('premiere', page.text)
+        self.assertIn('peut_emprunter', page.text)
+        self.assertEqual(self.answer(b.get(self.url(prompt='none', **q)))['error'], 'consent_required')
+        r, shown = self.click(b, page)
+        self.assertEqual(shown, 'town authz:peut_emprunter')
+        flow = r.headers['Location']
+        code = self.answer(b.follow(r))['code']
+        t = self.token(code, 'premiere').json()
+        self.assertEqual(claims(t['id_token'])['authorisations'], ['peut_emprunter'])
+        self.assertEqual(self.userinfo(t['access_token']).json()['town'], 'rivemont')
+        self.assertIn('code', self.answer(b.get(flow)), 'Back')
+        # Remembered, on the other node and in another browser.
+        for other in (b, self.fresh('accord')):
+            self.assertIn('code', self.answer(other.get(self.url(prompt='none', **q), port=self.s.port2)))
+        # Less is no reason to ask; more is, and reaches no token before.
+        self.assertIn('code', self.answer(b.get(self.url(scope='openid', **q))))
+        put = lambda *codes: self.s.door('PUT', f'/v1/accounts/{handle}/authorisations',
+                                         {'authorisations': [{'code': c} for c in codes]}).status
+        self.assertEqual(put('peut_emprunter', 'peut_voter'), 200)
+        self.assertEqual(self.userinfo(t['access_token']).json()['authorisations'], ['peut_emprunter'])
+        self.assertEqual(self.answer(b.get(self.url(prompt='none', **q)))['error'], 'consent_required')
+        self.assertIn('code', self.answer(b.get(self.url(scope='openid town', prompt='none', **q))))
+        r, shown = self.consent(b, **q)
+        self.assertEqual(shown, 'town authz:peut_emprunter authz:peut_voter')
+        self.assertIn('code', self.answer(b.follow(r)))
+        self.assertIn('code', self.answer(b.get(self.url(prompt='none', **q))))
+
+    def test_a_right_given_between_page_and_click_is_asked_for(self):
+        self.add('entre', 'un-secret-assez-long', attributes=['authorisations'], consent='first')
+        handle, _ = self.s.citizen('entredeux', PASSWORD)
+        b = self.fresh('entredeux')
+        page = b.follow(b.get(self.url(client_id='entre')))
+        self.assertEqual(self.s.door('PUT', f'/v1/accounts/{handle}/authorisations',
+                                     {'authorisations': [{'code': 'peut_voter'}]}).status, 200)
+        r, shown = self.click(b, page)
+        self.assertEqual(shown, '')
+        r, shown = self.click(b, b.follow(r))
+        self.assertEqual(shown, 'authz:peut_voter')
+        self.assertIn('code', self.answer(b.follow(r)))
+        # What the page did not show cannot be slipped in, nor more than the policy gives.
+        page = b.follow(b.get(self.url(client_id='entre', prompt='consent')))
+        b.post(b.at, {'csrf': b.csrf(page), 'shown': 'town authz:autre authz:peut_voter', 'do': 'accept'})
+        self.assertEqual(self.s.sql("SELECT items FROM consent c JOIN service v ON v.id = c.service_id WHERE v.name = 'entre'"),
+                         'authz:peut_voter')
+
+    def test_always_asks_each_time(self):
+        self.add('toujours', 'un-secret-assez-long', attributes=['town'], consent='always')
+        b = self.fresh()
+        for _ in range(2):
+            self.assertEqual(self.answer(b.get(self.url(client_id='toujours', prompt='none')))['error'], 'consent_required')
+            r, shown = self.consent(b, client_id='toujours')
+            self.assertEqual(shown, 'town')
+            self.assertIn('code', self.answer(b.follow(r)))
+        # An agreed flow is nobody else's.
+        self.s.citizen('voisin', PASSWORD)
+        other = self.fresh('voisin')
+        page = other.follow(other.get(r.headers['Location']))
+        self.assertTrue(other.at.endswith('/consent'), other.at)
+
+    def test_refusal_goes_back_and_nothing_is_kept(self):
+        self.add('refus', 'un-secret-assez-long', attributes=['town'], consent='first')
+        b = self.fresh()
+        r, _ = self.consent(b, 'refuse', client_id='refus')
+        got = self.answer(r)
+        self.assertEqual((got['error'], got['state'], got['iss']), ('access_denied', 'é &=', self.s.url))
+        rows = "SELECT count(*) FROM {} WHERE service_id = (SELECT id FROM service WHERE name = 'refus')"
+        self.assertEqual([self.s.sql(rows.format(t)) for t in ('consent', 'signon')], ['0', '0'])
+        # Neither button, and a form of somebody else: asked again, not agreed to.
+        page = b.follow(b.get(self.url(client_id='refus')))
+        self.assertEqual(b.post(b.at, {'csrf': b.csrf(page), 'shown': 'town'}).status, 200)
+        self.assertEqual(b.post(b.at, {'csrf': 'x', 'shown': 'town', 'do': 'accept'}).status, 403)
+        self.assertEqual(self.s.sql(rows.format('consent')), '0')
+        self.assertEqual(b.post(b.at, {'csrf': b.csrf(page), 'shown': 'town', 'do': 'accept'}).status, 303)
+
+    def test_prompt_consent_forces_the_page(self):
+        b = self.fresh()
+        self.assertIn('code', self.answer(b.get(self.url())))
+        for _ in range(2):
+            r, shown = self.consent(b, prompt='consent')
+            self.assertEqual(shown, 'town authz:peut_emprunter authz:peut_voter')
+            self.assertIn('code', self.answer(b.follow(r)))
+        # With login: the password first, then the page.
+        page = b.follow(b.get(self.url(prompt='login consent')))
+        self.assertIn('name="password"', page.text)
+        page = b.follow(b.post(b.at, {'csrf': b.csrf(page), 'login': 'camille', 'password': PASSWORD}))
+        r, _ = self.click(b, page)
+        self.assertIn('code', self.answer(b.follow(r)))
+        # The session ends before the click: signed in again in the same flow, asked again, and at the service.
+        page = b.follow(b.get(self.url(prompt='consent')))
+        at, csrf = b.at, b.csrf(page)
+        kept = b.cookies.pop('__Host-beffroi')
+        again = b.follow(b.post(at, {'csrf': csrf, 'shown': '', 'do': 'accept'}))
+        self.assertIn('name="password"', again.text)
+        b.cookies['__Host-beffroi'] = kept
+
+    def test_a_withdrawn_consent_ends_tokens_and_asks_again(self):
+        self.add('retrait', 'un-secret-assez-long', attributes=['town'], consent='first')
+        self.s.citizen('retire', PASSWORD)
+        b = self.fresh('retire')
+        r, _ = self.consent(b, client_id='retrait')
+        t = self.token(self.answer(b.follow(r))['code'], 'retrait').json()
+        self.assertEqual(self.userinfo(t['access_token']).status, 200)
+        page = b.get('/')
+        self.assertIn('retrait', page.text)
+        service = self.s.sql("SELECT id FROM service WHERE name = 'retrait'")
+        self.assertEqual(b.post('/ma-page/accords', {'csrf': b.csrf(page), 'service': 'x'}).status, 303)
+        self.assertEqual(self.userinfo(t['access_token']).status, 200)
+        self.assertEqual(b.post('/ma-page/accords', {'csrf': b.csrf(page), 'service': service}).status, 303)
+        self.assertEqual(self.userinfo(t['access_token']).status, 401)
+        self.assertEqual(self.answer(b.get(self.url(client_id='retrait', prompt='none')))['error'], 'consent_required')
+        verbs = self.s.sql("SELECT string_agg(verb, ' ' ORDER BY seq) FROM audit_event WHERE verb LIKE 'consent.%' "
+                           f"AND detail ->> 'service' = '{service}'")
+        self.assertEqual(verbs, 'consent.give consent.withdraw')
+
+    def test_a_policy_that_is_none_costs_nothing(self):
+        self.add('rien', 'un-secret-assez-long', attributes=['town'], consent='none')
+        with self.assertRaises(AssertionError):
+            self.add('faux', 'un-secret-assez-long', consent='parfois')
+        self.assertIn('code', self.answer(self.b.get(self.url(client_id='rien', prompt='none'))))
+        self.assertEqual(self.s.sql("SELECT count(*) FROM consent c JOIN service v ON v.id = c.service_id WHERE v.name = 'rien'"), '0')
+
+    def test_a_stranger_leaves_nothing_in_the_database(self):
+        tables = ("SELECT string_agg(relname || ' ' || (xpath('/row/c/text()', query_to_xml("
+                  "format('SELECT count(*) AS c FROM idp.%I', relname), false, true, '')))[1]::text, ',' ORDER BY relname) "
+                  "FROM pg_class WHERE relnamespace = 'idp'::regnamespace AND relkind = 'r' AND relname NOT IN ('node')")
+        time.sleep(1.5)                     # what others left to the worker
+        before = self.s.sql(tables)
+        for path in ('/login', self.url(), self.url(prompt='login'), self.url(state='x' * 2000)):
+            page = Browser(self.s).follow(Browser(self.s).get(path))
+            self.assertIn(page.status, (200, 303))
+            b = Browser(self.s)
+            self.assertIn('name="password"', b.follow(b.get(path)).text)
+        self.assertEqual(self.s.sql(tables), before)
+
+    def test_a_flow_is_ours_or_none(self):
+        b = Browser(self.s)
+        page = b.follow(b.get(self.url()))
+        self.assertIn('name="password"', page.text)
+        flow = b.at.rsplit('/', 1)[1]
+        for wrong in (flow[:-1] + ('A' if flow[-1] != 'A' else 'B'), 'A' * 22 + flow[22:], flow[:22], flow[:22] + '.', flow + 'A', 'x'):
+            self.assertEqual(b.get(f'/signon/{wrong}').status, 410, wrong)
+        self.assertEqual(b.get(f'/signon/{flow}', port=self.s.port2).status, 200)
+        for secret in ('é &=', 'sondage', 'n-1', CHALLENGE):
+            self.assertNotIn(secret, b.at)
+        # What is too long for an address is said to the person; a request as long as a real client's goes through.
+        self.assertEqual(Browser(self.s).post('/oidc/authorize', dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.url(
+            state='\x01' * 2000, nonce='n' * 2000, scope='openid ' + 'x' * 2000)).query))).status, 400)
+
     def test_a_hint_fills_the_form_and_an_address_is_not_kept(self):
         b = Browser(self.s)
         self.assertIn('value="camille"', b.follow(b.get(self.url(login_hint='camille'))).text)
         self.assertNotIn('adresse@', b.follow(b.get(self.url(login_hint='adresse@courriel.example'))).text)
-        self.assertNotIn('adresse@', run('pg_dump', '--inserts', '-t', 'idp.flow', self.s.admin).stdout)
+        self.assertNotIn('adresse@', run('pg_dump', '--inserts', self.s.admin).stdout)
 
     def test_back_button_gives_an_answer_again(self):
         b = Browser(self.s)

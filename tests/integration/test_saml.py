@@ -297,6 +297,27 @@ class Saml(unittest.TestCase):
         form = Form(b.get(html.unescape(re.search(r'id="cancel" href="([^"]+)"', page.text).group(1))))
         self.assertEqual(form.status(), ('Responder', 'AuthnFailed'))
 
+    def test_what_is_released_is_asked_where_the_policy_says_so(self):
+        with self.assertRaises(AssertionError):
+            Service(self.s, 'parfois', {'consent': 'parfois'})
+        sp = Service(self.s, 'accord', {'attributes': ['authorisations', 'town'], 'consent': 'first', 'nameid': 'persistent'})
+        passive = lambda: Form(self.b.get(sp.redirect(sp.request(IsPassive='true')))).status()
+        self.assertEqual(passive(), ('Responder', 'NoPassive'))
+
+        def answer(do):
+            page = self.b.follow(self.b.get(sp.ask()[0]))
+            self.assertTrue(self.b.at.endswith('/consent'), page.text[:300])
+            self.assertIn('peut_voter', page.text)
+            shown = re.search(r'name="shown" value="([^"]*)"', page.text).group(1)
+            return Form(self.b.follow(self.b.post(self.b.at, {'csrf': self.b.csrf(page), 'shown': shown, 'do': do})))
+        self.assertEqual(answer('refuse').status(), ('Responder', 'RequestDenied'))
+        form = answer('accept')
+        self.assertEqual((form.status(), form.action), (('Success',), sp.acs))
+        self.assertIn('peut_voter', form.xml)
+        sp.accept(form.fields['SAMLResponse'])
+        self.assertEqual(passive(), ('Success',))
+        self.assertEqual(Form(self.b.get(sp.ask()[0])).status(), ('Success',))
+
     def test_nobody_asked(self):
         sp = Service(self.s, 'journal', {'allow_unsolicited': True, 'nameid': 'persistent'})
         start = lambda sp, **q: '/saml/start?' + urllib.parse.urlencode({'sp': sp.entity_id, **q})

@@ -305,6 +305,50 @@ class Spine(unittest.TestCase):
         self.assertEqual(a.post('/ma-page/adresse', {'csrf': csrf}).status, 303)
         self.assertEqual(self.s.sql(f"SELECT count(*) FROM contact WHERE account_id = '{account}'"), '0')
 
+    def test_my_page_ends_the_other_sessions(self):
+        login, _, _ = self.citizen()
+        a, b = Browser(self.s), Browser(self.s)
+        a.follow(a.sign_in(login, PASSWORD))
+        self.assertNotIn('sessions-end', a.get('/').text)
+        b.follow(b.sign_in(login, PASSWORD))
+        page = a.get('/', port=self.s.port2)
+        self.assertEqual(page.text.count('127.0.0.0/24'), 2)
+        account = self.s.sql(f"SELECT account_id FROM login WHERE login_folded = '{login}'")
+        # A service that answered to the other session is told.
+        self.s.sql("INSERT INTO signon (service_id, request_key, session_digest, account_id, at, name_id, session_index, method, "
+                   "auth_time, authz, session_idle) SELECT 999999, token_digest, token_digest, account_id, created_at, 'n', "
+                   f"'elsewhere-{login}', 1, auth_time, authz, idle_until FROM session WHERE account_id = '{account}' "
+                   "ORDER BY created_at DESC LIMIT 1")
+        self.assertEqual(a.post('/ma-page/sessions', {'csrf': 'x'}).status, 403)
+        self.assertIn('<h1>Ma page', b.get('/').text)
+        r = a.post('/ma-page/sessions', {'csrf': a.csrf(page)})
+        self.assertEqual(r.status, 303)
+        self.assertIn('<h1>Ma page', a.follow(r).text)
+        self.assertNotIn('<h1>Ma page', b.get('/').text)
+        self.assertEqual(self.s.sql(f"SELECT count(*) FROM job WHERE kind = 'signon.ended' AND key = 'elsewhere-{login}'"), '1')
+        self.assertEqual(self.s.sql(f"SELECT detail ->> 'ended' FROM audit_event WHERE object = 'account:{account}' "
+                                    "AND verb = 'session.end_others'"), '1')
+
+    def test_my_data_are_all_there_and_mine_only(self):
+        login, handle, codes = self.citizen(keep_mail=True, authorisations=[{'code': 'peut_voter'}])
+        b = Browser(self.s)
+        self.assertEqual(b.get('/ma-page/donnees').status, 401)
+        Browser(self.s).sign_in(login, 'pas le bon mot')
+        b.follow(b.sign_in(login, PASSWORD))
+        r = b.get('/ma-page/donnees')
+        self.assertEqual((r.status, r.headers['Content-Type'].split(';')[0]), (200, 'application/json'))
+        self.assertIn('attachment', r.headers['Content-Disposition'])
+        self.assertEqual(r.headers['Cache-Control'], 'no-store')
+        d = r.json()
+        self.assertEqual((d['account']['user_name'], d['account']['kept_address'], d['account']['state']),
+                         (login, f'{login}@courriel.example', 'active'))
+        self.assertEqual([x['code'] for x in d['rights']], ['peut_voter'])
+        self.assertEqual([x['result'] for x in d['visits']], ['ok', 'wrong'])
+        self.assertEqual([x['this_one'] for x in d['sessions']], [True])
+        self.assertEqual({x['kind']: x['state'] for x in d['codes']}, {'creation': 'used', 'revocation': 'live'})
+        for secret in ('argon2', codes['revocation'], b.cookies['__Host-beffroi']):
+            self.assertNotIn(secret, r.text)
+
     # --- blocking -----------------------------------------------------------------------------------------------------------
     def test_block_by_code_shuts_everything_at_once(self):
         login, handle, codes = self.citizen()
@@ -327,6 +371,72 @@ class Spine(unittest.TestCase):
         account = self.s.door('GET', f'/v1/accounts/{handle}').json()
         self.assertEqual((account['state'], account['final']), ('suspended', False))
         self.assertEqual(public.post('/blocage', {'ref': ref[:-2] + 'xx', 'reason': 'stolen'}).status, 422)
+
+    def blocked_mail(self, login, after=0):
+        return self.s.sink.wait(f'{login}@courriel.example', after)
+
+    def test_a_block_is_told_by_mail_to_who_kept_an_address(self):
+        """Each way of blocking; in the citizen's language, with the receipt; once, however often it is blocked."""
+        session = lambda b: b.post('/ma-page/blocage', {'csrf': b.csrf(b.get('/ma-page/blocage')), 'reason': 'stolen'})
+        ways = (('fr', 'Votre compte est bloqué', lambda b, h, c: Browser(self.s).post('/blocage', {'code': c['revocation']})),
+                ('en', 'Your account is blocked', lambda b, h, c: self.s.door('POST', f'/v1/accounts/{h}/block', {'reason': 'lost'})),
+                ('fr', 'Votre compte est bloqué', lambda b, h, c: session(b)))
+        for lang, subject, block in ways:
+            login, handle, codes = self.citizen(keep_mail=True, lang=lang)
+            b = Browser(self.s)
+            b.follow(b.sign_in(login, PASSWORD))
+            seen = len(self.s.sink.messages)
+            self.assertEqual(block(b, handle, codes).status, 200)
+            m = self.blocked_mail(login, seen)
+            self.assertEqual(m['Subject'], subject)
+            again = Browser(self.s).post('/blocage', {'code': codes['revocation']})
+            receipt = re.search(r'B-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}', again.text).group(0)
+            text = m.get_content()
+            self.assertIn(receipt, text)
+            self.assertIn('Town of Rivemont' if lang == 'en' else 'Ville de Rivemont', text)
+            self.assertIn('It was not you?' if lang == 'en' else "Ce n'était pas vous", text)
+            self.assertNotIn(handle, text)
+            # A second block and a second run of the job: still one mail.
+            self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/block', {'reason': 'stolen'}).status, 200)
+            account = self.s.sql(f"SELECT id FROM account WHERE handle = '{handle}'")
+            self.s.sql("UPDATE job SET state = 'due', ended_at = NULL, run_at = created_at, payload = convert_to(key, 'UTF8') "
+                       f"WHERE kind = 'account.blocked' AND key LIKE '{account}%'")
+            self.wait_jobs(f"kind = 'account.blocked' AND key LIKE '{account}%'")
+            self.wait_jobs("kind = 'mail.out'")
+            self.assertEqual(len([to for to, _ in self.s.sink.messages[seen:] if f'{login}@courriel.example' in to]), 1)
+
+    def wait_jobs(self, which):
+        end = time.monotonic() + 20
+        while time.monotonic() < end and self.s.sql(f"SELECT count(*) FROM job WHERE state = 'due' AND {which}") != '0':
+            time.sleep(0.05)
+        self.assertEqual(self.s.sql(f"SELECT count(*) FROM job WHERE state <> 'done' AND {which}"), '0')
+
+    def test_a_block_without_a_kept_address_and_a_death_are_told_to_nobody(self):
+        mails = lambda handle: self.s.sql("SELECT count(*) FROM job WHERE kind = 'mail.out' AND key LIKE 'blocked:' || "
+                                          f"(SELECT id::text FROM account WHERE handle = '{handle}') || '%'")
+        login, handle, codes = self.citizen()
+        self.assertEqual(Browser(self.s).post('/blocage', {'code': codes['revocation']}).status, 200)
+        self.wait_jobs("kind = 'account.blocked'")
+        self.assertEqual(mails(handle), '0')
+
+        # Closed for a death: no notice, and the address is forgotten.
+        login, handle, codes = self.citizen(keep_mail=True)
+        contact = ("SELECT count(*) FROM contact c JOIN account a ON a.id = c.account_id "
+                   f"WHERE a.handle = '{handle}'")
+        self.assertEqual(self.s.sql(contact), '1')
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/close', {'reason': 'death'}).status, 200)
+        self.wait_jobs("kind = 'account.left'")
+        self.assertEqual((mails(handle), self.s.sql(contact)), ('0', '0'))
+
+        # Blocked, and closed for a death before the worker came to it.
+        login, handle, codes = self.citizen(keep_mail=True)
+        self.s.stop('worker')
+        self.assertEqual(Browser(self.s).post('/blocage', {'code': codes['revocation']}).status, 200)
+        self.s.sql(f"UPDATE account SET state = 'closed', reason = 'death' WHERE handle = '{handle}'")
+        self.s.spawn('worker', 'worker')
+        self.wait_jobs("kind = 'account.blocked'")
+        self.assertEqual(mails(handle), '0')
+        self.s.wait_port(self.s.lmtp_port, 'worker')
 
     def test_typing_mistakes_are_told_without_looking(self):
         b = Browser(self.s)
@@ -363,6 +473,19 @@ class Spine(unittest.TestCase):
         page = Browser(self.s).get('/blocage')
         self.assertLess(len(page.body), 50_000)
         self.assertNotIn('<script>', page.text)
+
+    def test_each_process_has_its_own_keys_and_no_other(self):
+        has = {p: set(os.listdir(self.s.path('keys-' + p))) for p in ('web', 'worker', 'notifier')}
+        sign = {'saml.pem', 'saml-cert.der', 'oidc-rs256.pem', 'oidc-es256.pem'}
+        self.assertEqual(has['notifier'], sign)
+        self.assertEqual(has['worker'], {'audit.pem', 'pepper', 'field'})
+        self.assertEqual(has['web'], sign | {'csrf.key', 'pepper', 'field', 'pair'})
+        # All of them run with these (this system does), and none without a file of its own.
+        os.rename(self.s.path('keys-worker', 'audit.pem'), self.s.path('away'))
+        p = run(self.s.bin, 'worker', '--config', self.s.path('worker.conf'), check=False)
+        os.rename(self.s.path('away'), self.s.path('keys-worker', 'audit.pem'))
+        self.assertEqual(p.returncode, 1)
+        self.assertIn('audit.pem', p.stderr)
 
     # --- the house ------------------------------------------------------------------------------------------------------------
     def test_codes_are_nowhere_in_the_database(self):

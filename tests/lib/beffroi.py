@@ -1,6 +1,6 @@
 """beffroi: a private identity provider for integration tests. Standard library only.
 
-    with System(build) as s: …     two web nodes, one worker, PostgreSQL, a mail sink, certificates
+    with System(build) as s: …     two web nodes, one worker, one notifier, PostgreSQL, a mail sink, certificates
 
 Runs below tests/lib/with-pg (BEFFROI_TEST_PG names the cluster). Everything lives in one temporary folder and every
 process started here is stopped by its pid.
@@ -220,9 +220,13 @@ class System:
             self.configure(f'idp{node}', self.port if node == 1 else self.port2,
                            self.door_port if node == 1 else self.door_port2, 'idp_web')
         self.configure('worker', None, None, 'idp_worker')
-        self.conf = self.path('idp1.conf')
+        self.configure('notifier', None, None, 'idp_notifier')
+        self.configure('operator', None, None, 'idp_web')
+        self.conf = self.path('operator.conf')
         self.command('migrate')
         self.command('keys', 'init')
+        for process in ('web', 'worker', 'notifier'):
+            self.command('keys', 'give', process, self.path('keys-' + process))
         self.add_town('rivemont')
 
     def certificates(self):
@@ -260,12 +264,17 @@ class System:
     def sql(self, text):
         return run('psql', '-qXAt', self.admin, '-c', text).stdout.strip()
 
+    @staticmethod
+    def key_folder(name):
+        """Each process its own; the operator's commands all of them."""
+        return 'keys' if name == 'operator' else 'keys-' + (name if name in ('worker', 'notifier') else 'web')
+
     def configure(self, name, port, door_port, role):
         lines = [
             *self.tuning, f'base_url = {self.url}', 'name.fr = Compte de Rivemont',
             'name.en = Rivemont account', f'templates = {TOP}/templates', f'migrations = {TOP}/migrations/idp',
             f'database = {self.conninfo(role)}', f"database.owner = {self.conninfo('idp_owner')}",
-            f"keys = {self.path('keys')}", 'mail.address = activation@rivemont.example',
+            f"keys = {self.path(self.key_folder(name))}", 'mail.address = activation@rivemont.example',
             'mail.from = ne-pas-repondre@rivemont.example', 'mail.from_name = Rivemont',
             f'mail.smtp.url = smtp://127.0.0.1:{self.sink.port}', 'mail.authserv_id = mx.rivemont.example',
         ]
@@ -286,6 +295,7 @@ class System:
         for node in range(1, self.nodes + 1):
             self.spawn(f'idp{node}', 'serve')
         self.spawn('worker', 'worker')
+        self.spawn('notifier', 'notifier')
         for node in range(1, self.nodes + 1):
             self.wait_port(self.port if node == 1 else self.port2, f'idp{node}')
         self.wait_port(self.lmtp_port, 'worker')
@@ -393,7 +403,7 @@ class System:
             f.write(b''.join(b'.' + l if l.startswith(b'.') else l for l in raw.splitlines(True)))
             return say(b'.').decode().strip()
 
-    def activate(self, codes, address, login, password, sheet=None, browser=None):
+    def activate(self, codes, address, login, password, sheet=None, browser=None, keep_mail=False):
         seen = len(self.sink.messages)
         assert self.mail(address, codes['creation']).startswith('250')
         text = self.sink.wait(address, seen).get_content()
@@ -409,13 +419,14 @@ class System:
         assert r.status == 303, (r.status, r.text[:600])
         step = r.headers['Location']
         page = b.get(step)
-        r = b.post(step, {'csrf': b.csrf(page), 'login': login, 'password': password, 'do': 'choose'})
+        r = b.post(step, {'csrf': b.csrf(page), 'login': login, 'password': password, 'do': 'choose',
+                          **({'keep_mail': '1'} if keep_mail else {})})
         assert r.status == 200, (r.status, r.text[:800])
         return b
 
-    def citizen(self, login='camille', password='corail tambour 47 lune', address=None, **body):
+    def citizen(self, login='camille', password='corail tambour 47 lune', address=None, keep_mail=False, **body):
         handle, codes = self.create(**body)
-        self.activate(codes, address or f'{login}@courriel.example', login, password)
+        self.activate(codes, address or f'{login}@courriel.example', login, password, keep_mail=keep_mail)
         return handle, codes
 
 

@@ -238,6 +238,52 @@ test_folder_cannot_be_made(void **state)
     assert_non_null(strstr(f->why.text, "none/keys"));
 }
 
+static void
+count_stranger(const struct keyfile *f, void *arg)
+{
+    (void)f;
+    (*(int *)arg)++;
+}
+
+/* A process is given what it loads and nothing else; what is there stays, and another key is told. */
+static void
+test_given_by_process(void **state)
+{
+    struct folder *f = *state;
+    char to[sizeof(f->keys)], path[sizeof(f->path)];
+    int strangers = 0;
+
+    snprintf(to, sizeof(to), "%s/worker", f->top);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(keyfolder_give(f->keys, files, ARRAY_LEN(files), WORKER, to, &f->why), OK);
+    assert_int_equal(keyfolder_load(to, files, ARRAY_LEN(files), WORKER, &f->app, &f->why), OK);
+    assert_non_null(f->app.seal);
+    assert_non_null(f->app.ring);
+    assert_null(f->app.sign);
+    snprintf(path, sizeof(path), "%s/sign.pem", to);
+    assert_int_not_equal(access(path, F_OK), 0);
+    snprintf(path, sizeof(path), "%s/csrf.key", to);
+    assert_int_not_equal(access(path, F_OK), 0);
+    keyfolder_strangers(to, files, ARRAY_LEN(files), WORKER, count_stranger, &strangers);
+    assert_int_equal(strangers, 0);
+    keyfolder_strangers(f->keys, files, ARRAY_LEN(files), WORKER, count_stranger, &strangers);
+    assert_int_equal(strangers, 3);
+
+    /* A new version of a ring follows; a file that is another key does not go away. */
+    snprintf(path, sizeof(path), "%s/ring", f->keys);
+    assert_int_equal(keyring_rotate(path, &f->why), OK);
+    assert_int_equal(keyfolder_give(f->keys, files, ARRAY_LEN(files), WORKER, to, &f->why), OK);
+    snprintf(path, sizeof(path), "%s/ring/v2", to);
+    assert_int_equal(access(path, F_OK), 0);
+    snprintf(path, sizeof(path), "%s/seal.pem", f->keys);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof(path), "%s/seal-public.pem", f->keys);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(keyfolder_init(f->keys, files, ARRAY_LEN(files), NOW, &f->why), OK);
+    assert_int_equal(keyfolder_give(f->keys, files, ARRAY_LEN(files), WORKER, to, &f->why), ERR_CONFLICT);
+    assert_non_null(strstr(f->why.text, "seal.pem"));
+}
+
 int
 main(void)
 {
@@ -249,6 +295,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_need, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_folder_cannot_be_made, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_given_by_process, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("keyfolder", tests, NULL, NULL);

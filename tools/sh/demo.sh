@@ -10,7 +10,7 @@
 # shellcheck shell=bash
 
 # The order of starting; stopping goes the other way.
-PROCESSES="pg-operator pg-town mta idp idp2 idp-worker mairie mairie-outbox agenda sondage"
+PROCESSES="pg-operator pg-town mta idp idp2 idp-worker idp-notifier mairie mairie-outbox agenda sondage"
 
 TOWN_NAME=valbourg
 TOWN_LABEL='Ville de Valbourg'
@@ -230,7 +230,7 @@ demo_databases() {
     pg_cluster_make town "$PG_TOWN_PORT"
     pg_cluster_start operator "$PG_OPERATOR_PORT"
     pg_cluster_start town "$PG_TOWN_PORT"
-    pg_database_make operator "$PG_OPERATOR_PORT" beffroi idp idp_owner "$IDP_OWNER_PASSWORD" idp_web idp_worker
+    pg_database_make operator "$PG_OPERATOR_PORT" beffroi idp idp_owner "$IDP_OWNER_PASSWORD" idp_web idp_worker idp_notifier
     pg_database_make town "$PG_TOWN_PORT" mairie mairie mairie_owner "$MAIRIE_OWNER_PASSWORD" mairie_web mairie_outbox
     IDP_DATABASE_URL=postgresql://idp_owner:$IDP_OWNER_PASSWORD@127.0.0.1:$PG_OPERATOR_PORT/beffroi
     MAIRIE_DATABASE_URL=postgresql://mairie_owner:$MAIRIE_OWNER_PASSWORD@127.0.0.1:$PG_TOWN_PORT/mairie
@@ -238,7 +238,7 @@ demo_databases() {
 
 # --- configuration ------------------------------------------------------------------------------------------------
 listen_list() { loopbacks | sed "s/.*:.*/[&]/; s/\$/:$1/" | paste -sd, -; }
-idp_conf() { # PORT TOWN-PORT ROLE: the settings of one IdP process
+idp_conf() { # PORT TOWN-PORT ROLE KEYS: the settings of one IdP process
     cat <<CONF
 # One process of the demo's IdP; made by ./run, changed by the next ./run.
 environment = demo
@@ -258,7 +258,7 @@ town.url = $TOWN_API_URL
 town.tls.cert = $PKI_DIR/api.pem
 town.tls.key = $PKI_DIR/api.key
 town.client_ca = $PKI_DIR/town-ca.pem
-keys = $KEY_DIR/idp
+keys = $KEY_DIR/$4
 clock.file = $CLOCK_DIR/offset
 mail.address = $MAIL_IN_ADDRESS
 mail.lmtp.listen = $MAIL_LMTP_LISTEN
@@ -306,22 +306,31 @@ demo_configure() {
     MAIL_LMTP_LISTEN=127.0.0.1:$LMTP_PORT
     MAIL_OUT_DIR=$MAIL_DIR/out
     IDP_CONFIG=$CONF_DIR/idp.conf
+    IDP_WEB_CONFIG=$CONF_DIR/idp-web.conf
     IDP2_CONFIG=$CONF_DIR/idp2.conf
     IDP_WORKER_CONFIG=$CONF_DIR/idp-worker.conf
+    IDP_NOTIFIER_CONFIG=$CONF_DIR/idp-notifier.conf
     MAIRIE_CONFIG=$CONF_DIR/mairie.conf
     MAIRIE_OUTBOX_CONFIG=$CONF_DIR/mairie-outbox.conf
-    idp_conf "$IDP_PORT" "$API_PORT" idp_web | write_file "$IDP_CONFIG"
-    idp_conf "$IDP2_PORT" "$API2_PORT" idp_web | write_file "$IDP2_CONFIG"
-    idp_conf "$IDP_PORT" "$API_PORT" idp_worker | write_file "$IDP_WORKER_CONFIG"
-    demo_reads "$IDP_CONFIG" "$IDP2_CONFIG" "$IDP_WORKER_CONFIG"
+    # The operator's, with every key: what commands are given. Each process has one with its own keys.
+    idp_conf "$IDP_PORT" "$API_PORT" idp_web idp | write_file "$IDP_CONFIG"
+    idp_conf "$IDP_PORT" "$API_PORT" idp_web idp-web | write_file "$IDP_WEB_CONFIG"
+    idp_conf "$IDP2_PORT" "$API2_PORT" idp_web idp-web | write_file "$IDP2_CONFIG"
+    idp_conf "$IDP_PORT" "$API_PORT" idp_worker idp-worker | write_file "$IDP_WORKER_CONFIG"
+    idp_conf "$IDP_PORT" "$API_PORT" idp_notifier idp-notifier | write_file "$IDP_NOTIFIER_CONFIG"
+    demo_reads "$IDP_CONFIG" "$IDP_WEB_CONFIG" "$IDP2_CONFIG" "$IDP_WORKER_CONFIG" "$IDP_NOTIFIER_CONFIG"
     mairie_conf mairie_web | write_file "$MAIRIE_CONFIG"
     mairie_conf mairie_outbox | write_file "$MAIRIE_OUTBOX_CONFIG"
     demo_reads "$MAIRIE_CONFIG" "$MAIRIE_OUTBOX_CONFIG"
 }
 
 demo_migrate() {
+    local process
     demo_command idp-migrate "$IDP_BIN" migrate --config "$IDP_CONFIG"
     demo_command idp-keys "$IDP_BIN" keys init --config "$IDP_CONFIG"
+    for process in web worker notifier; do
+        demo_command idp-keys "$IDP_BIN" keys give "$process" "$KEY_DIR/idp-$process" --config "$IDP_CONFIG"
+    done
     demo_command mairie-migrate "$MAIRIE_BIN" migrate --config "$MAIRIE_CONFIG"
     demo_command mairie-keys "$MAIRIE_BIN" keys init --config "$MAIRIE_CONFIG"
 }
@@ -339,9 +348,10 @@ demo_mail_start() {
 demo_programs_start() {
     local files
     files="$PKI_DIR/idp.pem $PKI_DIR/api.pem $PKI_DIR/town-ca.pem $(staged templates)"
-    proc_start idp "$IDP_CONFIG $files" "$IDP_BIN" serve --config "$IDP_CONFIG"
+    proc_start idp "$IDP_WEB_CONFIG $files" "$IDP_BIN" serve --config "$IDP_WEB_CONFIG"
     proc_start idp2 "$IDP2_CONFIG $files" "$IDP_BIN" serve --config "$IDP2_CONFIG"
     proc_start idp-worker "$IDP_WORKER_CONFIG $files" "$IDP_BIN" worker --config "$IDP_WORKER_CONFIG"
+    proc_start idp-notifier "$IDP_NOTIFIER_CONFIG $files" "$IDP_BIN" notifier --config "$IDP_NOTIFIER_CONFIG"
     proc_wait_ready idp "$IDP_PORT"
     proc_wait_ready idp2 "$IDP2_PORT"
     proc_wait_ready idp-worker "$LMTP_PORT"
@@ -547,6 +557,7 @@ MAIRIE_DATABASE_URL=$MAIRIE_DATABASE_URL
 IDP_CONFIG=$IDP_CONFIG
 IDP2_CONFIG=$IDP2_CONFIG
 IDP_WORKER_CONFIG=$IDP_WORKER_CONFIG
+IDP_NOTIFIER_CONFIG=$IDP_NOTIFIER_CONFIG
 IDP_BIN=$IDP_BIN
 MAIRIE_CONFIG=$MAIRIE_CONFIG
 MAIRIE_BIN=$MAIRIE_BIN
