@@ -39,8 +39,11 @@ struct oidc_redeemed {
     utime auth_time;
     struct str *authz;
     size_t nauthz;
-    bool token;                          /* the access token's row was made: the session lives */
+    bool session;                        /* it lives: the access token is good */
 };
+#define OIDC_TOKEN_SIZE 96               /* of the text of an access token, with its NUL */
+/* A new access token for the code of this digest; a secret. */
+void oidc_token_make(const unsigned char code_digest[32], char ret[OIDC_TOKEN_SIZE]);
 /* One statement: code used once, access token recorded. ERR_NOT_FOUND: unknown, too old or used before. */
 MUST_USE enum err oidc_store_redeem(struct pg *pg, int32_t service_id, const unsigned char code_digest[32],
                                     const unsigned char token_digest[32], utime now, utime issued_after,
@@ -50,11 +53,13 @@ MUST_USE enum err oidc_store_revoke_code(struct pg *pg, int32_t service_id, cons
                                          int64_t *ret_n, struct why *why);
 struct oidc_token_row {
     int32_t service_id;
-    const char *sub, *scope, *town;
-    struct str *authz;
+    const char *sub, *town;
+    const char *extra;                   /* of the authorization request, see authorize.c: holds the scope */
+    struct str *authz;                   /* as they are at now */
     size_t nauthz;
 };
-MUST_USE enum err oidc_store_token(struct pg *pg, const unsigned char token_digest[32], utime now, struct arena *a,
+/* ERR_DENIED: never was, expired, revoked, or its session has ended. */
+MUST_USE enum err oidc_store_token(struct pg *pg, const char *token, utime now, struct arena *a,
                                    struct oidc_token_row *ret, struct why *why);
 
 /* --- claims.c ------------------------------------------------------------------------------------------------------ */

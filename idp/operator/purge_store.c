@@ -9,7 +9,6 @@ static const struct pg_stmt stmts[] = {
     RULE("replies", "idempotency", "expires_at < $1"),
     RULE("flows", "flow", "expires_at < $1"),
     RULE("sessions", "session", "abs_until < $1"),
-    RULE("tokens", "oidc_token", "expires_at < $1"),
     RULE("signons", "signon", "at < $1"),
     RULE("visits", "authn_event", "at < $1"),
     RULE("mail", "mail_in", "at < $1"),
@@ -27,10 +26,10 @@ static const struct {
 } rules[] = {
     { "secrets", 30 * USEC_PER_DAY }, { "replies", 0 },
     { "flows", USEC_PER_DAY },        { "sessions", USEC_PER_DAY },
-    { "tokens", USEC_PER_DAY },       { "signons", 184 * USEC_PER_DAY },
-    { "visits", 184 * USEC_PER_DAY }, { "mail", 30 * USEC_PER_DAY },
-    { "throttle", USEC_PER_DAY },     { "nodes", USEC_PER_DAY },
-    { "reserved", 0 },                { "links", 30 * USEC_PER_DAY },
+    { "signons", 184 * USEC_PER_DAY }, { "visits", 184 * USEC_PER_DAY },
+    { "mail", 30 * USEC_PER_DAY },    { "throttle", USEC_PER_DAY },
+    { "nodes", USEC_PER_DAY },        { "reserved", 0 },
+    { "links", 30 * USEC_PER_DAY },
 };
 _Static_assert(ARRAY_LEN(stmts) == 2 * ARRAY_LEN(rules), "each rule has a count and a delete");
 

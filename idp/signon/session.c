@@ -3,7 +3,7 @@
  *
  * The cookie is 256 random bits; the table keeps its SHA-256. A proof always makes a new session: an older one of the
  * same person in the same browser hands its services over and ends. Ending a session is one pass for both dialects:
- * the tokens die with it (trigger of the schema) and every service it answered gets a notice job.
+ * its tokens are looked at together with it, and every service it answered gets a notice job.
  */
 #include "idp/signon/signon-internal.h"
 
