@@ -143,7 +143,7 @@ session_store_move(struct pg *pg, const unsigned char from[32], const unsigned c
 
     pg_arg_bytes(&args, from, 32);
     pg_arg_bytes(&args, to, 32);
-    return pg_exec(pg, &stmts[S_MOVE], &args, NULL, why);
+    return pg_post(pg, &stmts[S_MOVE], &args, why);
 }
 
 static enum err
@@ -252,5 +252,5 @@ authn_event_add(struct pg *pg, const char *account_id, const char *result, unsig
     pg_arg_i32(&args, (int32_t)method);
     pg_arg_i32(&args, service_id);
     pg_arg_text(&args, prefix);
-    return pg_exec(pg, &stmts[S_EVENT], &args, NULL, why);
+    return pg_post(pg, &stmts[S_EVENT], &args, why);
 }

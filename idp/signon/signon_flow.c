@@ -108,47 +108,64 @@ get_signon_flow(struct http_request *req)
         login_page(req, &f, 200, NULL, NULL);
 }
 
+/* What an attempt is counted in, in the order in which their rows are locked everywhere. */
+enum { BY_NAME_AND_NET, BY_NET, BY_NAME };
+
+static void
+buckets_of(struct http_request *req, const char *login, struct throttle_try ret[3])
+{
+    struct arena *a = http_arena(req);
+    char name[LOGIN_FOLDED_MAX] = "", net[IP_PREFIX_MAX];
+
+    err_ignore(login_fold(login, name));       /* what is no name is counted as the empty one */
+    ip_prefix(http_peer(req), net);
+    ret[BY_NAME_AND_NET] = (struct throttle_try){ &by_name_and_net, arena_printf(a, "%s %s", name, net) };
+    ret[BY_NET] = (struct throttle_try){ &by_net, arena_strdup(a, net) };
+    ret[BY_NAME] = (struct throttle_try){ &by_name, arena_strdup(a, name) };
+}
+
 /*
  * Asks the three buckets in turn; *ret_wait in seconds, 0 = go on. The first that makes wait ends it: an attempt that is
  * not looked at is not counted against the name from everywhere, or one network could keep its holder out by itself
  * (T-16).
  */
 static enum err
-throttled(struct http_request *req, const char *login, int64_t *ret_wait, struct why *why)
+throttled(struct http_request *req, const struct throttle_try buckets[3], int64_t *ret_wait, struct why *why)
 {
     const struct idp *idp = http_app(req);
-    char name[LOGIN_FOLDED_MAX] = "", net[IP_PREFIX_MAX];
-    utime now = http_now(req);
     int64_t wait;
     enum err e;
 
-    err_ignore(login_fold(login, name));       /* what is no name is counted as the empty one */
-    ip_prefix(http_peer(req), net);
-    if ((e = throttle_take(http_pg(req), idp->pepper, &by_name_and_net,
-                           arena_printf(http_arena(req), "%s %s", name, net), now, &wait, why)) != OK ||
-        (wait == 0 && (e = throttle_take(http_pg(req), idp->pepper, &by_net, net, now, &wait, why)) != OK) ||
-        (wait == 0 && (e = throttle_take(http_pg(req), idp->pepper, &by_name, name, now, &wait, why)) != OK))
+    if ((e = throttle_take_3(http_pg(req), idp->pepper, buckets, http_now(req), &wait, why)) != OK)
         return e;
     *ret_wait = (wait + USEC_PER_SEC - 1) / USEC_PER_SEC;
     return OK;
 }
 
-static void
-forgive(struct http_request *req, const char *login)
-{
-    const struct idp *idp = http_app(req);
-    char name[LOGIN_FOLDED_MAX] = "", net[IP_PREFIX_MAX];
-    struct why why = WHY_INIT;
+/* --- what a good name and password leave behind, in one transaction ----------------------------------------------------- */
+struct visit {
+    struct http_request *req;
+    const struct throttle_try *buckets;
+    const char *account_id, *result;
+    int32_t service_id;
+};
 
-    err_ignore(login_fold(login, name));
-    ip_prefix(http_peer(req), net);
-    /* Not forgiven only means a wait after the next mistakes. */
-    err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_name_and_net,
-                                arena_printf(http_arena(req), "%s %s", name, net), &why));
-    err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_name, name, &why));
-    /* Its own attempt only: many people behind one address sign in without waiting, and a good pair of one's own
-     * buys no guess at another's. */
-    err_ignore(throttle_give_back(http_pg(req), idp->pepper, &by_net, net, &why));
+static enum err
+visit_body(struct pg *pg, void *arg, struct why *why)
+{
+    const struct visit *v = arg;
+    const struct idp *idp = http_app(v->req);
+    const struct throttle_try *b = v->buckets;
+    enum err e;
+
+    if ((e = throttle_forgive(pg, idp->pepper, b[BY_NAME_AND_NET].rule, b[BY_NAME_AND_NET].key, why)) != OK ||
+        /* Its own attempt only: many people behind one address sign in without waiting, and a good pair of one's own
+         * buys no guess at another's. */
+        (e = throttle_give_back(pg, idp->pepper, b[BY_NET].rule, b[BY_NET].key, why)) != OK ||
+        (e = throttle_forgive(pg, idp->pepper, b[BY_NAME].rule, b[BY_NAME].key, why)) != OK)
+        return e;
+    return authn_event_add(pg, v->account_id, v->result, METHOD_PASSWORD, v->service_id, http_peer(v->req),
+                           http_now(v->req), why);
 }
 
 static void
@@ -165,7 +182,9 @@ post_signon_flow(struct http_request *req)
     struct password_cost cost = { (uint32_t)idp->conf.argon2_memory_kib, (uint32_t)idp->conf.argon2_passes };
     const char *login = http_form(req, "login"), *password = http_form(req, "password");
     struct login_problem problem = { NULL, NULL };
+    struct throttle_try buckets[3];
     struct login_check check;
+    struct visit visit;
     struct why why = WHY_INIT;
     struct flow f;
     int64_t wait;
@@ -179,7 +198,8 @@ post_signon_flow(struct http_request *req)
         login_page(req, &f, 422, login, &problem);
         return;
     }
-    if ((e = throttled(req, login, &wait, &why)) != OK) {
+    buckets_of(req, login, buckets);
+    if ((e = throttled(req, buckets, &wait, &why)) != OK) {
         unavailable(req, e, &why);
         return;
     }
@@ -201,17 +221,16 @@ post_signon_flow(struct http_request *req)
         login_page(req, &f, 422, login, &problem);
         return;
     }
-    forgive(req, login);
-    e = session_start(req, check.account_id, METHOD_PASSWORD, &why);
+    visit = (struct visit){ req, buckets, check.account_id, "ok", f.service_id };
+    e = session_start(req, check.account_id, METHOD_PASSWORD, visit_body, &visit, &why);
     if (e == ERR_DENIED) {
         /* Name and password are right: the holder may know that the account is blocked, and what to do. */
-        err_ignore(authn_event_add(http_pg(req), check.account_id, check.state, METHOD_PASSWORD, f.service_id,
-                                   http_peer(req), http_now(req), &why));
+        visit.result = check.state;
+        err_ignore(pg_tx(http_pg(req), visit_body, &visit, &why));
         idp_reply_error(req, 403, "error.blocked", NULL);
         return;
     }
-    if (e != OK || (e = authn_event_add(http_pg(req), check.account_id, "ok", METHOD_PASSWORD, f.service_id,
-                                        http_peer(req), http_now(req), &why)) != OK) {
+    if (e != OK) {
         unavailable(req, e, &why);
         return;
     }
