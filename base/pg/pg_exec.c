@@ -139,10 +139,14 @@ exec_plain(struct pg *pg, const struct pg_stmt *stmt, const struct pg_args *args
 
         if (more == NULL)
             break;
-        /* A FATAL may follow the answer: the answer stands, the connection does not. */
-        if (PQresultStatus(more) == PGRES_FATAL_ERROR)
+        /* The answer comes before the commit: what fails between the two may have undone it. */
+        if (e == OK)
+            e = pg_judge(pg, more, stmt->name, why);
+        else if (PQresultStatus(more) == PGRES_FATAL_ERROR)
             pg->doomed = true;
     }
+    if (e == OK && !alive)
+        e = pg_judge(pg, NULL, stmt->name, why);
     if (e == OK)
         *ret_res = TAKE(res);
     return e;

@@ -8,13 +8,14 @@
 #include <sys/un.h>
 #include <time.h>
 
-enum { ECHO, SLEEP, PUT, PUT_CHILD, COUNT, UPDATE, PID, ALWAYS_SERIAL, ARRAYS };
+enum { ECHO, SLEEP, PUT, PUT_CHILD, PUT_LATER, COUNT, UPDATE, PID, ALWAYS_SERIAL, ARRAYS };
 static const struct pg_stmt list[] = {
     [ECHO] = { "test.echo", "SELECT $1::text, $2::bytea, $3::int8, $4::int4, $5::boolean, $6::timestamptz, $7::uuid,"
                             " $8::jsonb, $3::int8::int2, 'name'::name, '5'::xid8, NULL::text[]", 8 },
     [SLEEP] = { "test.sleep", "SELECT pg_sleep($1::int8 / 1000.0)::text", 1 },
     [PUT] = { "test.put", "INSERT INTO thing (id, label) VALUES ($1::int8, $2::text) RETURNING id", 2 },
     [PUT_CHILD] = { "test.put_child", "INSERT INTO child (thing) VALUES ($1::int8)", 1 },
+    [PUT_LATER] = { "test.put_later", "INSERT INTO later (thing) VALUES ($1::int8) RETURNING thing", 1 },
     [COUNT] = { "test.count", "SELECT count(*) FROM thing", 0 },
     [UPDATE] = { "test.update", "UPDATE thing SET label = label || '+' WHERE id = $1::int8", 1 },
     [PID] = { "test.pid", "SELECT pg_backend_pid()", 0 },
@@ -40,6 +41,7 @@ setup(void **state)
                  "CREATE TABLE thing (id bigint CONSTRAINT thing_id_key PRIMARY KEY, label text NOT NULL,"
                  " CONSTRAINT thing_label_short CHECK (length(label) < 30));"
                  "CREATE TABLE child (thing bigint CONSTRAINT child_thing REFERENCES thing);"
+                 "CREATE TABLE later (thing bigint CONSTRAINT later_thing REFERENCES thing DEFERRABLE INITIALLY DEFERRED);"
                  "CREATE FUNCTION always_serial() RETURNS text LANGUAGE plpgsql AS"
                  " $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$;"
                  "INSERT INTO thing VALUES (1, 'one'), (2, 'two')", NULL, 0);
@@ -422,6 +424,25 @@ nothing(struct pg *pg, void *arg, struct why *why)
 {
     (void)pg, (void)arg, (void)why;
     return OK;
+}
+
+/* The answer comes before the commit, and so does not make a statement good. */
+static void
+refused_at_commit_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct pg_args a = PG_ARGS_INIT;
+    struct pg_result *r = NULL;
+
+    pg_arg_i64(&a, 99);
+    assert_err(pg_exec(f->pg, &list[PUT_LATER], &a, &r, &f->why), ERR_CONFLICT, &f->why);
+    assert_null(r);
+    assert_string_equal(pg_constraint(f->pg), "later_thing");
+    assert_int_equal(operator_count("SELECT count(*) FROM t.later"), 0);
+    pg_arg_i64(&a, 1);
+    assert_ok(pg_exec(f->pg, &list[PUT_LATER], &a, &r, &f->why), &f->why);
+    pg_result_free(r);
+    assert_int_equal(operator_count("SELECT count(*) FROM t.later"), 1);
 }
 
 static void
@@ -1045,7 +1066,8 @@ main(void)
         T(open_names_what_does_not_fit), T(open_checks_the_schema_version), T(open_before_migration_says_so),
         T(open_without_a_server_is_unavailable), T(values_come_back), T(nulls_come_back), T(empty_is_not_null),
         T(arrays_come_back), T(array_beyond_the_ceiling_is_refused), T(bad_values_are_the_peers_fault),
-        T(violations_are_conflicts_with_the_constraint), T(our_bugs_panic), T(round_trips_are_counted),
+        T(violations_are_conflicts_with_the_constraint), T(our_bugs_panic), T(refused_at_commit_is_refused),
+        T(round_trips_are_counted),
         T(posted_statements_cost_no_trip), T(any_number_may_be_posted), T(posted_failure_commits_nothing),
         T(posted_collision_is_run_again), T(posted_on_a_lost_connection_is_not_lost_silently),
         T(idle_connection_is_replaced), T(statement_cut_short_is_unknown), T(transaction_cut_short_leaves_nothing),
