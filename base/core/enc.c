@@ -77,11 +77,14 @@ encode64(struct buf *out, const unsigned char *b, size_t n, const char *alphabet
     len = whole * 4 + (left == 0 ? 0 : pad ? 4 : left + 1);
     if ((at = buf_reserve(out, len)) == NULL)
         return;
-    for (size_t i = 0; i < whole; i++, b += 3) {
-        *at++ = alphabet[b[0] >> 2];
-        *at++ = alphabet[(b[0] & 3) << 4 | b[1] >> 4];
-        *at++ = alphabet[(b[1] & 15) << 2 | b[2] >> 6];
-        *at++ = alphabet[b[2] & 63];
+    for (size_t i = 0; i < whole; i++, b += 3, at += 4) {
+        /* read before anything is written: to the compiler the two may overlap */
+        const unsigned group = (unsigned)b[0] << 16 | (unsigned)b[1] << 8 | b[2];
+
+        at[0] = alphabet[group >> 18];
+        at[1] = alphabet[group >> 12 & 63];
+        at[2] = alphabet[group >> 6 & 63];
+        at[3] = alphabet[group & 63];
     }
     if (left > 0) {
         unsigned second = left == 2 ? b[1] : 0;
@@ -111,21 +114,26 @@ base64url_encode(struct buf *out, const void *p, size_t n)
     encode64(out, p, n, b64url, false);
 }
 
+/* Value + 1 of the 62 characters that both alphabets have, at the same place; 0 for others. */
+static const unsigned char values64[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,  ['I'] = 9,
+    ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18,
+    ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27,
+    ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36,
+    ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45,
+    ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54,
+    ['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62,
+};
+
 /* -1: not in the alphabet */
-static int
+static inline int
 value64(char c, bool url)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == (url ? '-' : '+'))
-        return 62;
-    if (c == (url ? '_' : '/'))
-        return 63;
-    return -1;
+    const int v = values64[(unsigned char)c] - 1;
+
+    if (v >= 0)
+        return v;
+    return c == (url ? '-' : '+') ? 62 : c == (url ? '_' : '/') ? 63 : -1;
 }
 
 static bool
@@ -218,12 +226,16 @@ url_encode(struct buf *out, struct str in)
 enum err
 url_decode(struct str in, bool plus_is_space, struct buf *out)
 {
-    size_t start = out->len;
+    size_t start = out->len, plain = 0;      /* from plain on: octets that stand for themselves */
 
     for (size_t i = 0; i < in.n; i++) {
         char c = in.p[i];
 
-        if (c == '+' && plus_is_space) {
+        if (c != '%' && c != '\0' && (c != '+' || !plus_is_space))
+            continue;
+        if (i > plain)
+            buf_add(out, in.p + plain, i - plain);
+        if (c == '+') {
             c = ' ';
         } else if (c == '%') {
             int high = i + 2 < in.n ? hex_value(in.p[i + 1]) : -1;
@@ -237,7 +249,10 @@ url_decode(struct str in, bool plus_is_space, struct buf *out)
             return ERR_INPUT;
         }
         buf_addc(out, c);
+        plain = i + 1;
     }
+    if (in.n > plain)
+        buf_add(out, in.p + plain, in.n - plain);
     if (!buf_ok(out)) {
         buf_truncate(out, start);
         return ERR_INPUT;

@@ -229,6 +229,7 @@ struct http_request {
     const struct listener *listener;
     struct arena *arena;
     struct http_request *next_job;        /* pool.c */
+    uint64_t trips;                       /* round trips to the database that the handler made */
     utime now;
     int64_t started, queued_at;           /* monotonic */
     char id[21];

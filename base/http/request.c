@@ -210,14 +210,16 @@ void
 request_run(struct http_request *req)
 {
     const struct http_route *route = req->match.route;
+    uint64_t trips;
 
     if (req->server->conf->pg != NULL && !route->offline && http_pg(req) == NULL) {
         request_refuse(req, 503, "unavailable");
         return;
     }
-    if (!load_session(req))
-        return;
-    route->handler(req);
+    trips = pg_round_trips();
+    if (load_session(req))
+        route->handler(req);
+    req->trips = pg_round_trips() - trips;
     if (!req->replied) {
         LOG_ERROR_EV("http.no_reply", LF_STR("route", route->name));
         http_reply_problem_status(req, 500, "internal", NULL);

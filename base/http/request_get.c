@@ -204,7 +204,7 @@ request_log(struct http_request *req, int64_t usec, bool complete)
     address_text(&net, net_text);
     LOG_INFO_EV("http.request", LF_STR("method", req->method_text == NULL ? "-" : req->method_text),
                 LF_STR("route", req->match.count->name), LF_INT("status", req->status), LF_INT("usec", usec),
-                LF_STR("net", net_text), LF_BOOL("complete", complete));
+                LF_INT("trips", req->trips), LF_STR("net", net_text), LF_BOOL("complete", complete));
     LOG_DEBUG_EV("http.peer", LF_STR("peer", req->client_text));
     log_request(NULL);
 }

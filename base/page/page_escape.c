@@ -4,23 +4,19 @@
 #include <ctype.h>
 #include <strings.h>
 
-/* Bytes that HTML text and double-quoted attributes must not hold as they are. Control characters have no business
- * on a page: they become U+FFFD (tab, CR, LF stay). */
-static const char *
-html_entity(unsigned char c)
-{
-    if (c > '>' && c != 0x7f)       /* nearly all of a page: letters, UTF-8 */
-        return NULL;
-    switch (c) {
-    case '&': return "&amp;";
-    case '<': return "&lt;";
-    case '>': return "&gt;";
-    case '"': return "&quot;";
-    case '\'': return "&#39;";
-    case '\t': case '\n': case '\r': return NULL;
-    default: return c < 0x20 || c == 0x7f ? "\xef\xbf\xbd" : NULL;
-    }
-}
+#define NOT_SHOWN "\xef\xbf\xbd"      /* U+FFFD */
+
+/* Bytes that HTML text and double-quoted attributes must not hold as they are, and what stands for them. Control
+ * characters have no business on a page (tab, CR, LF stay). NULL: the byte itself. */
+static const char *const html_entities[256] = {
+    [0x00] = NOT_SHOWN, [0x01] = NOT_SHOWN, [0x02] = NOT_SHOWN, [0x03] = NOT_SHOWN, [0x04] = NOT_SHOWN,
+    [0x05] = NOT_SHOWN, [0x06] = NOT_SHOWN, [0x07] = NOT_SHOWN, [0x08] = NOT_SHOWN, [0x0b] = NOT_SHOWN,
+    [0x0c] = NOT_SHOWN, [0x0e] = NOT_SHOWN, [0x0f] = NOT_SHOWN, [0x10] = NOT_SHOWN, [0x11] = NOT_SHOWN,
+    [0x12] = NOT_SHOWN, [0x13] = NOT_SHOWN, [0x14] = NOT_SHOWN, [0x15] = NOT_SHOWN, [0x16] = NOT_SHOWN,
+    [0x17] = NOT_SHOWN, [0x18] = NOT_SHOWN, [0x19] = NOT_SHOWN, [0x1a] = NOT_SHOWN, [0x1b] = NOT_SHOWN,
+    [0x1c] = NOT_SHOWN, [0x1d] = NOT_SHOWN, [0x1e] = NOT_SHOWN, [0x1f] = NOT_SHOWN, [0x7f] = NOT_SHOWN,
+    ['&'] = "&amp;",    ['<'] = "&lt;",     ['>'] = "&gt;",     ['"'] = "&quot;",   ['\''] = "&#39;",
+};
 
 void
 html_escape(struct buf *out, struct str s)
@@ -28,7 +24,7 @@ html_escape(struct buf *out, struct str s)
     size_t begin = 0;
 
     for (size_t i = 0; i < s.n; i++) {
-        const char *entity = html_entity((unsigned char)s.p[i]);
+        const char *entity = html_entities[(unsigned char)s.p[i]];
 
         if (entity == NULL)
             continue;

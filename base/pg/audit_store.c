@@ -68,7 +68,7 @@ audit_add(struct pg *pg, const struct audit_entry *entry, struct why *why)
     pg_arg_text(&a, entry->object);
     pg_arg_text(&a, entry->result);
     pg_arg_json(&a, entry->detail);
-    return pg_exec(pg, &add_list[ADD], &a, NULL, why);
+    return pg_post(pg, &add_list[ADD], &a, why);
 }
 
 /* --- sealing --- */

@@ -49,7 +49,7 @@ job_add(struct pg *pg, const char *kind, const char *key, struct str payload, ut
     pg_arg_time(&a, now);
     pg_arg_time(&a, run_at);
     pg_arg_time(&a, now + life);
-    return pg_exec(pg, &list[ADD], &a, NULL, why);
+    return pg_post(pg, &list[ADD], &a, why);
 }
 
 void

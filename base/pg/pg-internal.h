@@ -14,6 +14,8 @@
 /* After a failed reconnection, how long callers are answered at once instead of each trying again. */
 #define PG_RETRY_PAUSE (USEC_PER_SEC / 4)
 #define PG_CHANNEL_MAX 63
+/* Statements that may wait together; more go in several trips. */
+#define PG_POSTED_MAX 32
 
 enum pg_tx_state {
     TX_NONE,
@@ -29,6 +31,8 @@ struct pg {
     bool tx_retry;                 /* a statement of this transaction met a serialisation failure or deadlock */
     bool doomed;                   /* the server said FATAL, or is the wrong one: do not use this connection again */
     bool pipelined;                /* libpq is in pipeline mode */
+    const char *posted[PG_POSTED_MAX];   /* names of what was sent in it and waits for an answer, in order */
+    int nposted;
     bool listening;                /* LISTEN was said on this very connection */
     utime down_until;              /* clock_monotonic: no reconnection before */
     char constraint[64];           /* of the last ERR_CONFLICT */

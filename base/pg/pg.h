@@ -104,6 +104,12 @@ void pg_arg_null(struct pg_args *a);
  */
 MUST_USE enum err pg_exec(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args,
                           struct pg_result **ret, struct why *why);
+/*
+ * The same for a statement of a transaction whose rows and conflicts nobody looks at: it travels with the next pg_exec, or
+ * with COMMIT, and costs no round trip. If it fails, that one answers for it: a body that posts last hears of it from
+ * pg_tx. ERR_INPUT for args that cannot be sent. Outside a transaction it is pg_exec. What args hold may go afterwards.
+ */
+MUST_USE enum err pg_post(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, struct why *why);
 /* Name of the violated constraint of the last ERR_CONFLICT on this connection, "" when none. */
 const char *pg_constraint(struct pg *pg);
 
@@ -135,7 +141,8 @@ int64_t pg_i64s_item(const struct pg_result *r, int row, int col, size_t i);
  * Begin, body, commit, at READ COMMITTED; the body is run again (5 runs in all) after a serialisation failure or
  * deadlock, then ERR_UNAVAILABLE. The body has no outside effect: it neither replies nor sends. A result other than OK
  * rolls back and is returned. A body that answers OK although a statement of its failed is our bug: ERR_INTERNAL.
- * BEGIN travels with the first statement: a transaction of n statements costs n + 1 round trips, one of none costs 0.
+ * BEGIN travels with the first statement: a transaction of n statements by pg_exec costs n + 1 round trips however many
+ * are posted beside them, one of none costs 0.
  * When the answer to COMMIT is lost: ERR_UNAVAILABLE, why->code "pg.unknown". Transactions do not nest (panic).
  */
 typedef enum err (*pg_tx_body)(struct pg *pg, void *arg, struct why *why);

@@ -39,6 +39,7 @@ pg_drop(struct pg *pg)
     pg->conn = NULL;
     pg->listening = false;
     pg->pipelined = false;
+    pg->nposted = 0;
     pg->doomed = false;
     if (pg->tx == TX_OPEN)
         pg->tx = TX_LOST;

@@ -97,6 +97,41 @@ account_audit(struct pg *pg, const char *account_id, const char *verb, const cha
     return audit_add(pg, &entry, why);
 }
 
+/* With the row locked and read. */
+static enum err
+transition(struct pg *pg, const struct account *a, enum account_event event, const char *reason,
+           const struct account_actor *who, utime now, enum account_state *ret_to, struct why *why)
+{
+    enum account_state to;
+    char verb[32], detail[96];
+    enum err e;
+
+    if ((e = account_next(a->type, a->state, event, &to)) != OK) {
+        char code[48];
+
+        snprintf(code, sizeof(code), "account.state.%s", account_state_name(a->state));
+        return why_code(why, e, code, "%s is not possible for a %s account that is %s", account_event_name(event),
+                        account_type_name(a->type), account_state_name(a->state));
+    }
+    if (to != a->state || event == ACCOUNT_EV_REISSUE || event == ACCOUNT_EV_REVOKE_FINAL) {
+        /* New codes wash a block and a contest away: the person stood before the clerk again. */
+        bool final = event == ACCOUNT_EV_REVOKE_FINAL || (a->final && event != ACCOUNT_EV_REISSUE);
+
+        e = account_store_set_state(pg, a, to, final, reason,
+                                    event == ACCOUNT_EV_REISSUE || event == ACCOUNT_EV_ACTIVATE, now, why);
+        if (e != OK)
+            return e;
+    }
+    snprintf(verb, sizeof(verb), "account.%s", account_event_name(event));
+    snprintf(detail, sizeof(detail), "{\"from\":\"%s\",\"to\":\"%s\"}", account_state_name(a->state),
+             account_state_name(to));
+    if ((e = account_store_change(pg, a->id, account_event_name(event), now, why)) != OK ||
+        (e = account_audit(pg, a->id, verb, "ok", detail, who, now, why)) != OK)
+        return e;
+    *ret_to = to;
+    return OK;
+}
+
 /* A refused event leaves no audit row here: the transaction that would hold it is rolled back. The door that answers
  * records the refusal (mairie-connector/api, idp/citizen). */
 enum err
@@ -106,32 +141,10 @@ account_transition(struct pg *pg, const char *id, enum account_event event, cons
 {
     struct account a;
     enum account_state to;
-    char verb[32], detail[96];
     enum err e;
 
-    if ((e = account_store_lock(pg, id, &a, why)) != OK)
-        return e;
-    if ((e = account_next(a.type, a.state, event, &to)) != OK) {
-        char code[48];
-
-        snprintf(code, sizeof(code), "account.state.%s", account_state_name(a.state));
-        return why_code(why, e, code, "%s is not possible for a %s account that is %s", account_event_name(event),
-                        account_type_name(a.type), account_state_name(a.state));
-    }
-    if (to != a.state || event == ACCOUNT_EV_REISSUE || event == ACCOUNT_EV_REVOKE_FINAL) {
-        /* New codes wash a block and a contest away: the person stood before the clerk again. */
-        bool final = event == ACCOUNT_EV_REVOKE_FINAL || (a.final && event != ACCOUNT_EV_REISSUE);
-
-        e = account_store_set_state(pg, &a, to, final, reason,
-                                    event == ACCOUNT_EV_REISSUE || event == ACCOUNT_EV_ACTIVATE, now, why);
-        if (e != OK)
-            return e;
-    }
-    snprintf(verb, sizeof(verb), "account.%s", account_event_name(event));
-    snprintf(detail, sizeof(detail), "{\"from\":\"%s\",\"to\":\"%s\"}", account_state_name(a.state),
-             account_state_name(to));
-    if ((e = account_store_change(pg, id, account_event_name(event), now, why)) != OK ||
-        (e = account_audit(pg, id, verb, "ok", detail, who, now, why)) != OK)
+    if ((e = account_store_lock(pg, id, &a, why)) != OK ||
+        (e = transition(pg, &a, event, reason, who, now, &to, why)) != OK)
         return e;
     if (ret_before != NULL)
         *ret_before = a;
@@ -201,6 +214,7 @@ account_create(struct pg *pg, const struct keyring *pepper, const struct account
 enum err
 account_ack(struct pg *pg, const char *account_id, const struct account_actor *who, utime now, struct why *why)
 {
+    enum account_state to;
     struct account a;
     enum err e;
 
@@ -208,7 +222,7 @@ account_ack(struct pg *pg, const char *account_id, const struct account_actor *w
         return e;
     if (a.acked)
         return OK;
-    if ((e = account_transition(pg, account_id, ACCOUNT_EV_ACK, NULL, who, now, NULL, NULL, why)) != OK)
+    if ((e = transition(pg, &a, ACCOUNT_EV_ACK, NULL, who, now, &to, why)) != OK)
         return e;
     return account_store_set_acked(pg, account_id, why);
 }

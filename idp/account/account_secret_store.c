@@ -68,7 +68,7 @@ secret_store_insert(struct pg *pg, const struct keyring *pepper, const char *acc
     pg_arg_i32(&args, version);
     pg_arg_time(&args, now);
     pg_arg_time(&args, expires);
-    return pg_exec(pg, &stmts[S_INSERT], &args, NULL, why);
+    return pg_post(pg, &stmts[S_INSERT], &args, why);
 }
 
 enum err
@@ -100,7 +100,7 @@ secret_store_end(struct pg *pg, const char *account_id, const char *const *kinds
     pg_arg_texts(&args, kinds, n);
     pg_arg_text(&args, state);
     pg_arg_time(&args, now);
-    return pg_exec(pg, &stmts[S_END], &args, NULL, why);
+    return pg_post(pg, &stmts[S_END], &args, why);
 }
 
 static enum secret_verdict
@@ -189,5 +189,5 @@ secret_exposed(struct pg *pg, const char *secret_id, struct why *why)
     struct pg_args args = PG_ARGS_INIT;
 
     pg_arg_uuid(&args, secret_id);
-    return pg_exec(pg, &stmts[S_EXPOSED], &args, NULL, why);
+    return pg_post(pg, &stmts[S_EXPOSED], &args, why);
 }

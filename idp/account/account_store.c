@@ -163,7 +163,7 @@ account_store_insert(struct pg *pg, const char *id, const struct account_new *in
     pg_arg_text(&args, number);
     pg_arg_time(&args, now);
     pg_arg_text(&args, in->lang);
-    return pg_exec(pg, &stmts[S_INSERT], &args, NULL, why);
+    return pg_post(pg, &stmts[S_INSERT], &args, why);
 }
 
 enum err
@@ -195,7 +195,7 @@ account_store_set_final(struct pg *pg, const char *id, const char *reason, struc
 
     pg_arg_uuid(&args, id);
     pg_arg_text(&args, reason);
-    return pg_exec(pg, &stmts[S_SET_FINAL], &args, NULL, why);
+    return pg_post(pg, &stmts[S_SET_FINAL], &args, why);
 }
 
 enum err
@@ -204,7 +204,7 @@ account_store_set_acked(struct pg *pg, const char *id, struct why *why)
     struct pg_args args = PG_ARGS_INIT;
 
     pg_arg_uuid(&args, id);
-    return pg_exec(pg, &stmts[S_SET_ACKED], &args, NULL, why);
+    return pg_post(pg, &stmts[S_SET_ACKED], &args, why);
 }
 
 enum err
@@ -232,7 +232,7 @@ account_store_authz_add(struct pg *pg, const char *id, const struct account_auth
     pg_arg_text(&args, a->code);
     pg_arg_time(&args, a->until);
     pg_arg_time(&args, now);
-    return pg_exec(pg, &stmts[S_AUTHZ_ADD], &args, NULL, why);
+    return pg_post(pg, &stmts[S_AUTHZ_ADD], &args, why);
 }
 
 enum err
@@ -243,7 +243,7 @@ account_store_authz_end(struct pg *pg, const char *id, const char *const *keep, 
     pg_arg_uuid(&args, id);
     pg_arg_texts(&args, keep, n);
     pg_arg_time(&args, now);
-    return pg_exec(pg, &stmts[S_AUTHZ_END], &args, NULL, why);
+    return pg_post(pg, &stmts[S_AUTHZ_END], &args, why);
 }
 
 enum err
@@ -293,7 +293,7 @@ account_store_change(struct pg *pg, const char *id, const char *what, utime now,
     pg_arg_uuid(&args, id);
     pg_arg_text(&args, what);
     pg_arg_time(&args, now);
-    return pg_exec(pg, &stmts[S_CHANGE], &args, NULL, why);
+    return pg_post(pg, &stmts[S_CHANGE], &args, why);
 }
 
 /* "<tx>.<seq>", both decimal; "" is the beginning. */
@@ -355,7 +355,7 @@ account_store_reserve_login(struct pg *pg, const char *id, utime until, struct w
 
     pg_arg_uuid(&args, id);
     pg_arg_time(&args, until);
-    return pg_exec(pg, &stmts[S_RESERVE], &args, NULL, why);
+    return pg_post(pg, &stmts[S_RESERVE], &args, why);
 }
 
 enum err

@@ -8,8 +8,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "base/crypto/digest.h"
-
 static void
 active(struct http_request *req, const struct service *sv, const struct oidc_token_state *t)
 {
@@ -28,13 +26,11 @@ active(struct http_request *req, const struct service *sv, const struct oidc_tok
 static void
 look(struct http_request *req, const struct service *sv, const char *token)
 {
-    unsigned char digest[SHA256_LEN];
     struct oidc_token_state t;
     struct why why = WHY_INIT;
     enum err e;
 
-    token_digest(token, digest);
-    e = oidc_store_token_state(http_pg(req), digest, sv->id, http_now(req), http_arena(req), &t, &why);
+    e = oidc_store_token_state(http_pg(req), token, sv->id, http_now(req), http_arena(req), &t, &why);
     if (e == OK)
         active(req, sv, &t);
     else if (e == ERR_NOT_FOUND)
@@ -49,7 +45,7 @@ post_introspect(struct http_request *req)
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
     const struct service *sv = oidc_client_authenticate(req, view);
-    const char *token = http_form(req, "token");
+    const char *token = oidc_param(req, "token");
 
     if (sv == NULL || oidc_client_of(sv)->auth == CLIENT_PUBLIC)      /* §2.1: to prevent scanning */
         oidc_refuse_client(req);

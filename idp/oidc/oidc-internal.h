@@ -55,8 +55,11 @@ struct oidc_redeemed {
     utime auth_time;
     struct str *authz;
     size_t nauthz;
-    bool token;                          /* the access token's row was made: the session lives */
+    bool session;                        /* it lives: the access token is good */
 };
+#define OIDC_TOKEN_SIZE 96               /* of the text of an access token, with its NUL */
+/* A new access token for the code of this digest; a secret. */
+void oidc_token_make(const unsigned char code_digest[32], char ret[OIDC_TOKEN_SIZE]);
 /* One statement: code used once, access token recorded. ERR_NOT_FOUND: unknown, too old or used before. */
 MUST_USE enum err oidc_store_redeem(struct pg *pg, int32_t service_id, const unsigned char code_digest[32],
                                     const unsigned char token_digest[32], utime now, utime issued_after,
@@ -67,23 +70,26 @@ MUST_USE enum err oidc_store_revoke_code(struct pg *pg, int32_t service_id, cons
 struct oidc_token_row {
     int32_t service_id;
     char account_id[37];
-    const char *sub, *scope, *town;
-    struct str *authz;
+    const char *sub, *town;
+    const char *extra;                   /* of the authorization request, see authorize.c: holds the scope */
+    struct str *authz;                   /* as they are at now */
     size_t nauthz;
 };
-MUST_USE enum err oidc_store_token(struct pg *pg, const unsigned char token_digest[32], utime now, struct arena *a,
+/* ERR_DENIED: never was, expired, revoked, or its session has ended. */
+MUST_USE enum err oidc_store_token(struct pg *pg, const char *token, utime now, struct arena *a,
                                    struct oidc_token_row *ret, struct why *why);
 
 struct oidc_token_state {
     const char *sub, *scope;
     utime issued_at, expires_at;
 };
-/* Of this client's own. ERR_NOT_FOUND: unknown, another's, expired, revoked, or its account is not active. */
-MUST_USE enum err oidc_store_token_state(struct pg *pg, const unsigned char token_digest[32], int32_t service_id,
-                                         utime now, struct arena *a, struct oidc_token_state *ret, struct why *why);
+/* Of this client's own. ERR_NOT_FOUND: unknown, another's, expired, revoked, or its session has ended (that of an account
+ * which is no longer active has). */
+MUST_USE enum err oidc_store_token_state(struct pg *pg, const char *token, int32_t service_id, utime now, struct arena *a,
+                                         struct oidc_token_state *ret, struct why *why);
 /* *ret_n: 1, or 0 when there was no such live token of this client. */
-MUST_USE enum err oidc_store_token_revoke(struct pg *pg, const unsigned char token_digest[32], int32_t service_id,
-                                          int64_t *ret_n, struct why *why);
+MUST_USE enum err oidc_store_token_revoke(struct pg *pg, const char *token, int32_t service_id, int64_t *ret_n,
+                                          struct why *why);
 
 /* --- client_auth.c ------------------------------------------------------------------------------------------------- */
 /* The client that proved who it is, in the view; NULL: unknown, suspended or not proved. */

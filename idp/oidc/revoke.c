@@ -5,18 +5,15 @@
 #include "idp/oidc/oidc-internal.h"
 
 #include "base/core/log.h"
-#include "base/crypto/digest.h"
 
 static void
 revoke(struct http_request *req, const struct service *sv, const char *token)
 {
-    unsigned char digest[SHA256_LEN];
     struct why why = WHY_INIT;
     int64_t ended;
     enum err e;
 
-    token_digest(token, digest);
-    if ((e = oidc_store_token_revoke(http_pg(req), digest, sv->id, &ended, &why)) != OK) {
+    if ((e = oidc_store_token_revoke(http_pg(req), token, sv->id, &ended, &why)) != OK) {
         oidc_unavailable(req, e, &why);
         return;
     }
@@ -30,7 +27,7 @@ post_revoke(struct http_request *req)
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
     const struct service *sv = oidc_client_authenticate(req, view);
-    const char *token = http_form(req, "token");
+    const char *token = oidc_param(req, "token");
 
     if (sv == NULL)
         oidc_refuse_client(req);

@@ -149,7 +149,7 @@ exchange(struct http_request *req, const struct service *sv, const char *code)
     const struct idp *idp = http_app(req);
     unsigned char digest[SHA256_LEN], token[SHA256_LEN];
     AUTO(json_decrefp) json_t *extra = NULL;
-    char access_token[64];
+    char access_token[OIDC_TOKEN_SIZE];
     struct oidc_redeemed r;
     struct why why = WHY_INIT;
     const char *problem, *agreed;
@@ -157,7 +157,7 @@ exchange(struct http_request *req, const struct service *sv, const char *code)
     enum err e;
 
     token_digest(code, digest);
-    rand_token(32, access_token, sizeof(access_token));
+    oidc_token_make(digest, access_token);
     token_digest(access_token, token);
     e = oidc_store_redeem(http_pg(req), sv->id, digest, token, now, now - idp->conf.code_life,
                           now + idp->conf.token_life, http_arena(req), &r, &why);
@@ -172,7 +172,7 @@ exchange(struct http_request *req, const struct service *sv, const char *code)
     extra = json_loads(r.extra, 0, NULL);
     if ((problem = proof_problem(req, extra)) != NULL)
         code_dead(req, sv, digest, problem);
-    else if (!r.token)
+    else if (!r.session)
         code_dead(req, sv, digest, "the session has ended");
     else if ((e = oidc_agreed(req, sv, r.account_id, &agreed, &why)) != OK)
         oidc_unavailable(req, e, &why);

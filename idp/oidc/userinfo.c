@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/core/log.h"
-#include "base/crypto/digest.h"
 #include "idp/services/consent.h"
 
 static void
@@ -32,20 +31,22 @@ static void
 claims_reply(struct http_request *req, const struct service *sv, const struct oidc_token_row *t, const char *agreed)
 {
     AUTO(json_decrefp) json_t *claims = json_pack("{s:s}", "sub", t->sub);
+    AUTO(json_decrefp) json_t *extra = json_loads(t->extra, 0, NULL);
+    const char *scope = json_string_value(json_object_get(extra, "scope"));
     struct str *kept = arena_alloc(http_arena(req), (t->nauthz + 1) * sizeof(*kept));
     size_t n = service_release_authz(sv, t->authz, t->nauthz, kept);
     char *text;
 
     if (agreed != NULL)
         n = consent_filter(agreed, kept, n);
-    if (oidc_scope_has(t->scope, SCOPE_AUTHZ) && (sv->release.authz_all || sv->release.nauthz > 0)) {
+    if (oidc_scope_has(scope, SCOPE_AUTHZ) && (sv->release.authz_all || sv->release.nauthz > 0)) {
         json_t *list = json_array();
 
         for (size_t i = 0; i < n; i++)
             json_array_append_new(list, json_stringn(kept[i].p, kept[i].n));
         json_object_set_new(claims, "authorisations", list);
     }
-    if (oidc_scope_has(t->scope, SCOPE_TOWN) && sv->release.town && (agreed == NULL || consent_has(agreed, "town")))
+    if (oidc_scope_has(scope, SCOPE_TOWN) && sv->release.town && (agreed == NULL || consent_has(agreed, "town")))
         json_object_set_new(claims, "town", json_string(t->town));
     CHECK((text = json_dumps(claims, JSON_COMPACT)) != NULL);
     http_reply_json(req, 200, text);
@@ -66,7 +67,6 @@ userinfo(struct http_request *req)
     const struct services_view *view;
     const struct service *sv;
     const char *token = bearer(req), *agreed;
-    unsigned char digest[SHA256_LEN];
     struct oidc_token_row t;
     struct why why = WHY_INIT;
     enum err e;
@@ -76,8 +76,7 @@ userinfo(struct http_request *req)
         refuse(req, 401, NULL);
         return;
     }
-    token_digest(token, digest);
-    e = oidc_store_token(http_pg(req), digest, http_now(req), http_arena(req), &t, &why);
+    e = oidc_store_token(http_pg(req), token, http_now(req), http_arena(req), &t, &why);
     if (e == ERR_DENIED) {
         refuse(req, 401, E_INVALID_TOKEN);
         return;

@@ -27,8 +27,8 @@ extern const struct pg_stmts *const idp_notifier_stmts[];
 extern const struct pg_stmts *const idp_all_stmts[];
 /* Schema versions this program knows. */
 #define IDP_SCHEMA "idp"
-#define IDP_SCHEMA_MIN 2
-#define IDP_SCHEMA_MAX 2
+#define IDP_SCHEMA_MIN 4
+#define IDP_SCHEMA_MAX 4
 
 /* Route tables of the public listeners, and of the town door; NULL-terminated. */
 extern const struct http_routes *const idp_public_routes[];

@@ -8,7 +8,6 @@ static const struct pg_stmt stmts[] = {
     RULE("secrets", "secret", "state <> 'live' AND ended_at < $1"),
     RULE("replies", "idempotency", "expires_at < $1"),
     RULE("sessions", "session", "abs_until < $1"),
-    RULE("tokens", "oidc_token", "expires_at < $1"),
     RULE("signons", "signon", "at < $1"),
     RULE("visits", "authn_event", "at < $1"),
     RULE("mail", "mail_in", "at < $1"),
@@ -25,7 +24,7 @@ static const struct {
     int64_t keep;
 } rules[] = {
     { "secrets", 30 * USEC_PER_DAY }, { "replies", 0 },
-    { "sessions", USEC_PER_DAY },     { "tokens", USEC_PER_DAY },
+    { "sessions", USEC_PER_DAY },
     { "signons", 184 * USEC_PER_DAY }, { "visits", 184 * USEC_PER_DAY },
     { "mail", 30 * USEC_PER_DAY },    { "throttle", USEC_PER_DAY },
     { "nodes", USEC_PER_DAY },        { "reserved", 0 },

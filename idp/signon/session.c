@@ -3,7 +3,7 @@
  *
  * The cookie is 256 random bits; the table keeps its SHA-256. A proof always makes a new session: an older one of the
  * same person in the same browser hands its services over and ends. Ending a session is one pass for both dialects:
- * the tokens die with it (trigger of the schema) and every service it answered gets a notice job.
+ * its tokens are looked at together with it, and every service it answered gets a notice job.
  */
 #include "idp/signon/signon-internal.h"
 
@@ -59,6 +59,8 @@ struct start_arg {
     const unsigned char *old;          /* digest of this browser's former session, NULL: none */
     struct arena *arena;
     utime now, idle_until, abs_until;
+    pg_tx_body also;                   /* NULL: none */
+    void *also_arg;
 };
 
 static enum err digest_notices(struct pg *pg, const unsigned char digest[32], int32_t by, utime now, struct arena *a,
@@ -75,7 +77,8 @@ start_body(struct pg *pg, void *arg, struct why *why)
     bool was_live;
     enum err e;
 
-    if ((e = session_store_insert(pg, &s->session, s->now, s->idle_until, s->abs_until, why)) != OK)
+    if ((e = session_store_insert(pg, &s->session, s->now, s->idle_until, s->abs_until, why)) != OK ||
+        (s->also != NULL && (e = s->also(pg, s->also_arg, why)) != OK))
         return e;
     if (s->old == NULL)
         return OK;
@@ -94,12 +97,13 @@ start_body(struct pg *pg, void *arg, struct why *why)
 }
 
 enum err
-session_start(struct http_request *req, const char *account_id, enum signon_method method, struct why *why)
+session_start(struct http_request *req, const char *account_id, enum signon_method method, pg_tx_body also, void *arg,
+              struct why *why)
 {
     struct idp *idp = http_app(req);
     unsigned char old[32];
     char token[TOKEN_BYTES * 2];
-    struct start_arg s = { .now = http_now(req), .arena = http_arena(req) };
+    struct start_arg s = { .now = http_now(req), .arena = http_arena(req), .also = also, .also_arg = arg };
     enum err e;
 
     rand_token(TOKEN_BYTES, token, sizeof(token));

@@ -21,9 +21,9 @@ static const struct pg_stmt stmts[] = {
     /* The account's row is locked, so that a block of the same instant either sees this session or prevents it. */
     [S_INSERT] = { "session.insert",
         "INSERT INTO session (token_digest, id, account_id, method, auth_time, authz, authz_until, idle_until, "
-        "abs_until, created_at) "
-        "SELECT $1, gen_random_uuid(), a.id, $3::int4, $4, '{}', '-infinity', $5, $6, $4 FROM account a "
-        "WHERE a.id = $2 AND a.state = 'active' FOR SHARE OF a", 6 },
+        "abs_until, created_at, town) "
+        "SELECT $1, gen_random_uuid(), a.id, $3::int4, $4, '{}', '-infinity', $5, $6, $4, w.name FROM account a "
+        "JOIN town w ON w.id = a.town_id WHERE a.id = $2 AND a.state = 'active' FOR SHARE OF a", 6 },
     [S_END] = { "session.end",
         "UPDATE session SET live = false, ended_at = $2, ended_why = $3 WHERE token_digest = $1 AND live", 3 },
     [S_END_OTHERS] = { "session.end_others",
@@ -185,7 +185,7 @@ session_store_move(struct pg *pg, const unsigned char from[32], const unsigned c
 
     pg_arg_bytes(&args, from, 32);
     pg_arg_bytes(&args, to, 32);
-    return pg_exec(pg, &stmts[S_MOVE], &args, NULL, why);
+    return pg_post(pg, &stmts[S_MOVE], &args, why);
 }
 
 static enum err
@@ -294,5 +294,5 @@ authn_event_add(struct pg *pg, const char *account_id, const char *result, unsig
     pg_arg_i32(&args, (int32_t)method);
     pg_arg_i32(&args, service_id);
     pg_arg_text(&args, prefix);
-    return pg_exec(pg, &stmts[S_EVENT], &args, NULL, why);
+    return pg_post(pg, &stmts[S_EVENT], &args, why);
 }

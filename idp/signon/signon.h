@@ -113,8 +113,10 @@ struct session {
 /* Hook for http_hooks.session of the IdP. */
 MUST_USE enum err session_load(struct http_request *req, struct why *why);
 /* After a proof: new session for the account (never re-uses a cookie value), cookie set, old session of this browser
- * ended. ERR_DENIED: the account is not active any more (its row is locked while the session is made). */
+ * ended. ERR_DENIED: the account is not active any more (its row is locked while the session is made). also (NULL: none)
+ * runs with arg in the same transaction when the session is made. */
 MUST_USE enum err session_start(struct http_request *req, const char *account_id, enum signon_method method,
+                                pg_tx_body also, void *arg,
                                 struct why *why);
 
 /* Ends every other session of the account and tells the services they had answered; reason: "password" (it changed),

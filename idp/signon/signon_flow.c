@@ -106,11 +106,14 @@ get_signon_flow(struct http_request *req)
         login_page(req, &f, 200, NULL, NULL);
 }
 
+/* What an attempt is counted in, in the order in which the rows are locked everywhere. */
+enum { BY_NAME_AND_NET, BY_NET, BY_NAME, BUCKETS };
+
 /* One attempt to sign in, as the throttles see it. */
 struct attempt {
     char name[LOGIN_FOLDED_MAX];        /* what is no name is counted as the empty one */
     char net[IP_PREFIX_MAX];
-    const char *name_and_net;
+    struct throttle_try buckets[BUCKETS];
     const char *device;                 /* NULL: not a browser where this name signed in before */
 };
 
@@ -120,7 +123,10 @@ attempt_read(struct http_request *req, const char *login, struct attempt *ret)
     ret->name[0] = '\0';
     err_ignore(login_fold(login, ret->name));
     ip_prefix(http_peer(req), ret->net);
-    ret->name_and_net = arena_printf(http_arena(req), "%s %s", ret->name, ret->net);
+    ret->buckets[BY_NAME_AND_NET] = (struct throttle_try){
+        &by_name_and_net, arena_printf(http_arena(req), "%s %s", ret->name, ret->net) };
+    ret->buckets[BY_NET] = (struct throttle_try){ &by_net, ret->net };
+    ret->buckets[BY_NAME] = (struct throttle_try){ &by_name, ret->name };
     ret->device = device_known(req, ret->name);
 }
 
@@ -139,31 +145,48 @@ throttled(struct http_request *req, const struct attempt *a, int64_t *ret_wait, 
 
     if (a->device != NULL)
         e = throttle_take(http_pg(req), idp->pepper, &by_device, a->device, now, &wait, why);
-    else if ((e = throttle_take(http_pg(req), idp->pepper, &by_name_and_net, a->name_and_net, now, &wait, why)) == OK &&
-             wait == 0 && (e = throttle_take(http_pg(req), idp->pepper, &by_net, a->net, now, &wait, why)) == OK &&
-             wait == 0)
-        e = throttle_take(http_pg(req), idp->pepper, &by_name, a->name, now, &wait, why);
+    else
+        e = throttle_take_3(http_pg(req), idp->pepper, a->buckets, now, &wait, why);
     if (e == OK)
         *ret_wait = (wait + USEC_PER_SEC - 1) / USEC_PER_SEC;
     return e;
 }
 
-/* Not forgiven only means a wait after the next mistakes. */
-static void
-forgive(struct http_request *req, const struct attempt *a)
+/* The attempt was good. */
+static enum err
+forgive(struct pg *pg, const struct idp *idp, const struct attempt *a, struct why *why)
 {
-    const struct idp *idp = http_app(req);
-    struct why why = WHY_INIT;
+    const struct throttle_try *b = a->buckets;
+    enum err e;
 
-    if (a->device != NULL) {
-        err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_device, a->device, &why));
-        return;
-    }
-    err_ignore(throttle_forgive(http_pg(req), idp->pepper, &by_name_and_net, a->name_and_net, &why));
-    /* Its own attempt only: many people behind one address sign in without waiting, a good pair of one's own buys no
-     * guess at another's, and what others guess at the name stays counted. */
-    err_ignore(throttle_give_back(http_pg(req), idp->pepper, &by_name, a->name, &why));
-    err_ignore(throttle_give_back(http_pg(req), idp->pepper, &by_net, a->net, &why));
+    if (a->device != NULL)
+        return throttle_forgive(pg, idp->pepper, &by_device, a->device, why);
+    if ((e = throttle_forgive(pg, idp->pepper, b[BY_NAME_AND_NET].rule, b[BY_NAME_AND_NET].key, why)) != OK ||
+        /* Its own attempt only: many people behind one address sign in without waiting, a good pair of one's own buys no
+         * guess at another's, and what others guess at the name stays counted. */
+        (e = throttle_give_back(pg, idp->pepper, b[BY_NET].rule, b[BY_NET].key, why)) != OK)
+        return e;
+    return throttle_give_back(pg, idp->pepper, b[BY_NAME].rule, b[BY_NAME].key, why);
+}
+
+/* --- what a good name and password leave behind, in one transaction ----------------------------------------------------- */
+struct visit {
+    struct http_request *req;
+    const struct attempt *attempt;
+    const char *account_id, *result;
+    int32_t service_id;
+};
+
+static enum err
+visit_body(struct pg *pg, void *arg, struct why *why)
+{
+    const struct visit *v = arg;
+    enum err e;
+
+    if ((e = forgive(pg, http_app(v->req), v->attempt, why)) != OK)
+        return e;
+    return authn_event_add(pg, v->account_id, v->result, METHOD_PASSWORD, v->service_id, http_peer(v->req),
+                           http_now(v->req), why);
 }
 
 static void
@@ -182,6 +205,7 @@ post_signon_flow(struct http_request *req)
     struct login_problem problem = { NULL, NULL };
     struct login_check check;
     struct attempt attempt;
+    struct visit visit;
     struct why why = WHY_INIT;
     struct flow f;
     int64_t wait;
@@ -218,18 +242,17 @@ post_signon_flow(struct http_request *req)
         login_page(req, &f, 422, login, &problem);
         return;
     }
-    forgive(req, &attempt);
     device_remember(req, attempt.name);
-    e = session_start(req, check.account_id, METHOD_PASSWORD, &why);
+    visit = (struct visit){ req, &attempt, check.account_id, "ok", f.service_id };
+    e = session_start(req, check.account_id, METHOD_PASSWORD, visit_body, &visit, &why);
     if (e == ERR_DENIED) {
         /* Name and password are right: the holder may know that the account is blocked, and what to do. */
-        err_ignore(authn_event_add(http_pg(req), check.account_id, check.state, METHOD_PASSWORD, f.service_id,
-                                   http_peer(req), http_now(req), &why));
+        visit.result = check.state;
+        err_ignore(pg_tx(http_pg(req), visit_body, &visit, &why));
         idp_reply_error(req, 403, "error.blocked", NULL);
         return;
     }
-    if (e != OK || (e = authn_event_add(http_pg(req), check.account_id, "ok", METHOD_PASSWORD, f.service_id,
-                                        http_peer(req), http_now(req), &why)) != OK) {
+    if (e != OK) {
         unavailable(req, e, &why);
         return;
     }

@@ -1,26 +1,22 @@
 /* signon_store: the table signon. What a sign-on decides and records is one statement (HTTP-SQL §0). */
 #include "idp/signon/signon-internal.h"
 
-/* Beside the record, not by a statement of its own: a round trip costs several times what the two look-ups do. */
-#define TOWN(of) "(SELECT w.name FROM account a JOIN town w ON w.id = a.town_id WHERE a.id = " of ".account_id)"
-
 enum { S_DECIDE, S_EXPLAIN };
 static const struct pg_stmt stmts[] = {
     /* $1 service, $2 request key, $3 now, $4 transient id or NULL, $5 session index, $6 flow, $7 extra, $8 family,
      * $9 session digest, $10 fresh after, $11 accepted methods */
     [S_DECIDE] = { "signon.decide",
         "INSERT INTO signon (service_id, request_key, session_digest, account_id, at, name_id, session_index, method, "
-        "auth_time, authz, session_idle, flow_id, extra) "
+        "auth_time, authz, session_idle, flow_id, extra, town) "
         "SELECT $1::int4, $2, s.token_digest, s.account_id, $3, coalesce($4, p.value), $5, s.method, s.auth_time, "
-        "s.authz, s.idle_until, $6, $7 FROM session s JOIN pairwise p ON p.account_id = s.account_id AND p.family = $8 "
+        "s.authz, s.idle_until, $6, $7, s.town FROM session s JOIN pairwise p ON p.account_id = s.account_id AND p.family = $8 "
         "WHERE s.token_digest = $9 AND s.live AND s.idle_until > $3 AND s.abs_until > $3 AND s.authz_until > $3 "
         "AND s.auth_time >= $10 AND ($11::int4 = 0 OR (s.method & $11::int4) <> 0) "
         "ON CONFLICT DO NOTHING "
-        "RETURNING account_id, name_id, session_index, method, auth_time, session_idle, authz, "
-        TOWN("signon"), 11 },
+        "RETURNING account_id, name_id, session_index, method, auth_time, session_idle, authz, town", 11 },
     [S_EXPLAIN] = { "signon.explain",
-        "SELECT d.account_id, d.name_id, d.session_index, d.method, d.auth_time, d.session_idle, d.authz, "
-        TOWN("d") ", coalesce(d.flow_id = $6 AND d.session_digest = $4 AND s.live, false), "
+        "SELECT d.account_id, d.name_id, d.session_index, d.method, d.auth_time, d.session_idle, d.authz, d.town, "
+        "coalesce(d.flow_id = $6 AND d.session_digest = $4 AND s.live, false), "
         "s.account_id, s.method, s.auth_time, coalesce(s.authz_until <= $3, false), "
         "EXISTS (SELECT FROM pairwise p WHERE p.account_id = s.account_id AND p.family = $5) "
         "FROM (SELECT 1) one "

@@ -21,6 +21,13 @@ struct throttle_rule {
 /* Takes one attempt. *ret_wait = 0: go on. Otherwise: not counted, try again after so many microseconds. */
 MUST_USE enum err throttle_take(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule,
                                 const char *key, utime now, int64_t *ret_wait, struct why *why);
+struct throttle_try {
+    const struct throttle_rule *rule;
+    const char *key;
+};
+/* Takes one attempt of each in turn, up to the first that makes wait: those after it do not count it. */
+MUST_USE enum err throttle_take_3(struct pg *pg, const struct keyring *pepper, const struct throttle_try tries[3],
+                                  utime now, int64_t *ret_wait, struct why *why);
 /* Only looks: how long the next attempt would wait. */
 MUST_USE enum err throttle_waiting(struct pg *pg, const struct keyring *pepper, const struct throttle_rule *rule,
                                    const char *key, utime now, int64_t *ret_wait, struct why *why);

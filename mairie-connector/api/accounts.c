@@ -38,8 +38,6 @@ create_new(struct pg *pg, struct create_arg *c, struct why *why)
                                            c->in->authz.items[i].until == WIRE_UTIME_NONE ? UTIME_NULL
                                                                                           : c->in->authz.items[i].until };
     e = account_create(pg, d->idp->pepper, &in, &d->who, http_now(d->req), c->reply.account_id, &codes, why);
-    if (e == ERR_CONFLICT && strstr(pg_constraint(pg), "handle") != NULL)
-        return why_code(why, e, "account.handle", "the handle is taken");
     if (e != OK || (e = door_seal(d, c->key, &codes, NULL, &sealed, why)) != OK)
         return e;
     c->reply.status = 201;
@@ -85,6 +83,8 @@ post_accounts(struct http_request *req)
         /* The same call at the same instant, perhaps on another node: now its answer is there. */
         why = (struct why)WHY_INIT;
         e = pg_tx(http_pg(req), create_body, &c, &why);
+        if (e == ERR_CONFLICT && strstr(pg_constraint(http_pg(req)), "handle") != NULL)
+            e = why_code(&why, e, "account.handle", "the handle is taken");
     }
     if (e != OK || (e = account_by_id(http_pg(req), c.reply.account_id, &account, &why)) != OK)
         door_refuse(&d, e, &why, "account.create", in.handle);

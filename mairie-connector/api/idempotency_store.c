@@ -62,7 +62,7 @@ kept_reply_add(struct pg *pg, const char *town_id, const char *key, const char *
     pg_arg_bytes(&args, reply->sealed, strlen(reply->sealed));
     pg_arg_time(&args, now);
     pg_arg_time(&args, now + KEPT_FOR);
-    return pg_exec(pg, &stmts[S_ADD], &args, NULL, why);
+    return pg_post(pg, &stmts[S_ADD], &args, why);
 }
 
 enum err
@@ -71,5 +71,5 @@ kept_reply_erase(struct pg *pg, const char *account_id, struct why *why)
     struct pg_args args = PG_ARGS_INIT;
 
     pg_arg_uuid(&args, account_id);
-    return pg_exec(pg, &stmts[S_ERASE], &args, NULL, why);
+    return pg_post(pg, &stmts[S_ERASE], &args, why);
 }

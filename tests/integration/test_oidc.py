@@ -187,8 +187,8 @@ class Oidc(unittest.TestCase):
         b.post('/logout', {'csrf': b.csrf(b.get('/logout'))})
         self.inactive(self.ask('introspect', token))
         token = self.token(self.code()).json()['access_token']
-        self.s.sql("UPDATE oidc_token SET issued_at = issued_at - interval '10 min', expires_at = expires_at - interval '10 min' "
-                   "WHERE digest = sha256(convert_to('" + token + "', 'UTF8'))")
+        self.s.sql("UPDATE signon SET token_until = token_until - interval '10 min' "
+                   "WHERE token_digest = sha256(convert_to('" + token + "', 'UTF8'))")
         self.inactive(self.ask('introspect', token))
 
     def test_revocation_ends_one_token_of_the_client(self):
@@ -508,6 +508,28 @@ class Oidc(unittest.TestCase):
         self.s.command('clock', '--advance', '9min')
         self.assertEqual(self.userinfo(token).status, 401)
         self.assertEqual(self.userinfo('x').status, 401)
+
+    def test_a_token_is_compared_whole(self):
+        a, b = (self.token(self.code()).json()['access_token'] for _ in range(2))
+        (row, secret), (other, _) = a.split('.'), b.split('.')
+        for bad in (row, row + '.', row + '.' + 'A' * len(secret), other + '.' + secret, secret + '.' + row, a + 'A', a[:-1],
+                    '.' + secret, row + 'A.' + secret):
+            self.assertEqual(self.userinfo(bad).status, 401, bad)
+        self.assertEqual(self.userinfo(a).status, 200)
+
+    def test_a_token_needs_its_session(self):
+        b = Browser(self.s)
+        b.follow(b.sign_in('camille', PASSWORD))
+        token, session = self.token(self.code(b)).json()['access_token'], b.cookies['__Host-beffroi']
+        digest = hashlib.sha256(session.encode()).hexdigest()
+        self.assertEqual(self.userinfo(token).status, 200)
+        for how, back in (("live = false", "live = true"), (None, None)):
+            self.s.sql(f"UPDATE session SET {how} WHERE token_digest = '\\x{digest}'" if how else
+                       f"DELETE FROM session WHERE token_digest = '\\x{digest}'")
+            self.assertEqual(self.userinfo(token, self.s.port2).status, 401, how)
+            if back:
+                self.s.sql(f"UPDATE session SET {back} WHERE token_digest = '\\x{digest}'")
+                self.assertEqual(self.userinfo(token).status, 200)
 
     def test_logout_by_the_client(self):
         b = Browser(self.s)

@@ -8,13 +8,14 @@
 #include <sys/un.h>
 #include <time.h>
 
-enum { ECHO, SLEEP, PUT, PUT_CHILD, COUNT, UPDATE, PID, ALWAYS_SERIAL, ARRAYS };
+enum { ECHO, SLEEP, PUT, PUT_CHILD, PUT_LATER, COUNT, UPDATE, PID, ALWAYS_SERIAL, ARRAYS };
 static const struct pg_stmt list[] = {
     [ECHO] = { "test.echo", "SELECT $1::text, $2::bytea, $3::int8, $4::int4, $5::boolean, $6::timestamptz, $7::uuid,"
                             " $8::jsonb, $3::int8::int2, 'name'::name, '5'::xid8, NULL::text[]", 8 },
     [SLEEP] = { "test.sleep", "SELECT pg_sleep($1::int8 / 1000.0)::text", 1 },
     [PUT] = { "test.put", "INSERT INTO thing (id, label) VALUES ($1::int8, $2::text) RETURNING id", 2 },
     [PUT_CHILD] = { "test.put_child", "INSERT INTO child (thing) VALUES ($1::int8)", 1 },
+    [PUT_LATER] = { "test.put_later", "INSERT INTO later (thing) VALUES ($1::int8) RETURNING thing", 1 },
     [COUNT] = { "test.count", "SELECT count(*) FROM thing", 0 },
     [UPDATE] = { "test.update", "UPDATE thing SET label = label || '+' WHERE id = $1::int8", 1 },
     [PID] = { "test.pid", "SELECT pg_backend_pid()", 0 },
@@ -40,6 +41,7 @@ setup(void **state)
                  "CREATE TABLE thing (id bigint CONSTRAINT thing_id_key PRIMARY KEY, label text NOT NULL,"
                  " CONSTRAINT thing_label_short CHECK (length(label) < 30));"
                  "CREATE TABLE child (thing bigint CONSTRAINT child_thing REFERENCES thing);"
+                 "CREATE TABLE later (thing bigint CONSTRAINT later_thing REFERENCES thing DEFERRABLE INITIALLY DEFERRED);"
                  "CREATE FUNCTION always_serial() RETURNS text LANGUAGE plpgsql AS"
                  " $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$;"
                  "INSERT INTO thing VALUES (1, 'one'), (2, 'two')", NULL, 0);
@@ -89,6 +91,21 @@ put(struct pg *pg, int64_t id, const char *label, struct why *why)
     pg_arg_i64(&a, id);
     pg_arg_text(&a, label);
     return pg_exec(pg, &list[PUT], &a, NULL, why);
+}
+
+static enum err
+post(struct pg *pg, int64_t id, const char *label, struct why *why)
+{
+    char mine[40];
+    struct pg_args a = PG_ARGS_INIT;
+    enum err e;
+
+    (void)snprintf(mine, sizeof(mine), "%s", label);
+    pg_arg_i64(&a, id);
+    pg_arg_text(&a, mine);
+    e = pg_post(pg, &list[PUT], &a, why);
+    memset(mine, 'x', sizeof(mine));      /* what was given need not stay */
+    return e;
 }
 
 static enum err
@@ -409,6 +426,25 @@ nothing(struct pg *pg, void *arg, struct why *why)
     return OK;
 }
 
+/* The answer comes before the commit, and so does not make a statement good. */
+static void
+refused_at_commit_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct pg_args a = PG_ARGS_INIT;
+    struct pg_result *r = NULL;
+
+    pg_arg_i64(&a, 99);
+    assert_err(pg_exec(f->pg, &list[PUT_LATER], &a, &r, &f->why), ERR_CONFLICT, &f->why);
+    assert_null(r);
+    assert_string_equal(pg_constraint(f->pg), "later_thing");
+    assert_int_equal(operator_count("SELECT count(*) FROM t.later"), 0);
+    pg_arg_i64(&a, 1);
+    assert_ok(pg_exec(f->pg, &list[PUT_LATER], &a, &r, &f->why), &f->why);
+    pg_result_free(r);
+    assert_int_equal(operator_count("SELECT count(*) FROM t.later"), 1);
+}
+
 static void
 round_trips_are_counted(void **state)
 {
@@ -440,6 +476,150 @@ idle_connection_is_replaced(void **state)
     terminate(backend_pid(f));
     assert_ok(pg_tx(f->pg, two_puts, NULL, &f->why), &f->why);
     assert_int_equal(operator_count("SELECT count(*) FROM t.thing"), 5);
+}
+
+/* --- statements nobody waits for --- */
+static enum err
+posts_around(struct pg *pg, void *arg, struct why *why)
+{
+    int64_t *seen = arg;
+    struct pg_result *r = NULL;
+    enum err e;
+
+    if ((e = post(pg, 60, "sixty", why)) != OK || (e = post(pg, 61, "sixty-one", why)) != OK ||
+        (e = pg_exec(pg, &list[COUNT], NULL, &r, why)) != OK)
+        return e;
+    *seen = pg_i64(r, 0, 0);
+    pg_result_free(r);
+    return post(pg, 62, "sixty-two", why);
+}
+
+static void
+posted_statements_cost_no_trip(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before = pg_round_trips();
+    int64_t seen = 0;
+
+    assert_ok(pg_tx(f->pg, posts_around, &seen, &f->why), &f->why);
+    assert_int_equal(pg_round_trips() - before, 2);      /* the count, and COMMIT */
+    assert_int_equal(seen, 4);                           /* what was posted ran before what was asked */
+    assert_int_equal(operator_count("SELECT count(*) FROM t.thing WHERE id BETWEEN 60 AND 62"), 3);
+    before = pg_round_trips();
+    assert_ok(post(f->pg, 63, "outside", &f->why), &f->why);
+    assert_int_equal(pg_round_trips() - before, 1);
+    assert_int_equal(operator_count("SELECT count(*) FROM t.thing WHERE id = 63"), 1);
+}
+
+static enum err
+posts_hundred(struct pg *pg, void *arg, struct why *why)
+{
+    enum err e = OK;
+
+    (void)arg;
+    for (int64_t i = 100; i < 200 && e == OK; i++)
+        e = post(pg, i, "many", why);
+    return e;
+}
+
+static void
+any_number_may_be_posted(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before = pg_round_trips();
+
+    assert_ok(pg_tx(f->pg, posts_hundred, NULL, &f->why), &f->why);
+    assert_true(pg_round_trips() - before <= 5);
+    assert_int_equal(operator_count("SELECT count(*) FROM t.thing WHERE label = 'many'"), 100);
+}
+
+struct posting {
+    int64_t ids[3];      /* posted in turn; -1: COUNT is asked; 0: nothing more */
+    enum err heard;      /* what the question answered */
+    enum err answer;     /* of the body when all went well */
+    int runs;
+};
+
+static enum err
+posts_list(struct pg *pg, void *arg, struct why *why)
+{
+    struct posting *p = arg;
+    enum err e;
+
+    p->runs++;
+    for (size_t i = 0; i < 3 && p->ids[i] != 0; i++) {
+        e = p->ids[i] == -1 ? pg_exec(pg, &list[COUNT], NULL, NULL, why) : post(pg, p->ids[i], "posted", why);
+        if (p->ids[i] == -1)
+            p->heard = e;
+        if (e != OK)
+            return e;
+    }
+    return p->answer;
+}
+
+static void
+posted_failure_commits_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct posting at_commit = { { 70, 1, 71 }, OK, OK, 0 }, at_question = { { 72, 1, -1 }, OK, OK, 0 };
+    struct posting refused = { { 73, 74, 0 }, OK, ERR_DENIED, 0 }, good = { { 75, 76, -1 }, OK, OK, 0 };
+
+    assert_err(pg_tx(f->pg, posts_list, &at_commit, &f->why), ERR_CONFLICT, &f->why);
+    assert_string_equal(pg_constraint(f->pg), "thing_id_key");
+    assert_non_null(strstr(f->why.text, "test.put"));
+    assert_int_equal(at_commit.runs, 1);
+    assert_err(pg_tx(f->pg, posts_list, &at_question, &f->why), ERR_CONFLICT, &f->why);
+    assert_int_equal(at_question.heard, ERR_CONFLICT);
+    assert_string_equal(pg_constraint(f->pg), "thing_id_key");
+    assert_err(pg_tx(f->pg, posts_list, &refused, &f->why), ERR_DENIED, &f->why);
+    assert_int_equal(operator_count("SELECT count(*) FROM t.thing"), 2);
+    assert_ok(pg_tx(f->pg, posts_list, &good, &f->why), &f->why);
+    assert_int_equal(operator_count("SELECT count(*) FROM t.thing"), 4);
+}
+
+static enum err
+posts_serial(struct pg *pg, void *arg, struct why *why)
+{
+    int *runs = arg;
+    enum err e;
+
+    if ((e = post(pg, 80 + *runs, "again", why)) != OK)
+        return e;
+    return (*runs)++ < 2 ? pg_post(pg, &list[ALWAYS_SERIAL], NULL, why) : OK;
+}
+
+static void
+posted_collision_is_run_again(void **state)
+{
+    struct fixture *f = *state;
+    int runs = 0;
+
+    assert_ok(pg_tx(f->pg, posts_serial, &runs, &f->why), &f->why);
+    assert_int_equal(runs, 3);
+    assert_int_equal(operator_count("SELECT count(*) FROM t.thing WHERE label = 'again'"), 1);
+}
+
+static enum err
+posts_killed(struct pg *pg, void *arg, struct why *why)
+{
+    struct fixture *f = arg;
+    enum err e;
+    int pid = backend_pid(f);
+
+    if ((e = post(pg, 90, "ninety", why)) != OK)
+        return e;
+    terminate(pid);
+    return post(pg, 91, "ninety-one", why);
+}
+
+static void
+posted_on_a_lost_connection_is_not_lost_silently(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_err(pg_tx(f->pg, posts_killed, f, &f->why), ERR_UNAVAILABLE, &f->why);
+    assert_int_equal(operator_count("SELECT count(*) FROM t.thing WHERE id >= 90"), 0);
+    assert_ok(post(f->pg, 92, "after", &f->why), &f->why);
 }
 
 struct killer {
@@ -886,7 +1066,10 @@ main(void)
         T(open_names_what_does_not_fit), T(open_checks_the_schema_version), T(open_before_migration_says_so),
         T(open_without_a_server_is_unavailable), T(values_come_back), T(nulls_come_back), T(empty_is_not_null),
         T(arrays_come_back), T(array_beyond_the_ceiling_is_refused), T(bad_values_are_the_peers_fault),
-        T(violations_are_conflicts_with_the_constraint), T(our_bugs_panic), T(round_trips_are_counted),
+        T(violations_are_conflicts_with_the_constraint), T(our_bugs_panic), T(refused_at_commit_is_refused),
+        T(round_trips_are_counted),
+        T(posted_statements_cost_no_trip), T(any_number_may_be_posted), T(posted_failure_commits_nothing),
+        T(posted_collision_is_run_again), T(posted_on_a_lost_connection_is_not_lost_silently),
         T(idle_connection_is_replaced), T(statement_cut_short_is_unknown), T(transaction_cut_short_leaves_nothing),
         T(statement_timeout_is_unavailable), T(frozen_server_is_given_up), T(standby_is_unavailable),
         T(deadlock_is_run_again), T(collisions_end), T(body_that_fails_rolls_back), T(pool_lends_and_waits),
