@@ -14,6 +14,7 @@ static const struct command commands[] = {
     { "client", operator_client, "add, list: OpenID Connect clients" },
     { "service", operator_service, "suspend, resume: a SAML service or OIDC client" },
     { "audit", program_audit, "verify: name an audit row that was edited, is missing or unsealed" },
+    { "doctor", operator_doctor, "look at the installation and say what is wrong" },
     { "purge", operator_purge, "remove what its time has passed (the worker does it every minute)" },
     { "clock", program_clock, "show or move the clock (demo and test only)" },
     { "config", program_config, "sample, reference: print the settings" },

@@ -11,6 +11,7 @@
 #include "idp/citizen/citizen.h"
 #include "idp/credential/login.h"
 #include "idp/oidc/oidc.h"
+#include "idp/operator/doctor.h"
 #include "idp/operator/purge.h"
 #include "idp/saml/saml.h"
 #include "idp/services/consent.h"
@@ -25,7 +26,7 @@
     &citizen_stmts, &town_door_stmts, &contact_stmts, &oidc_stmts, &authz_label_stmts
 const struct pg_stmts *const idp_web_stmts[] = { WEB_STMTS, NULL };
 const struct pg_stmts *const idp_notifier_stmts[] = { &job_stmts, &services_stmts, NULL };
-const struct pg_stmts *const idp_all_stmts[] = { WEB_STMTS, &audit_seal_stmts, &purge_stmts, NULL };
+const struct pg_stmts *const idp_all_stmts[] = { WEB_STMTS, &audit_seal_stmts, &purge_stmts, &doctor_stmts, NULL };
 const struct http_routes *const idp_public_routes[] = {
     &assets_routes, &citizen_routes, &signon_routes, &activation_routes, &saml_routes, &oidc_routes, NULL,
 };

@@ -487,6 +487,53 @@ class Spine(unittest.TestCase):
         self.assertEqual(p.returncode, 1)
         self.assertIn('audit.pem', p.stderr)
 
+    def doctor(self, name, *more):
+        p = run(self.s.bin, 'doctor', '--json', '--config', self.s.path(name + '.conf'), *more, check=False)
+        d = json.loads(p.stdout)
+        self.assertEqual(p.returncode, 1 if d['status'] == 'fail' else 0)
+        return {(c['check'], c['status']) for c in d['checks']}, p.stdout
+
+    def test_the_doctor_finds_what_is_wrong_and_nothing_else(self):
+        failed = lambda got: {check for check, status in got[0] if status == 'fail'}
+        self.wait_jobs("kind <> 'signon.ended'")
+        self.s.command('clock', '--advance', '2s')
+        for name, process in (('operator', ()), ('idp1', ('--for', 'web')), ('worker', ('--for', 'worker')),
+                              ('notifier', ('--for', 'notifier'))):
+            got = self.doctor(name, *process)
+            self.assertEqual(failed(got), set(), got[1])
+        text = run(self.s.bin, 'doctor', '--config', self.s.path('worker.conf'), '--for', 'worker').stdout
+        self.assertRegex(text, r'(?m)^ok +mail in ')
+        # A key of another process, a folder that lets others in, one below a data directory, a key that is missing.
+        got = self.doctor('idp1', '--for', 'worker')
+        self.assertEqual(failed(got), {'keys'})
+        self.assertIn('saml.pem belongs to another process', got[1])
+        os.chmod(self.s.path('keys-web'), 0o750)
+        self.assertEqual(failed(self.doctor('idp1', '--for', 'web')), {'keys'})
+        os.chmod(self.s.path('keys-web'), 0o700)
+        open(self.s.path('PG_VERSION'), 'w').close()
+        self.assertIn('PostgreSQL data directory', self.doctor('idp1', '--for', 'web')[1])
+        os.remove(self.s.path('PG_VERSION'))
+        os.rename(self.s.path('keys-web', 'csrf.key'), self.s.path('away'))
+        self.assertEqual(failed(self.doctor('idp1', '--for', 'web')), {'keys'})
+        os.rename(self.s.path('away'), self.s.path('keys-web', 'csrf.key'))
+        # Jobs given up, late and unsealed rows, processes that are away, mail that nobody takes.
+        self.s.sql("INSERT INTO job (kind, key, payload, state, created_at, run_at, give_up_at, ended_at) "
+                   "VALUES ('mail.out', 'dead-one', '', 'dead', now(), now(), now(), now())")
+        self.assertIn(('jobs', 'warn'), self.doctor('operator')[0])
+        self.s.sql("INSERT INTO job (kind, key, payload, created_at, run_at, give_up_at) VALUES ('no.such', 'late-one', '', "
+                   "now() - interval '1 h', now() - interval '1 h', now() + interval '1 h')")
+        self.assertEqual(failed(self.doctor('operator')), {'jobs'})
+        self.s.sql("DELETE FROM job WHERE key IN ('dead-one', 'late-one')")
+        self.s.stop('notifier')
+        self.s.stop('worker')
+        got = self.doctor('worker', '--for', 'worker')
+        self.assertEqual(failed(got), {'processes', 'mail in'}, got[1])
+        self.s.spawn('worker', 'worker')
+        self.s.spawn('notifier', 'notifier')
+        self.s.wait_port(self.s.lmtp_port, 'worker')
+        self.assertEqual(run(self.s.bin, 'doctor', '--config', self.s.path('no.conf'), check=False).returncode, 1)
+        self.assertEqual(run(self.s.bin, 'doctor', '--config', self.s.conf, '--for', 'mairie', check=False).returncode, 2)
+
     # --- the house ------------------------------------------------------------------------------------------------------------
     def test_codes_are_nowhere_in_the_database(self):
         login, handle, codes = self.citizen()
