@@ -39,6 +39,7 @@ flow_seal(const struct idp *idp, const struct flow *f, struct arena *a, const ch
     AUTO(buf_free) struct buf token = BUF_BOUNDED(FLOW_TOKEN_MAX);
     enum err e;
 
+    CHECK(strchr(or_empty(f->login_hint), '\n') == NULL);      /* a user name: login_name_problem() */
     buf_addf(&plain, "%s\n%d\n%u\n%lld\n%lld\n%s\n%s\n%u\n%s\n%s\n", f->dialect, (int)f->service_id, f->accept,
              (long long)f->fresh_after, (long long)f->created_at, f->lang, or_empty(f->login_hint),
              f->without, or_empty(f->consent_account), or_empty(f->consent_items));
