@@ -196,9 +196,16 @@ class Town:
         return {'creation': found[0], 'sheet': found[1] if len(found) == 3 else None, 'revocation': found[-1]}
 
     def create(self, clerk, **fields):
-        page = self.ask(clerk, **fields)
-        assert 'value="print"' in page.text, page.text[:1500]
+        return self.show(clerk, self.ask(clerk, **fields))
+
+    def show(self, clerk, page, seconds=60):
+        """From the page after an act that asks for codes to the sheet; on a busy machine the IdP may answer late."""
+        end = time.monotonic() + seconds
         dossier = self.dossier_of(page)
+        while 'en attente' in page.text and time.monotonic() < end:
+            time.sleep(0.3)
+            page = clerk.open(f'/dossier/{dossier}/print')
+        assert 'value="print"' in page.text, page.text[:1500]
         page = clerk.send(page, 'print', path=f'/dossier/{dossier}/print')
         assert page.status == 200 and 'class="letter' in page.text, page.text[:1500]
         return dossier, self.codes(page), page
