@@ -3,6 +3,7 @@
 #define IDP_CITIZEN_CITIZEN_INTERNAL_H
 
 #include "idp/account/account.h"
+#include "idp/account/authz_label.h"
 #include "idp/account/town.h"
 #include "idp/citizen/citizen.h"
 #include "idp/services/consent.h"
@@ -51,6 +52,7 @@ struct mine {
     const char *login;
     const char *mail;              /* address kept, NULL: none */
     struct account_authz *authz;
+    struct authz_labels labels;    /* of the town, for its authorisations */
     struct session_seen *sessions;
     struct consent *consents;
     struct citizen_service *services;

@@ -95,7 +95,7 @@ account_fill(struct http_request *req, struct page_data *d, const struct mine *m
     for (size_t i = 0; i < m->nauthz; i++) {
         struct page_data *item = page_item(d, "authz");
 
-        page_str(item, "label", m->authz[i].code);
+        page_str(item, "label", authz_label(&m->labels, m->authz[i].code, french ? "fr" : "en"));
         if (m->authz[i].until != UTIME_NULL)
             page_date(item, "until", m->authz[i].until, CITIZEN_ZONE);
     }

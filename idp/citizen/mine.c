@@ -17,6 +17,7 @@ mine_load(struct http_request *req, struct mine *m, struct why *why)
         (e = town_by_id(pg, m->account.town_id, a, &m->town, why)) != OK ||
         (e = login_of(pg, s->account_id, a, &m->login, why)) != OK ||
         (e = account_authz_list(pg, s->account_id, http_now(req), a, &m->authz, &m->nauthz, why)) != OK ||
+        (e = authz_labels_of(pg, m->account.town_id, a, &m->labels, why)) != OK ||
         (e = session_list(pg, s, http_now(req), a, &m->sessions, &m->nsessions, why)) != OK ||
         (e = consent_list(pg, s->account_id, a, &m->consents, &m->nconsents, why)) != OK)
         return e;

@@ -27,7 +27,7 @@ post_revoke(struct http_request *req)
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
     const struct service *sv = oidc_client_authenticate(req, view);
-    const char *token = oidc_param(req, "token");
+    const char *token = http_form(req, "token");
 
     if (sv == NULL)
         oidc_refuse_client(req);

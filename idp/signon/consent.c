@@ -8,6 +8,8 @@
 #include "idp/signon/signon-internal.h"
 
 #include "base/core/log.h"
+#include "idp/account/account.h"
+#include "idp/account/authz_label.h"
 #include "idp/services/consent.h"
 
 static bool
@@ -57,7 +59,7 @@ signon_consent_check(struct http_request *req, const struct signon_request *rq, 
 /* --- the page ------------------------------------------------------------------------------------------------------- */
 
 static void
-items_fill(struct http_request *req, struct page_data *d, const char *items)
+items_fill(struct http_request *req, struct page_data *d, const char *items, const struct authz_labels *labels)
 {
     const struct idp *idp = http_app(req);
     struct arena *a = http_arena(req);
@@ -71,22 +73,9 @@ items_fill(struct http_request *req, struct page_data *d, const char *items)
             page_msg(item, "label", "signon.consent.town");
             continue;
         }
-        page_str(words, "label", arena_str(a, code));
+        page_str(words, "label", authz_label(labels, arena_str(a, code), http_lang(req)));
         page_str(item, "label", page_message(idp->pages, http_lang(req), "signon.consent.authz", words, a));
     }
-}
-
-static void
-consent_page(struct http_request *req, const struct service *sv, const char *items)
-{
-    struct page_data *d = idp_page(req);
-
-    page_str(d, "csrf", http_csrf_token(req));
-    page_str(d, "service", strcmp(http_lang(req), "fr") == 0 ? sv->label_fr : sv->label_en);
-    page_str(d, "shown", items);
-    items_fill(req, d, items);
-    http_csp_form_action(req, "https:");      /* as the sign-in page: the form ends at the service, by redirects */
-    idp_reply_page(req, 200, "signon/consent.html", d);
 }
 
 static void
@@ -94,6 +83,30 @@ unavailable(struct http_request *req, enum err e, const struct why *why)
 {
     LOG_ERROR_EV("signon.consent", LF_ERR(e), LF_WHY(why));
     idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+}
+
+static void
+consent_page(struct http_request *req, const struct service *sv, const char *items)
+{
+    const struct session *s = http_session(req);
+    struct authz_labels labels;
+    struct account account;
+    struct page_data *d;
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if ((e = account_by_id(http_pg(req), s->account_id, &account, &why)) != OK ||
+        (e = authz_labels_of(http_pg(req), account.town_id, http_arena(req), &labels, &why)) != OK) {
+        unavailable(req, e, &why);
+        return;
+    }
+    d = idp_page(req);
+    page_str(d, "csrf", http_csrf_token(req));
+    page_str(d, "service", strcmp(http_lang(req), "fr") == 0 ? sv->label_fr : sv->label_en);
+    page_str(d, "shown", items);
+    items_fill(req, d, items, &labels);
+    http_csp_form_action(req, "https:");      /* as the sign-in page: the form ends at the service, by redirects */
+    idp_reply_page(req, 200, "signon/consent.html", d);
 }
 
 static void

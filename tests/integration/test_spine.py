@@ -316,8 +316,8 @@ class Spine(unittest.TestCase):
         account = self.s.sql(f"SELECT account_id FROM login WHERE login_folded = '{login}'")
         # A service that answered to the other session is told.
         self.s.sql("INSERT INTO signon (service_id, request_key, session_digest, account_id, at, name_id, session_index, method, "
-                   "auth_time, authz, session_idle) SELECT 999999, token_digest, token_digest, account_id, created_at, 'n', "
-                   f"'elsewhere-{login}', 1, auth_time, authz, idle_until FROM session WHERE account_id = '{account}' "
+                   "auth_time, authz, session_idle, town) SELECT 999999, token_digest, token_digest, account_id, created_at, 'n', "
+                   f"'elsewhere-{login}', 1, auth_time, authz, idle_until, town FROM session WHERE account_id = '{account}' "
                    "ORDER BY created_at DESC LIMIT 1")
         self.assertEqual(a.post('/ma-page/sessions', {'csrf': 'x'}).status, 403)
         self.assertIn('<h1>Ma page', b.get('/').text)
