@@ -123,7 +123,7 @@ class Death(unittest.TestCase):
             if r is not None and good(r):
                 return r
             # The line goes dead before the process is gone: a large one takes a while to be taken down.
-            if not self.s.revive(10 if r is None else 0.05):
+            if not self.s.revive(30 if r is None else 0.05):
                 self.fail(f'refused: {r.status} {r.text[:300]}' if isinstance(r, Reply) else f'refused: {r}')
         self.fail('still no answer after the restart')
 
