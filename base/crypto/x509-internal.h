@@ -107,6 +107,8 @@ struct x509_node {                 /* a certificate in both forms */
     X509 *x;
 };
 void x509_node_done(struct x509_node *n);
+/* The same certificate as OpenSSL's object. ERR_INPUT: it does not take it, or must not see it. */
+MUST_USE enum err x509_to_openssl(const struct x509_cert *cert, X509 **ret, struct why *why);
 MUST_USE enum err x509_node_read(struct str der, struct x509_node *ret, struct why *why);
 
 struct x509_trust {

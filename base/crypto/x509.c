@@ -290,27 +290,43 @@ name_constraints_read(const struct x509_extension *e, struct x509_cert *cert)
     struct str content;
 
     cert->has_name_constraints = true;
-    cert->name_constraints_critical = e->critical;
+    return x509_sequence(e->value, &content) == OK && content.n > 0 ? OK : ERR_INPUT;
+}
+
+/* PolicyConstraints ::= SEQUENCE { requireExplicitPolicy [0] OPTIONAL, inhibitPolicyMapping [1] OPTIONAL } */
+static enum err
+policy_constraints_read(const struct x509_extension *e, struct x509_cert *cert)
+{
+    struct str content;
+
+    cert->has_policy_constraints = true;
     return x509_sequence(e->value, &content) == OK && content.n > 0 ? OK : ERR_INPUT;
 }
 
 static enum err
 extensions_read(struct str list, struct x509_cert *cert, struct why *why)
 {
+    enum criticality { EITHER, MUST, MUST_NOT };       /* §4.2.1.1 and on. policyConstraints was free in RFC 3280, and is obeyed in
+                                                        * any case; basicConstraints is OpenSSL's to judge */
     const struct {
         struct str oid;
         const char *name;
-        enum err (*read)(const struct x509_extension *, struct x509_cert *);
+        enum err (*read)(const struct x509_extension *, struct x509_cert *);       /* NULL: not of interest */
+        enum criticality critical;
     } known[] = {
-        { OID_CE_BASIC_CONSTRAINTS, "basicConstraints", basic_constraints_read },
-        { OID_CE_KEY_USAGE, "keyUsage", key_usage_read },
-        { OID_CE_EXT_KEY_USAGE, "extKeyUsage", ext_key_usage_read },
-        { OID_CE_CERTIFICATE_POLICIES, "certificatePolicies", policies_read },
-        { OID_CE_SUBJECT_KEY_IDENTIFIER, "subjectKeyIdentifier", subject_key_id_read },
-        { OID_CE_AUTHORITY_KEY_IDENTIFIER, "authorityKeyIdentifier", authority_key_id_read },
-        { OID_CE_SUBJECT_ALT_NAME, "subjectAltName", alt_name_read },
-        { OID_CE_CRL_DISTRIBUTION_POINTS, "cRLDistributionPoints", distribution_points_read },
-        { OID_CE_NAME_CONSTRAINTS, "nameConstraints", name_constraints_read },
+        { OID_CE_BASIC_CONSTRAINTS, "basicConstraints", basic_constraints_read, EITHER },
+        { OID_CE_KEY_USAGE, "keyUsage", key_usage_read, EITHER },
+        { OID_CE_EXT_KEY_USAGE, "extKeyUsage", ext_key_usage_read, EITHER },
+        { OID_CE_CERTIFICATE_POLICIES, "certificatePolicies", policies_read, EITHER },
+        { OID_CE_SUBJECT_KEY_IDENTIFIER, "subjectKeyIdentifier", subject_key_id_read, MUST_NOT },
+        { OID_CE_AUTHORITY_KEY_IDENTIFIER, "authorityKeyIdentifier", authority_key_id_read, MUST_NOT },
+        { OID_CE_SUBJECT_ALT_NAME, "subjectAltName", alt_name_read, EITHER },
+        { OID_CE_CRL_DISTRIBUTION_POINTS, "cRLDistributionPoints", distribution_points_read, EITHER },
+        { OID_CE_NAME_CONSTRAINTS, "nameConstraints", name_constraints_read, MUST },
+        { OID_CE_POLICY_CONSTRAINTS, "policyConstraints", policy_constraints_read, EITHER },
+        { OID_CE_INHIBIT_ANY_POLICY, "inhibitAnyPolicy", NULL, MUST },
+        { OID_CE_FRESHEST_CRL, "freshestCRL", NULL, MUST_NOT },
+        { OID_PE_AUTHORITY_INFO_ACCESS, "authorityInfoAccess", NULL, MUST_NOT },
     };
     struct x509_extension e;
 
@@ -319,9 +335,14 @@ extensions_read(struct str list, struct x509_cert *cert, struct why *why)
     while (list.n > 0) {
         if (x509_extension_next(&list, &e, why) != OK)
             return ERR_INPUT;
-        for (size_t i = 0; i < ARRAY_LEN(known); i++)
-            if (str_eq(e.oid, known[i].oid) && known[i].read(&e, cert) != OK)
+        for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+            if (!str_eq(e.oid, known[i].oid))
+                continue;
+            if (known[i].read != NULL && known[i].read(&e, cert) != OK)
                 return why_set(why, ERR_INPUT, "extension %s", known[i].name);
+            if (known[i].critical != EITHER && e.critical != (known[i].critical == MUST))
+                cert->wrong_criticality = known[i].name;
+        }
     }
     return OK;
 }

@@ -53,7 +53,8 @@ struct x509_cert {
     struct str subject_key_id, authority_key_id;   /* key identifiers; the latter NULL too when it has another form */
     struct str subject_alt_name;             /* §4.2.1.6: the GeneralName one after the other */
     struct str crl_distribution_points;      /* §4.2.1.13: the DistributionPoint one after the other */
-    bool has_name_constraints, name_constraints_critical;
+    bool has_name_constraints, has_policy_constraints;
+    const char *wrong_criticality;           /* an extension that is critical, or not, against RFC 5280 §4.2; NULL: none */
 };
 
 /* ERR_INPUT: not one whole certificate in strict DER, or something in it cannot be read. On failure *ret is untouched.

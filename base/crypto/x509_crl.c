@@ -76,7 +76,8 @@ x509_crl_number(const struct x509_crl *crl)
 
 /* --- its extensions ---------------------------------------------------------------------------------------------- */
 
-/* CRLNumber and BaseCRLNumber: 0 to 20 octets (§5.2.3). */
+/* CRLNumber and BaseCRLNumber: 0 to 20 octets (§5.2.3). The former must not be critical, the latter and the issuing
+ * distribution point must (§5.2.3 to §5.2.5). */
 static enum err
 number_read(struct str value, unsigned char number[20])
 {
@@ -135,15 +136,16 @@ extension_read(struct x509_crl *crl, const struct x509_extension *e, struct str 
 
     if (str_eq(e->oid, OID_CE_CRL_NUMBER)) {
         *has_number = true;
-        return number_read(e->value, crl->number) == OK ? OK : why_set(why, ERR_INPUT, "CRLNumber");
+        return !e->critical && number_read(e->value, crl->number) == OK ? OK : why_set(why, ERR_INPUT, "CRLNumber");
     }
     if (str_eq(e->oid, OID_CE_DELTA_CRL_INDICATOR)) {
         crl->is_delta = true;
-        return number_read(e->value, crl->base) == OK ? OK : why_set(why, ERR_INPUT, "deltaCRLIndicator");
+        return e->critical && number_read(e->value, crl->base) == OK ? OK : why_set(why, ERR_INPUT, "deltaCRLIndicator");
     }
     if (str_eq(e->oid, OID_CE_ISSUING_DISTRIBUTION_POINT)) {
         buf_add_str(&crl->idp, e->value);
-        return buf_ok(&crl->idp) && idp_read(crl, issuer) == OK ? OK : why_set(why, ERR_INPUT, "issuingDistributionPoint");
+        return e->critical && buf_ok(&crl->idp) && idp_read(crl, issuer) == OK
+                   ? OK : why_set(why, ERR_INPUT, "issuingDistributionPoint");
     }
     if (str_eq(e->oid, OID_CE_AUTHORITY_KEY_IDENTIFIER)) {
         if (x509_sequence(e->value, &content) != OK)

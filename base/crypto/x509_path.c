@@ -88,8 +88,12 @@ fields_check(const struct x509_cert *c, struct why *why)
         return refuse(why, CERT_MALFORMED, "serial number is zero, negative or longer than 20 octets");
     if (c->ext_key_usage.p != NULL && c->ext_key_usage.n == 0)
         return refuse(why, CERT_MALFORMED, "empty extended key usage");
-    if (c->has_name_constraints && (!c->is_ca || !c->name_constraints_critical))
-        return refuse(why, CERT_MALFORMED, "name constraints not critical, or in a certificate that is no CA");
+    if (c->has_name_constraints && !c->is_ca)
+        return refuse(why, CERT_MALFORMED, "name constraints in a certificate that is no CA");
+    if (c->wrong_criticality != NULL) {
+        err_ignore(why_set(why, ERR_DENIED, "extension %s must be critical, or must not be, and is the other", c->wrong_criticality));
+        return CERT_MALFORMED;
+    }
     if (x509_sig_alg_find(c->signature_algorithm) == NULL)
         return refuse(why, CERT_WEAK_KEY, "signature algorithm is not in the allow-list");
     if (!c->key_known)
@@ -399,28 +403,29 @@ err_of(enum x509_verdict v)
     return ERR_DENIED;
 }
 
-enum err
-x509_path_verify(const struct x509_trust *t, const struct x509_profile *profile, const struct x509_cert *leaf,
-                 const struct str *sent_ders, size_t n_sent, utime now, enum x509_verdict *ret_verdict, struct why *why)
+static enum x509_verdict
+read_and_verify(struct x509_run *run, const struct x509_cert *leaf, const struct str *sent_ders, size_t n_sent, struct why *why)
 {
     AUTO(sent_done) struct sent sent = { .n = 0 };
     AUTO(X509_freep) X509 *x = NULL;
-    const struct str der = buf_view(&leaf->der);
-    const unsigned char *p = str_bytes(der);
     struct x509_node node;
-    struct x509_run run = { .trust = t, .profile = profile, .now = now, .leaf = &node };
-    enum err e;
 
-    *ret_verdict = CERT_MALFORMED;
-    if ((e = sent_read(profile, leaf, sent_ders, n_sent, &sent, why)) != OK)
-        return e;
-    if ((x = d2i_X509(NULL, &p, (long)der.n)) == NULL || p != str_bytes(der) + der.n)
-        return ossl_why(why, ERR_INPUT, "not a certificate");
-    ossl_queue_clear();
+    if (sent_read(run->profile, leaf, sent_ders, n_sent, &sent, why) != OK || x509_to_openssl(leaf, &x, why) != OK)
+        return CERT_MALFORMED;
     node = (struct x509_node){ .cert = *leaf, .x = x };      /* a view: the caller owns the one, x the other */
-    run.sent = sent.nodes;
-    run.n_sent = sent.n;
-    *ret_verdict = verify(&run, why);
+    run->leaf = &node;
+    run->sent = sent.nodes;
+    run->n_sent = sent.n;
+    return verify(run, why);
+}
+
+enum err
+x509_path_verify(const struct x509_trust *t, const struct x509_profile *profile, const struct x509_cert *leaf,
+                 const struct str *sent, size_t n_sent, utime now, enum x509_verdict *ret_verdict, struct why *why)
+{
+    struct x509_run run = { .trust = t, .profile = profile, .now = now };
+
+    *ret_verdict = read_and_verify(&run, leaf, sent, n_sent, why);
     if (*ret_verdict != CERT_GOOD && why != NULL)
         (void)snprintf(why->code, sizeof(why->code), "x509.%s", x509_verdict_name(*ret_verdict));
     return err_of(*ret_verdict);

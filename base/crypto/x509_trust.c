@@ -14,22 +14,37 @@ x509_node_done(struct x509_node *n)
 }
 
 enum err
-x509_node_read(struct str der, struct x509_node *ret, struct why *why)
+x509_to_openssl(const struct x509_cert *cert, X509 **ret, struct why *why)
 {
-    AUTO(x509_done) struct x509_cert cert = { .version = 0 };
+    const struct str der = buf_view(&cert->der);
     const unsigned char *p = str_bytes(der);
     AUTO(X509_freep) X509 *x = NULL;
-    enum err e;
 
-    if ((e = x509_read(der, &cert, why)) != OK)
-        return e;
+    /* allows nothing, and OpenSSL 3.0 loses memory over it at each validation (policy_cache_new) */
+    if (cert->has_policy_constraints && cert->policies.p == NULL)
+        return why_set(why, ERR_INPUT, "policyConstraints without certificatePolicies");
     if ((x = d2i_X509(NULL, &p, (long)der.n)) == NULL || p != str_bytes(der) + der.n)
         return ossl_why(why, ERR_INPUT, "not a certificate");
-    (void)X509_check_purpose(x, -1, 0);      /* reads the extensions now: afterwards threads only look */
     ossl_queue_clear();
-    ret->cert = cert;
-    ret->x = TAKE(x);
-    cert = (struct x509_cert){ .version = 0 };
+    *ret = TAKE(x);
+    return OK;
+}
+
+enum err
+x509_node_read(struct str der, struct x509_node *ret, struct why *why)
+{
+    struct x509_node node = { .x = NULL };
+    enum err e;
+
+    if ((e = x509_read(der, &node.cert, why)) != OK)
+        return e;
+    if ((e = x509_to_openssl(&node.cert, &node.x, why)) != OK) {
+        x509_node_done(&node);
+        return e;
+    }
+    (void)X509_check_purpose(node.x, -1, 0);     /* reads the extensions now: afterwards threads only look */
+    ossl_queue_clear();
+    *ret = node;
     return OK;
 }
 
@@ -82,6 +97,12 @@ x509_trust_add_anchor(struct x509_trust *t, struct str der, struct why *why)
     if (!node.cert.is_ca || (node.cert.has_key_usage && (node.cert.key_usage & X509_KEY_CERT_SIGN) == 0)) {
         x509_node_done(&node);
         return why_set(why, ERR_DENIED, "not the certificate of a certification authority");
+    }
+    if (node.cert.wrong_criticality != NULL) {
+        err_ignore(why_set(why, ERR_DENIED, "extension %s must be critical, or must not be, and is the other",
+                           node.cert.wrong_criticality));
+        x509_node_done(&node);
+        return ERR_DENIED;
     }
     node_push(&t->anchors, &t->n_anchors, t->anchor_stack, &node);
     return OK;
