@@ -12,8 +12,8 @@
  *   2. OpenSSL's X509_verify_cert: chain, signatures, dates, basic constraints, key usage, name constraints, policies
  *      (X509_V_FLAG_X509_STRICT, POLICY_CHECK, a purpose, security level 2);
  *   3. RFC 5280 §6.3 over CRLs that were read and verified once: complete, delta, partitioned, by reason, and indirect.
- * OpenSSL is not asked for revocation: it hashes the whole CRL at every call (361 sign-ins/s with 100,000 entries), and
- * its CRL code has had a defect that reached this path about once a year.
+ * OpenSSL is not asked for revocation: it hashes the whole CRL at every call (361 checks/s with 100,000 entries), and its
+ * CRL code has had four defects on this path since 2016 (CVE-2016-7052, 2020-1971, 2023-0286, 2026-28388).
  */
 #ifndef BASE_CRYPTO_X509_PATH_H
 #define BASE_CRYPTO_X509_PATH_H
