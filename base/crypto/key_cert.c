@@ -2,9 +2,6 @@
  * key_cert: a self-signed certificate around a key (RFC 5280 §4.1), written by hand and signed through the key's own
  * interface, so that a key in a token has one too. Peers pin it or ignore all but the key; it makes no promise.
  */
-#include <stdio.h>
-#include <time.h>
-
 #include "base/core/rand.h"
 #include "base/core/utf8.h"
 #include "base/crypto/der.h"
@@ -43,27 +40,6 @@ is_common_name(struct str name)
         if ((n = utf8_next(name, &c)) == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) || utf8_is_noncharacter(c))
             return false;
     return count >= 1 && count <= CN_MAX;
-}
-
-/* RFC 5280 §4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050. */
-static enum err
-time_add(struct buf *out, utime t)
-{
-    const time_t seconds = (time_t)(t / USEC_PER_SEC);
-    struct tm tm;
-    char text[40];
-    int n;
-
-    if (t < 0 || gmtime_r(&seconds, &tm) == NULL || tm.tm_year > 9999 - 1900)
-        return ERR_INPUT;
-    if (tm.tm_year < 2050 - 1900)
-        n = snprintf(text, sizeof(text), "%02d%02d%02d%02d%02d%02dZ", tm.tm_year % 100, tm.tm_mon + 1, tm.tm_mday,
-                     tm.tm_hour, tm.tm_min, tm.tm_sec);
-    else
-        n = snprintf(text, sizeof(text), "%04d%02d%02d%02d%02d%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                     tm.tm_hour, tm.tm_min, tm.tm_sec);
-    der_add(out, tm.tm_year < 2050 - 1900 ? DER_UTC_TIME : DER_GENERALIZED_TIME, (struct str){ text, (size_t)n });
-    return OK;
 }
 
 /* Name ::= SEQUENCE { SET { SEQUENCE { id-at-commonName, UTF8String } } } */
@@ -120,7 +96,8 @@ tbs_write(const struct key *k, const char *common_name, utime not_before, utime 
     der_add_unsigned(&tbs, serial, sizeof(serial));
     buf_add_str(&tbs, algorithm_identifier(k->alg));
     name_add(&tbs, common_name);
-    if (not_after <= not_before || time_add(&validity, not_before) != OK || time_add(&validity, not_after) != OK)
+    if (not_before < 0 || not_after <= not_before || der_add_time(&validity, not_before) != OK ||
+        der_add_time(&validity, not_after) != OK)
         return ERR_INPUT;
     der_add(&tbs, DER_SEQUENCE, buf_view(&validity));
     name_add(&tbs, common_name);

@@ -2,7 +2,9 @@
 #include "tests/unit/crypto_support.h"
 
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
+#include "base/crypto/der-oid.h"
 #include "base/crypto/digest.h"
 #include "base/crypto/x509.h"
 
@@ -121,7 +123,7 @@ static void
 test_names_are_escaped(void **state)
 {
     static const struct made hostile = {
-        { "CN", "a,O=Mairie\n\"b\"+c=d", "OU", "\x01", NULL, NULL }, "20260101000000Z", "20270101000000Z", 1
+        { "CN", "a,O=Mairie \"b\"+c=d", "OU", "#1 ", NULL, NULL }, "20260101000000Z", "20270101000000Z", 1
     };
     struct buf der = BUF_BOUNDED(4096);
     struct x509_cert cert;
@@ -129,9 +131,83 @@ test_names_are_escaped(void **state)
     (void)state;
     certificate_make(&hostile, &der);
     assert_int_equal(x509_read(buf_view(&der), &cert, NULL), OK);
-    assert_string_equal(buf_cstr(&cert.subject), "OU=\\01,CN=a\\,O=Mairie\\0A\\\"b\\\"\\+c=d");
+    assert_string_equal(buf_cstr(&cert.subject), "OU=\\#1\\ ,CN=a\\,O=Mairie \\\"b\\\"\\+c=d");
     x509_done(&cert);
     buf_free(&der);
+}
+
+/* NUL and other control characters, in each kind of string. */
+static void
+test_names_without_controls(void **state)
+{
+    struct buf der = BUF_BOUNDED(4096);
+    struct x509_cert cert;
+    size_t at = 0;
+
+    (void)state;
+    certificate_make(&plain, &der);
+    while (memcmp(der.data + at, "Mairie", 6) != 0)
+        at++;
+    for (int c = 0; c < 0x100; c++) {
+        const bool good = c >= 0x20 && c < 0x7f;      /* from 0x80 it is no UTF-8 */
+
+        der.data[at] = (char)c;
+        if ((x509_read(buf_view(&der), &cert, NULL) == OK) != good)
+            fail_msg("character %02x", (unsigned)c);
+        if (good)
+            x509_done(&cert);
+    }
+    buf_free(&der);
+}
+
+/* Extensions as OpenSSL writes them. */
+static void
+test_extensions(void **state)
+{
+    static const struct {
+        int nid;
+        const char *value;
+    } extensions[] = { { NID_basic_constraints, "critical,CA:TRUE,pathlen:3" }, { NID_key_usage, "critical,keyCertSign,cRLSign,decipherOnly" },
+                       { NID_ext_key_usage, "clientAuth,1.2.3.4" }, { NID_subject_key_identifier, "00112233" },
+                       { NID_subject_alt_name, "email:a@example.org,DNS:b.example.org" },
+                       { NID_crl_distribution_points, "URI:http://127.0.0.1/x" }, { NID_name_constraints, "critical,permitted;DNS:fr" } };
+    EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
+    X509 *x = X509_new();
+    unsigned char *der = NULL;
+    struct x509_cert cert;
+    int n;
+
+    (void)state;
+    X509_set_version(x, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(x), -0x8001);
+    ASN1_TIME_set_string(X509_getm_notBefore(x), "20260101000000Z");
+    ASN1_TIME_set_string(X509_getm_notAfter(x), "20510101000000Z");
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8, (const unsigned char *)"S", -1, -1, 0);
+    X509_set_issuer_name(x, X509_get_subject_name(x));
+    X509_set_pubkey(x, pkey);
+    for (size_t i = 0; i < ARRAY_LEN(extensions); i++) {
+        X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, extensions[i].nid, extensions[i].value);
+
+        assert_row(extensions[i].value, e != NULL && X509_add_ext(x, e, -1) == 1);
+        X509_EXTENSION_free(e);
+    }
+    assert_true(X509_sign(x, pkey, EVP_sha256()) > 0);
+    n = i2d_X509(x, &der);
+    assert_int_equal(x509_read(str_from(der, (size_t)n), &cert, NULL), OK);
+    assert_int_equal(cert.version, 3);
+    assert_string_equal(buf_cstr(&cert.serial), "-8001");
+    assert_true(cert.self_issued && cert.has_basic_constraints && cert.is_ca && cert.path_len == 3);
+    assert_true(cert.has_key_usage && cert.key_usage == (X509_KEY_CERT_SIGN | X509_CRL_SIGN | X509_DECIPHER_ONLY));
+    assert_true(x509_has_ext_key_usage(&cert, OID_KP_CLIENT_AUTH) && !x509_has_ext_key_usage(&cert, OID_KP_ANY));
+    assert_true(equals_hex(cert.subject_key_id.p, cert.subject_key_id.n, "00112233"));
+    assert_true(cert.policies.p == NULL && cert.authority_key_id.p == NULL && !x509_has_policy(&cert, OID_ANY_POLICY));
+    assert_true(cert.subject_alt_name.n > 0 && cert.crl_distribution_points.n > 0 && cert.has_name_constraints);
+    assert_true(cert.wrong_criticality == NULL && cert.key_known && cert.key_alg == KEY_RSA && cert.key_bits == 2048);
+    assert_int_equal(cert.not_after, INT64_C(2556144000) * USEC_PER_SEC);
+    x509_done(&cert);
+    OPENSSL_free(der);
+    X509_free(x);
+    EVP_PKEY_free(pkey);
 }
 
 static void
@@ -189,6 +265,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),    cmocka_unit_test(test_dates),
         cmocka_unit_test(test_far_dates), cmocka_unit_test(test_names_are_escaped),
+        cmocka_unit_test(test_names_without_controls), cmocka_unit_test(test_extensions),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_pem),
     };
 
