@@ -3,11 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/core/log.h"
-#include "base/core/rand.h"
+#include "base/program/program.h"
 #include "idp/keys.h"
 
 static void
@@ -19,35 +16,23 @@ text_default(char **setting, const char *value)
     *setting = mem_strdup(value);
 }
 
-static void
-base_url_trim(char *url)
-{
-    size_t n = strlen(url);
-
-    while (n > 0 && url[n - 1] == '/')
-        url[--n] = '\0';
-}
-
 static enum err
 conf_finish(struct idp_conf *c, struct why *why)
 {
     char entity_id[1024];
+    enum err e;
 
-    base_url_trim(c->base_url);
+    program_url_trim(c->base_url);
     snprintf(entity_id, sizeof(entity_id), "%s/saml/metadata", c->base_url);
     text_default(&c->entity_id, entity_id);
     text_default(&c->issuer, c->base_url);
-    if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
-        return why_set(why, ERR_INPUT, "tls.cert and tls.key go together");
-    if (c->environment == IDP_PRODUCTION && c->clock_file[0] != '\0')
-        return why_set(why, ERR_INPUT, "clock.file: the clock cannot be moved in production");
+    if ((e = program_tls_check(c->tls_cert, c->tls_key, why)) != OK)
+        return e;
     if (c->town_listen.n > 0 &&
         (c->town_tls_cert[0] == '\0' || c->town_tls_key[0] == '\0' || c->town_client_ca[0] == '\0' ||
          c->town_url[0] == '\0'))
         return why_set(why, ERR_INPUT, "town.listen needs town.url, town.tls.cert, town.tls.key and town.client_ca");
-    if (c->clock_file[0] != '\0')
-        return clock_use_offset_file(c->clock_file, why);
-    return OK;
+    return program_clock_use((enum environment)c->environment, c->clock_file, why);
 }
 
 enum err
@@ -59,10 +44,10 @@ idp_load(const char *config_path, unsigned need, struct idp **ret, struct why *w
     if ((e = conf_load(config_path, idp_conf_items, idp_conf_nitems, &idp->conf, why)) != OK ||
         (e = conf_finish(&idp->conf, why)) != OK)
         return e;
-    if ((need & IDP_NEED_KEYS) != 0 && (e = idp_keys_load(idp, why)) != OK)
+    if ((e = idp_keys_load(idp, need, why)) != OK)
         return e;
     if ((need & IDP_NEED_PAGES) != 0 &&
-        (e = page_set_load(idp->conf.templates, idp->conf.environment != IDP_PRODUCTION, &idp->pages, why)) != OK)
+        (e = page_set_load(idp->conf.templates, idp->conf.environment != ENVIRONMENT_PRODUCTION, &idp->pages, why)) != OK)
         return e;
     *ret = TAKE(idp);
     return OK;

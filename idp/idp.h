@@ -18,11 +18,9 @@ struct deny_list;
 struct services;          /* idp/services/services.h */
 struct signon_dialect;    /* idp/signon/signon.h */
 
-enum idp_environment { IDP_PRODUCTION, IDP_DEMO, IDP_TEST };
-
 /* Configuration; the table is in idp/conf.c. Durations in microseconds. */
 struct idp_conf {
-    int environment;                     /* enum idp_environment */
+    int environment;                     /* enum environment */
     char *base_url;                      /* "https://idp.example": what citizens and services see */
     char *entity_id;                     /* SAML entityID; default base_url + "/saml/metadata" */
     char *issuer;                        /* OIDC issuer; default base_url */

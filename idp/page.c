@@ -1,9 +1,7 @@
 /* page: what the pages of the identity provider have in common. */
 #include "idp/idp.h"
 
-#include "base/core/log.h"
-
-#define PAGE_MAX (512 * 1024)
+#include "base/program/answer.h"
 
 struct page_data *
 idp_page(struct http_request *req)
@@ -28,16 +26,8 @@ void
 idp_reply_page(struct http_request *req, int status, const char *template_name, const struct page_data *d)
 {
     const struct idp *idp = http_app(req);
-    AUTO(buf_free) struct buf page = BUF_BOUNDED(PAGE_MAX);
-    struct why why = WHY_INIT;
-    enum err e = page_render(idp->pages, template_name, http_lang(req), d, &page, &why);
 
-    if (e == OK) {
-        http_reply_html(req, status, &page);
-        return;
-    }
-    LOG_ERROR_EV("page.render", LF_STR("template", template_name), LF_ERR(e), LF_WHY(&why));
-    http_reply_problem(req, e, "page", "The page could not be made.");
+    answer_page(req, idp->pages, status, template_name, d);
 }
 
 static const char *

@@ -16,6 +16,9 @@
 
 #include "base/core/buf.h"
 
+/* The setting "environment" of each program: a CONF_CHOICE of production|demo|test, in this order. */
+enum environment { ENVIRONMENT_PRODUCTION, ENVIRONMENT_DEMO, ENVIRONMENT_TEST };
+
 enum conf_type {
     CONF_TEXT,        /* char * */
     CONF_PATH,        /* char *, made absolute */
@@ -29,7 +32,7 @@ enum conf_type {
 };
 
 struct conf_list {
-    char **items;
+    char **items;           /* ended by NULL; NULL itself when the list is empty */
     size_t n;
 };
 

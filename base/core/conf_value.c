@@ -210,8 +210,9 @@ convert_list(const struct conf_item *item, const struct conf_setting *s, void *f
                 free(list.items);
                 return conf_wrong(why, &s->values[i].at, "%s: an empty entry", item->name);
             }
-            list.items = mem_realloc_array(list.items, list.n + 1, sizeof(*list.items));
+            list.items = mem_realloc_array(list.items, list.n + 2, sizeof(*list.items));
             list.items[list.n++] = mem_strndup(part.p, part.n);
+            list.items[list.n] = NULL;
         }
     }
     memcpy(field, &list, sizeof(list));

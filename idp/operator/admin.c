@@ -1,4 +1,4 @@
-/* admin: the short commands: migrate, keys, town, service, clock, audit, routes, purge, configuration. */
+/* admin: the short commands: town, service, purge. */
 #include "idp/operator/operator.h"
 
 #include <stdio.h>
@@ -6,68 +6,8 @@
 
 #include "base/core/enc.h"
 #include "base/crypto/x509.h"
-#include "base/pg/audit.h"
-#include "base/pg/migrate.h"
 #include "idp/account/town.h"
-#include "idp/keys.h"
 #include "idp/operator/purge.h"
-
-static int
-usage(const char *line)
-{
-    fprintf(stderr, "usage: beffroi-idp %s\n", line);
-    return 2;
-}
-
-static bool
-is_word(const char *const *words, size_t n, size_t i, const char *word)
-{
-    return i < n && strcmp(words[i], word) == 0;
-}
-
-int
-operator_migrate(int argc, char **argv)
-{
-    const char *config = NULL;
-    bool dry = false;
-    const struct operator_option options[] = { { "--config", &config, NULL }, { "--dry-run", NULL, &dry } };
-    AUTO(idp_freep) struct idp *idp = NULL;
-    struct migrate_report report;
-    struct why why = WHY_INIT;
-    size_t nwords;
-    enum err e;
-
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &nwords) || config == NULL)
-        return usage("migrate --config FILE [--dry-run]");
-    if ((e = idp_load(config, 0, &idp, &why)) != OK)
-        return operator_fail(config, e, &why);
-    e = migrate_run(idp->conf.database_owner[0] != '\0' ? idp->conf.database_owner : idp->conf.database, IDP_SCHEMA,
-                    idp->conf.migrations, dry, &report, &why);
-    if (e != OK)
-        return operator_fail("migrate", e, &why);
-    printf("schema %s: version %d%s%d\n", IDP_SCHEMA, report.from, dry ? " would become " : " is now ", report.to);
-    return 0;
-}
-
-int
-operator_keys(int argc, char **argv)
-{
-    const char *config = NULL, *words[1] = { NULL };
-    const struct operator_option options[] = { { "--config", &config, NULL } };
-    AUTO(idp_freep) struct idp *idp = NULL;
-    struct why why = WHY_INIT;
-    size_t nwords;
-    enum err e;
-
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), words, 1, &nwords) || config == NULL ||
-        !is_word(words, nwords, 0, "init"))
-        return usage("keys init --config FILE");
-    if ((e = idp_load(config, 0, &idp, &why)) != OK)
-        return operator_fail(config, e, &why);
-    if ((e = idp_keys_init(&idp->conf, clock_now(), &why)) != OK)
-        return operator_fail("keys init", e, &why);
-    return 0;
-}
 
 /* --- town -------------------------------------------------------------------------------------------------------------------- */
 
@@ -107,10 +47,10 @@ town_read(const struct town_options *o, const char *name, struct buf *cert_der, 
     };
     if (o->creation_life != NULL && (e = duration_parse(o->creation_life, &ret->creation_life)) != OK)
         return why_set(why, e, "--creation-life %s: not a duration", o->creation_life);
-    if ((e = operator_read_file(o->cert, &cert_pem, why)) != OK ||
+    if ((e = command_read_file(o->cert, &cert_pem, why)) != OK ||
         (e = x509_pem_decode(buf_view(&cert_pem), cert_der, why)) != OK ||
         (e = x509_read(buf_view(cert_der), &cert, why)) != OK ||
-        (e = operator_read_file(o->seal_key, &seal_pem, why)) != OK ||
+        (e = command_read_file(o->seal_key, &seal_pem, why)) != OK ||
         (e = public_key_decode(buf_view(&seal_pem), seal_der, why)) != OK)
         return e;
     memcpy(ret->cert_sha256, cert.fingerprint, sizeof(ret->cert_sha256));
@@ -133,12 +73,12 @@ town_add(const struct town_options *o, const char *name)
 
     if ((e = idp_load(o->config, 0, &idp, &why)) != OK || (e = town_read(o, name, &cert, &seal, &town, &why)) != OK ||
         (e = key_public(town.seal_key, &key, &why)) != OK)
-        return operator_fail("town add", e, &why);
+        return command_fail("town add", e, &why);
     if (key_algorithm(key) != KEY_P256)
         return fprintf(stderr, "beffroi-idp: town add: the sealing key is not a P-256 key\n"), 1;
     if ((e = operator_database(idp, &pg, &why)) != OK ||
-        (e = town_put(pg, &town, operator_actor(), clock_now(), &why)) != OK)
-        return operator_fail("town add", e, &why);
+        (e = town_put(pg, &town, command_actor(), clock_now(), &why)) != OK)
+        return command_fail("town add", e, &why);
     printf("town %s: in force\n", name);
     return 0;
 }
@@ -152,8 +92,8 @@ town_state(const char *config, const char *name, const char *state)
     enum err e;
 
     if ((e = idp_load(config, 0, &idp, &why)) != OK || (e = operator_database(idp, &pg, &why)) != OK ||
-        (e = town_set_state(pg, name, state, operator_actor(), clock_now(), &why)) != OK)
-        return operator_fail("town", e, &why);
+        (e = town_set_state(pg, name, state, command_actor(), clock_now(), &why)) != OK)
+        return command_fail("town", e, &why);
     printf("town %s: %s\n", name, state);
     return 0;
 }
@@ -167,7 +107,7 @@ operator_town(int argc, char **argv)
         "       beffroi-idp town suspend|resume NAME --config FILE";
     struct town_options o = { .config = NULL };
     const char *words[2] = { NULL, NULL };
-    const struct operator_option options[] = {
+    const struct command_option options[] = {
         { "--config", &o.config, NULL },       { "--cert", &o.cert, NULL },
         { "--seal-key", &o.seal_key, NULL },   { "--label-fr", &o.label_fr, NULL },
         { "--label-en", &o.label_en, NULL },   { "--phone", &o.phone, NULL },
@@ -176,15 +116,15 @@ operator_town(int argc, char **argv)
     };
     size_t n;
 
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) || o.config == NULL || n != 2)
-        return usage(line);
-    if (is_word(words, n, 0, "add") && o.cert != NULL && o.seal_key != NULL)
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) || o.config == NULL || n != 2)
+        return command_usage(line);
+    if (command_word_is(words, n, 0, "add") && o.cert != NULL && o.seal_key != NULL)
         return town_add(&o, words[1]);
-    if (is_word(words, n, 0, "suspend"))
+    if (command_word_is(words, n, 0, "suspend"))
         return town_state(o.config, words[1], "suspended");
-    if (is_word(words, n, 0, "resume"))
+    if (command_word_is(words, n, 0, "resume"))
         return town_state(o.config, words[1], "active");
-    return usage(line);
+    return command_usage(line);
 }
 
 /* --- services of either dialect ------------------------------------------------------------------------------------------------ */
@@ -194,7 +134,7 @@ operator_service(int argc, char **argv)
 {
     static const char line[] = "service suspend|resume saml|oidc NAME --config FILE";
     const char *config = NULL, *words[3] = { NULL, NULL, NULL };
-    const struct operator_option options[] = { { "--config", &config, NULL } };
+    const struct command_option options[] = { { "--config", &config, NULL } };
     AUTO(idp_freep) struct idp *idp = NULL;
     AUTO(pg_closep) struct pg *pg = NULL;
     struct why why = WHY_INIT;
@@ -203,76 +143,23 @@ operator_service(int argc, char **argv)
     size_t n;
     enum err e;
 
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), words, 3, &n) || config == NULL || n != 3)
-        return usage(line);
-    if (!is_word(words, n, 0, "suspend") && !is_word(words, n, 0, "resume"))
-        return usage(line);
-    state = is_word(words, n, 0, "suspend") ? "suspended" : "active";
-    if (!is_word(words, n, 1, "saml") && !is_word(words, n, 1, "oidc"))
-        return usage(line);
-    kind = is_word(words, n, 1, "saml") ? SERVICE_SAML : SERVICE_OIDC;
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 3, &n) || config == NULL || n != 3)
+        return command_usage(line);
+    if (!command_word_is(words, n, 0, "suspend") && !command_word_is(words, n, 0, "resume"))
+        return command_usage(line);
+    state = command_word_is(words, n, 0, "suspend") ? "suspended" : "active";
+    if (!command_word_is(words, n, 1, "saml") && !command_word_is(words, n, 1, "oidc"))
+        return command_usage(line);
+    kind = command_word_is(words, n, 1, "saml") ? SERVICE_SAML : SERVICE_OIDC;
     if ((e = idp_load(config, 0, &idp, &why)) != OK || (e = operator_database(idp, &pg, &why)) != OK ||
-        (e = services_set_state(pg, kind, words[2], state, operator_actor(), clock_now(), 10 * USEC_PER_SEC, &why)) !=
+        (e = services_set_state(pg, kind, words[2], state, command_actor(), clock_now(), 10 * USEC_PER_SEC, &why)) !=
             OK)
-        return operator_fail("service", e, &why);
+        return command_fail("service", e, &why);
     printf("service %s: %s\n", words[2], state);
     return 0;
 }
 
-/* --- clock, audit, purge --------------------------------------------------------------------------------------------------------- */
-
-int
-operator_clock(int argc, char **argv)
-{
-    const char *config = NULL, *advance = NULL;
-    const struct operator_option options[] = { { "--config", &config, NULL }, { "--advance", &advance, NULL } };
-    AUTO(idp_freep) struct idp *idp = NULL;
-    char text[UTIME_RFC3339_LEN + 1];
-    struct why why = WHY_INIT;
-    bool back;
-    int64_t by;
-    size_t n;
-    enum err e;
-
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &n) || config == NULL)
-        return usage("clock --config FILE [--advance [-]DURATION]     (demo and test only)");
-    if ((e = idp_load(config, 0, &idp, &why)) != OK)
-        return operator_fail(config, e, &why);
-    if (advance != NULL) {
-        back = advance[0] == '-';
-        if ((e = duration_parse(advance + (back ? 1 : 0), &by)) != OK)
-            return usage("clock --config FILE --advance 24h");
-        if ((e = clock_advance(back ? -by : by, &why)) != OK)
-            return operator_fail("clock", e, &why);
-    }
-    utime_rfc3339(clock_now(), text);
-    printf("%s\n", text);
-    return 0;
-}
-
-int
-operator_audit(int argc, char **argv)
-{
-    const char *config = NULL, *words[1] = { NULL };
-    const struct operator_option options[] = { { "--config", &config, NULL } };
-    AUTO(idp_freep) struct idp *idp = NULL;
-    AUTO(pg_closep) struct pg *pg = NULL;
-    struct audit_report report;
-    struct why why = WHY_INIT;
-    size_t n;
-    enum err e;
-
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), words, 1, &n) || config == NULL ||
-        !is_word(words, n, 0, "verify"))
-        return usage("audit verify --config FILE");
-    if ((e = idp_load(config, IDP_NEED_KEYS, &idp, &why)) != OK || (e = operator_database(idp, &pg, &why)) != OK ||
-        (e = audit_verify(pg, idp->audit_key, clock_now(), &report, &why)) != OK)
-        return operator_fail("audit verify", e, &why);
-    printf("{\"rows\":%lld,\"checkpoints\":%lld,\"unsealed\":%lld,\"bad_seq\":%lld,\"bad_reason\":\"%s\"}\n",
-           (long long)report.rows, (long long)report.checkpoints, (long long)report.unsealed,
-           (long long)report.bad_seq, report.bad_reason);
-    return report.bad_seq == 0 && report.bad_reason[0] == '\0' ? 0 : 1;
-}
+/* --- purge ------------------------------------------------------------------------------------------------------------------------- */
 
 int
 operator_purge(int argc, char **argv)
@@ -280,97 +167,18 @@ operator_purge(int argc, char **argv)
     AUTO(buf_free) struct buf report = BUF_BOUNDED(8192);
     const char *config = NULL;
     bool dry = false;
-    const struct operator_option options[] = { { "--config", &config, NULL }, { "--dry-run", NULL, &dry } };
+    const struct command_option options[] = { { "--config", &config, NULL }, { "--dry-run", NULL, &dry } };
     AUTO(idp_freep) struct idp *idp = NULL;
     AUTO(pg_closep) struct pg *pg = NULL;
     struct why why = WHY_INIT;
     size_t n;
     enum err e;
 
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &n) || config == NULL)
-        return usage("purge --config FILE [--dry-run]");
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &n) || config == NULL)
+        return command_usage("purge --config FILE [--dry-run]");
     if ((e = idp_load(config, 0, &idp, &why)) != OK || (e = operator_database(idp, &pg, &why)) != OK ||
         (e = purge_run(pg, clock_now(), dry, &report, &why)) != OK)
-        return operator_fail("purge", e, &why);
+        return command_fail("purge", e, &why);
     fputs(buf_cstr(&report), stdout);
-    return 0;
-}
-
-/* --- tables ------------------------------------------------------------------------------------------------------------------------ */
-
-static const char *
-method_name(enum http_method m)
-{
-    switch (m) {
-    case HTTP_GET:
-        return "GET";
-    case HTTP_POST:
-        return "POST";
-    case HTTP_PUT:
-        return "PUT";
-    case HTTP_DELETE:
-        return "DELETE";
-    case HTTP_PATCH:
-        return "PATCH";
-    }
-    return "?";
-}
-
-static void
-routes_print(const char *door, const struct http_routes *const *tables)
-{
-    for (; *tables != NULL; tables++) {
-        for (size_t i = 0; i < (*tables)->n; i++) {
-            const struct http_route *r = &(*tables)->list[i];
-
-            printf("%s %s %s %s %s\n", door, method_name(r->method), r->path, r->name, r->html ? "html" : "-");
-        }
-    }
-}
-
-int
-operator_routes(int argc, char **argv)
-{
-    (void)argv;
-    if (argc != 0)
-        return usage("routes");
-    routes_print("public", idp_public_routes);
-    routes_print("town", idp_town_routes);
-    return 0;
-}
-
-int
-operator_check_config(int argc, char **argv)
-{
-    const char *words[1] = { NULL };
-    bool production = false;
-    const struct operator_option options[] = { { "--production", NULL, &production } };
-    AUTO(idp_freep) struct idp *idp = NULL;
-    struct why why = WHY_INIT;
-    size_t n;
-    enum err e;
-
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), words, 1, &n) || n != 1)
-        return usage("--check-config FILE [--production]");
-    if ((e = idp_load(words[0], IDP_NEED_PAGES, &idp, &why)) != OK)
-        return operator_fail(words[0], e, &why);
-    if (production && idp->conf.environment != IDP_PRODUCTION)
-        return fprintf(stderr, "beffroi-idp: %s: environment is not production\n", words[0]), 1;
-    printf("%s: good\n", words[0]);
-    return 0;
-}
-
-int
-operator_config(int argc, char **argv)
-{
-    AUTO(buf_free) struct buf out = BUF_BOUNDED(256 * 1024);
-
-    if (argc == 1 && strcmp(argv[0], "sample") == 0)
-        conf_print_sample(idp_conf_items, idp_conf_nitems, &out);
-    else if (argc == 1 && strcmp(argv[0], "reference") == 0)
-        conf_print_reference(idp_conf_items, idp_conf_nitems, &out);
-    else
-        return usage("config sample|reference");
-    fputs(buf_cstr(&out), stdout);
     return 0;
 }

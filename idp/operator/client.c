@@ -11,12 +11,11 @@
 static int
 usage(void)
 {
-    fprintf(stderr, "usage: beffroi-idp client add FILE.json|- --config FILE [--replace]\n"
-                    "       beffroi-idp client list --config FILE\n"
-                    "Metadata as RFC 7591, and: \"family\" (services of one family see the same identifier),\n"
-                    "\"attributes\" ([\"authorisations\", \"authorisations:CODE\", \"town\"]), \"require_pkce\",\n"
-                    "\"authorization_response_iss_parameter\". Prints the client's metadata with its secret, once.\n");
-    return 2;
+    return command_usage("client add FILE.json|- --config FILE [--replace]\n"
+                         "       beffroi-idp client list --config FILE\n"
+                         "Metadata as RFC 7591, and: \"family\" (services of one family see the same identifier),\n"
+                         "\"attributes\" ([\"authorisations\", \"authorisations:CODE\", \"town\"]), \"require_pkce\",\n"
+                         "\"authorization_response_iss_parameter\". Prints the client's metadata with its secret, once.");
 }
 
 static int
@@ -31,11 +30,11 @@ client_add(const char *config, const char *file, bool replace)
     struct why why = WHY_INIT;
     enum err e;
 
-    if ((e = idp_load(config, IDP_NEED_KEYS, &idp, &why)) != OK || (e = operator_read_file(file, &json, &why)) != OK ||
+    if ((e = idp_load(config, IDP_NEED_KEYS, &idp, &why)) != OK || (e = command_read_file(file, &json, &why)) != OK ||
         (e = oidc_client_register(idp, buf_view(&json), arena, &draft, &answer, &why)) != OK ||
         (e = operator_database(idp, &pg, &why)) != OK ||
-        (e = services_put(pg, &draft, replace, operator_actor(), clock_now(), NODES_TIMEOUT, NULL, &why)) != OK)
-        return operator_fail("client add", e, &why);
+        (e = services_put(pg, &draft, replace, command_actor(), clock_now(), NODES_TIMEOUT, NULL, &why)) != OK)
+        return command_fail("client add", e, &why);
     printf("%s\n", answer);
     return 0;
 }
@@ -51,11 +50,10 @@ client_list(const char *config)
     enum err e;
 
     if ((e = idp_load(config, 0, &idp, &why)) != OK)
-        return operator_fail(config, e, &why);
-    conf = operator_pg_config(idp->conf.database_owner[0] != '\0' ? idp->conf.database_owner : idp->conf.database,
-                              idp_all_stmts);
+        return command_fail(config, e, &why);
+    conf = command_pg_config(command_conninfo(idp->conf.database, idp->conf.database_owner), idp_all_stmts);
     if ((e = services_open(&conf, "command", idp_service_parsers, &services, &why)) != OK)
-        return operator_fail("client list", e, &why);
+        return command_fail("client list", e, &why);
     view = services_hold(services);
     for (size_t i = 0; i < services_count(view); i++) {
         const struct service *sv = services_nth(view, i);
@@ -73,10 +71,10 @@ operator_client(int argc, char **argv)
 {
     const char *config = NULL, *words[2] = { NULL, NULL };
     bool replace = false;
-    const struct operator_option options[] = { { "--config", &config, NULL }, { "--replace", NULL, &replace } };
+    const struct command_option options[] = { { "--config", &config, NULL }, { "--replace", NULL, &replace } };
     size_t n;
 
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) || config == NULL || n == 0)
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) || config == NULL || n == 0)
         return usage();
     if (n == 2 && strcmp(words[0], "add") == 0)
         return client_add(config, words[1], replace);

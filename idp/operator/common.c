@@ -1,9 +1,5 @@
-/* common: what the operator's commands share. */
+/* common: what the operator's commands share, and what base/program asks of this program. */
 #include "idp/operator/operator.h"
-
-#include <pwd.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "base/pg/audit.h"
 #include "base/pg/job.h"
@@ -31,106 +27,37 @@ const struct http_routes *const idp_public_routes[] = {
     &assets_routes, &citizen_routes, &signon_routes, &activation_routes, &saml_routes, &oidc_routes, NULL,
 };
 const struct http_routes *const idp_town_routes[] = { &town_door_routes, NULL };
+const struct program_door idp_doors[] = { { "public", idp_public_routes }, { "town", idp_town_routes } };
+const size_t idp_ndoors = ARRAY_LEN(idp_doors);
 const struct service_parser *const idp_service_parsers[] = { &saml_service_parser, &oidc_service_parser, NULL };
 const struct signon_dialect *const idp_dialects[] = { &saml_dialect, &oidc_dialect, NULL };
 
-struct pg_config
-operator_pg_config(const char *conninfo, const struct pg_stmts *const *stmts)
+static void
+site_free(void *app)
 {
-    return (struct pg_config){ .conninfo = conninfo, .stmts = stmts, .schema = IDP_SCHEMA,
-                               .schema_min = IDP_SCHEMA_MIN, .schema_max = IDP_SCHEMA_MAX };
+    idp_free(app);
 }
 
-static bool
-option_take(int argc, char **argv, int *i, const struct operator_option *o)
+enum err
+operator_load(const char *config, unsigned need, struct program_site *ret, struct why *why)
 {
-    if (o->flag != NULL) {
-        *o->flag = true;
-        return true;
-    }
-    if (*i + 1 >= argc) {
-        fprintf(stderr, "beffroi-idp: %s needs a value\n", o->name);
-        return false;
-    }
-    *o->value = argv[++*i];
-    return true;
-}
+    unsigned idp_need = ((need & PROGRAM_NEED_PAGES) != 0 ? IDP_NEED_PAGES : 0U) |
+                        ((need & PROGRAM_NEED_AUDIT_KEY) != 0 ? IDP_NEED_KEYS : 0U);
+    struct idp *idp;
+    enum err e;
 
-bool
-operator_options(int argc, char **argv, const struct operator_option *options, size_t n, const char **words,
-                 size_t max, size_t *ret_nwords)
-{
-    size_t nwords = 0;
-
-    for (int i = 0; i < argc; i++) {
-        size_t k = 0;
-
-        if (strncmp(argv[i], "--", 2) != 0) {
-            if (nwords == max) {
-                fprintf(stderr, "beffroi-idp: one word too many: %s\n", argv[i]);
-                return false;
-            }
-            words[nwords++] = argv[i];
-            continue;
-        }
-        while (k < n && strcmp(argv[i], options[k].name) != 0)
-            k++;
-        if (k == n) {
-            fprintf(stderr, "beffroi-idp: unknown option %s\n", argv[i]);
-            return false;
-        }
-        if (!option_take(argc, argv, &i, &options[k]))
-            return false;
-    }
-    *ret_nwords = nwords;
-    return true;
-}
-
-int
-operator_fail(const char *context, enum err e, const struct why *why)
-{
-    fprintf(stderr, "beffroi-idp: %s: %s\n", context, why->text[0] != '\0' ? why->text : err_name(e));
-    return 1;
+    if ((e = idp_load(config, idp_need, &idp, why)) != OK)
+        return e;
+    *ret = (struct program_site){
+        .app = idp, .free = site_free, .environment = (enum environment)idp->conf.environment,
+        .database = idp->conf.database, .database_owner = idp->conf.database_owner, .migrations = idp->conf.migrations,
+        .keys = idp->conf.keys, .audit_key = idp->audit_key,
+    };
+    return OK;
 }
 
 enum err
 operator_database(const struct idp *idp, struct pg **ret, struct why *why)
 {
-    const char *owner = idp->conf.database_owner;
-    static struct pg_config conf;       /* outlives the connection: one per command */
-
-    conf = operator_pg_config(owner[0] != '\0' ? owner : idp->conf.database, idp_all_stmts);
-    return pg_open(&conf, ret, why);
-}
-
-const char *
-operator_actor(void)
-{
-    static char actor[64];
-    const struct passwd *who = getpwuid(getuid());
-
-    if (who != NULL)
-        snprintf(actor, sizeof(actor), "operator:%s", who->pw_name);
-    else
-        snprintf(actor, sizeof(actor), "operator:%u", (unsigned)getuid());
-    return actor;
-}
-
-enum err
-operator_read_file(const char *path, struct buf *out, struct why *why)
-{
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    char block[4096];
-    size_t n;
-
-    if (f == NULL)
-        return why_set(why, ERR_NOT_FOUND, "%s: %m", path);
-    while ((n = fread(block, 1, sizeof(block), f)) > 0)
-        buf_add(out, block, n);
-    n = (size_t)ferror(f);
-    if (f != stdin)
-        fclose(f);
-    if (n != 0)
-        return why_set(why, ERR_UNAVAILABLE, "%s: cannot be read", path);
-    return buf_ok(out) ? OK : why_set(why, ERR_INPUT, "%s: larger than %zu bytes", path, out->max);
+    return command_database(idp->conf.database, idp->conf.database_owner, ret, why);
 }

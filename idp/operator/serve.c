@@ -4,155 +4,79 @@
  */
 #include "idp/operator/operator.h"
 
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "base/core/log.h"
+#include "base/program/answer.h"
+#include "base/program/process.h"
 #include "idp/credential/login.h"
 #include "idp/signon/signon.h"
 
 static void
 refuse(struct http_request *req, int status, const char *refusal)
 {
-    static const struct {
-        const char *refusal, *message_key;
-    } words[] = {
-        { "csrf", "error.csrf" },           { "not_found", "error.not_found" }, { "method", "error.method" },
-        { "body_too_large", "error.too_large" }, { "busy", "error.busy" },      { "unavailable", "error.unavailable" },
-    };
-    const struct http_route *route = http_route(req);
-    const char *key = "error.form";
-
-    if (route != NULL && !route->html) {
-        http_reply_problem_status(req, status, refusal, "");
+    if (answer_machine_refusal(req, status, refusal))
         return;
-    }
     if (strcmp(refusal, "session") == 0) {
         http_reply_redirect(req, arena_printf(http_arena(req), "%s/login", http_base_url(req)));
         return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (strcmp(refusal, words[i].refusal) == 0)
-            key = words[i].message_key;
-    }
-    idp_reply_error(req, status, key, NULL);
-}
-
-static void
-refuse_town(struct http_request *req, int status, const char *code)
-{
-    http_reply_problem_status(req, status, code, "");
+    idp_reply_error(req, status, answer_refusal_message(refusal), NULL);
 }
 
 /* The town door has no pages: its refusals are problem+json, whatever was asked. */
 static void
-refuse_any(struct http_request *req, int status, const char *code)
+refuse_any(struct http_request *req, int status, const char *refusal)
 {
     const struct idp *idp = http_app(req);
 
     if (idp->conf.town_url[0] != '\0' && strcmp(http_base_url(req), idp->conf.town_url) == 0)
-        refuse_town(req, status, code);
+        http_reply_problem_status(req, status, refusal, "");
     else
-        refuse(req, status, code);
+        refuse(req, status, refusal);
 }
 
-struct listeners {
-    struct http_listener *list;
-    size_t n;
-    struct http_tls public_tls, town_tls;
-};
-
-static void
-listeners_make(const struct idp_conf *c, struct listeners *l)
+static enum err
+serve(struct idp *idp, const struct process *process, const struct pg_config *pg, struct why *why)
 {
-    l->list = mem_alloc_array(c->listen.n + c->town_listen.n + 1, sizeof(*l->list));
-    l->public_tls = (struct http_tls){ .cert_file = c->tls_cert, .key_file = c->tls_key };
-    l->town_tls = (struct http_tls){ .cert_file = c->town_tls_cert, .key_file = c->town_tls_key,
-                                     .client_ca_file = c->town_client_ca, .client_required = true };
-    for (size_t i = 0; i < c->listen.n; i++)
-        l->list[l->n++] = (struct http_listener){ .address = c->listen.items[i],
-                                                  .tls = c->tls_cert[0] != '\0' ? &l->public_tls : NULL,
-                                                  .routes = idp_public_routes, .base_url = c->base_url };
-    for (size_t i = 0; i < c->town_listen.n; i++)
-        l->list[l->n++] = (struct http_listener){ .address = c->town_listen.items[i], .tls = &l->town_tls,
-                                                  .routes = idp_town_routes, .base_url = c->town_url };
-}
+    static const struct http_hooks hooks = { session_load, refuse_any };
+    const struct idp_conf *c = &idp->conf;
+    struct http_tls tls = { .cert_file = c->tls_cert, .key_file = c->tls_key };
+    struct http_tls town_tls = { .cert_file = c->town_tls_cert, .key_file = c->town_tls_key,
+                                 .client_ca_file = c->town_client_ca, .client_required = true };
+    AUTO(mem_freep) struct http_listener *list = mem_alloc_array(c->listen.n + c->town_listen.n + 1, sizeof(*list));
+    struct http_server_config conf = {
+        .listeners = list, .hooks = &hooks, .pg = pg, .threads = (int)c->threads,
+        .slow_threads = (int)c->slow_threads, .csrf_key = idp->csrf_key.data,
+        .trusted_proxies = (const char *const *)c->trusted_proxies.items, .app = idp,
+    };
 
-static const char *const *
-proxies_make(const struct idp_conf *c)
-{
-    const char **list = mem_alloc_array(c->trusted_proxies.n + 1, sizeof(*list));
-
-    for (size_t i = 0; i < c->trusted_proxies.n; i++)
-        list[i] = c->trusted_proxies.items[i];
-    return list;
-}
-
-static void
-wait_for_signals(struct http_server *server, const sigset_t *signals)
-{
-    struct why why = WHY_INIT;
-    enum err e;
-    int got;
-
-    for (;;) {
-        if (sigwait(signals, &got) != 0)
-            continue;
-        if (got != SIGHUP)
-            return;
-        if ((e = http_server_reload(server, &why)) != OK)
-            LOG_ERROR_EV("serve.reload", LF_ERR(e), LF_WHY(&why));
-    }
+    conf.nlisteners = process_listeners(list, 0, &c->listen, c->tls_cert[0] != '\0' ? &tls : NULL, idp_public_routes,
+                                        c->base_url);
+    conf.nlisteners = process_listeners(list, conf.nlisteners, &c->town_listen, &town_tls, idp_town_routes, c->town_url);
+    return process_serve(process, &conf, c->base_url, why);
 }
 
 int
 operator_serve(int argc, char **argv)
 {
-    static const struct http_hooks hooks = { session_load, refuse_any };
-    const char *config = NULL, *database = NULL;
-    const struct operator_option options[] = { { "--config", &config, NULL }, { "--database", &database, NULL } };
     AUTO(idp_freep) struct idp *idp = NULL;
-    struct listeners l = { .n = 0 };
-    struct http_server *server = NULL;
-    struct http_server_config conf;
+    struct process process;
     struct pg_config pg;
     struct why why = WHY_INIT;
-    sigset_t signals;
-    size_t nwords;
     enum err e;
+    int status;
 
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &nwords) || config == NULL)
-        return fprintf(stderr, "usage: beffroi-idp serve --config FILE\n"), 2;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);      /* before any thread is born */
-    log_start("beffroi-idp web", LOG_LEVEL_INFO);
-    if ((e = idp_load(config, IDP_NEED_KEYS | IDP_NEED_PAGES, &idp, &why)) != OK)
-        return operator_fail(config, e, &why);
+    if ((status = process_begin(argc, argv, "serve", "web", true, &process)) != 0)
+        return status;
+    if ((e = idp_load(process.config, IDP_NEED_KEYS | IDP_NEED_PAGES, &idp, &why)) != OK)
+        return command_fail(process.config, e, &why);
     if (idp->conf.deny_passwords[0] != '\0' &&
         (e = deny_list_load(idp->conf.deny_passwords, &idp->deny, &why)) != OK)
-        return operator_fail("password.deny", e, &why);
-    pg = operator_pg_config(database != NULL ? database : idp->conf.database, idp_web_stmts);
+        return command_fail("password.deny", e, &why);
+    pg = command_pg_config(process.database != NULL ? process.database : idp->conf.database, idp_web_stmts);
     idp->dialects = idp_dialects;
     if ((e = services_open(&pg, "web", idp_service_parsers, &idp->services, &why)) != OK)
-        return operator_fail("services", e, &why);
-    listeners_make(&idp->conf, &l);
-    conf = (struct http_server_config){
-        .listeners = l.list, .nlisteners = l.n, .hooks = &hooks, .pg = &pg, .threads = (int)idp->conf.threads,
-        .slow_threads = (int)idp->conf.slow_threads, .csrf_key = idp->csrf_key.data,
-        .trusted_proxies = proxies_make(&idp->conf), .app = idp,
-    };
-    if ((e = http_server_start(&conf, &server, &why)) == OK) {
-        LOG_INFO_EV("serve.ready", LF_STR("base_url", idp->conf.base_url));
-        wait_for_signals(server, &signals);
-        http_server_stop(server);
-    }
+        return command_fail("services", e, &why);
+    e = serve(idp, &process, &pg, &why);
     services_close(idp->services);
     deny_list_free(idp->deny);
-    mem_freep(&conf.trusted_proxies);
-    free(l.list);
-    return e == OK ? 0 : operator_fail("serve", e, &why);
+    return e == OK ? 0 : command_fail("serve", e, &why);
 }

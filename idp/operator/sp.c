@@ -53,7 +53,7 @@ fetch(const struct idp *idp, const char *url, bool pinned, struct buf *out, stru
     struct http_answer answer;
     enum err e;
 
-    if (url[4] == ':' && !pinned && idp->conf.environment == IDP_PRODUCTION)
+    if (url[4] == ':' && !pinned && idp->conf.environment == ENVIRONMENT_PRODUCTION)
         return why_set(why, ERR_DENIED, "metadata over plain http are taken with --pin only");
     if ((e = http_client_new(&conf, &client, why)) != OK ||
         (e = http_call(client, "GET", url, NULL, STR_NULL, &answer, why)) != OK)
@@ -76,7 +76,7 @@ read_pin(const char *path, struct saml_keys *ret, struct why *why)
     const char *from, *to;
     enum err e;
 
-    if ((e = operator_read_file(path, &pem, why)) != OK)
+    if ((e = command_read_file(path, &pem, why)) != OK)
         return e;
     from = strstr(buf_cstr(&pem), begin);
     to = from == NULL ? NULL : strstr(from, end);
@@ -94,7 +94,7 @@ read_metadata(const struct idp *idp, const char *from, const char *pin, struct b
     AUTO(saml_keys_done) struct saml_keys pinned = {.n = 0};
     enum err e;
 
-    e = is_url(from) ? fetch(idp, from, pin != NULL, out, why) : operator_read_file(from, out, why);
+    e = is_url(from) ? fetch(idp, from, pin != NULL, out, why) : command_read_file(from, out, why);
     if (e != OK)
         return e;
     if (pin == NULL)
@@ -179,7 +179,7 @@ check_here(const struct idp *idp, const struct saml_sp *sp, struct why *why)
 {
     if (sp->valid_until != 0 && sp->valid_until <= clock_now())
         return why_set(why, ERR_INPUT, "the metadata are past their validUntil");
-    if (speaks_plain_http(sp) && !sp->policy.allow_http && idp->conf.environment == IDP_PRODUCTION)
+    if (speaks_plain_http(sp) && !sp->policy.allow_http && idp->conf.environment == ENVIRONMENT_PRODUCTION)
         return why_set(why, ERR_DENIED, "an address without TLS: answers would be readable on the way "
                                         "(policy allow_http lets it through)");
     return OK;
@@ -225,7 +225,7 @@ put(struct pg *pg, const struct sp_options *o, const struct saml_sp *sp, const s
     if (old->family != NULL && strcmp(old->family, draft.family) != 0)
         fprintf(stderr, "warning: family %s instead of %s: every citizen gets another identifier there\n", draft.family,
                 old->family);
-    return services_put(pg, &draft, o->replace || old->removed, operator_actor(), clock_now(), NODES_TIMEOUT, NULL, why);
+    return services_put(pg, &draft, o->replace || old->removed, command_actor(), clock_now(), NODES_TIMEOUT, NULL, why);
 }
 
 static int
@@ -242,21 +242,21 @@ sp_add(const struct idp *idp, const struct sp_options *o, const char *from)
 
     if ((e = read_metadata(idp, from, o->pin, &metadata, &why)) != OK ||
         (e = saml_metadata_read(buf_view(&metadata), &sp, &why)) != OK)
-        return operator_fail(from, e, &why);
-    if (o->policy != NULL && (e = operator_read_file(o->policy, &policy, &why)) != OK)
-        return operator_fail("--policy", e, &why);
+        return command_fail(from, e, &why);
+    if (o->policy != NULL && (e = command_read_file(o->policy, &policy, &why)) != OK)
+        return command_fail("--policy", e, &why);
     old.name = sp->entity_id;
     old.arena = sp->arena;
     if ((e = operator_database(idp, &pg, &why)) != OK || (e = services_list(pg, keep_standing, &old, &why)) != OK)
-        return operator_fail("database", e, &why);
+        return command_fail("database", e, &why);
     if (old.removed)
         old.policy = NULL;
     text = o->policy != NULL ? buf_cstr(&policy) : old.policy != NULL ? old.policy : "{}";
     if ((e = saml_policy_read(text, sp, &why)) != OK || (e = check_here(idp, sp, &why)) != OK)
-        return operator_fail(sp->entity_id, e, &why);
+        return command_fail(sp->entity_id, e, &why);
     say_warnings(sp);
     if ((e = put(pg, o, sp, &old, &metadata, text, &why)) != OK)
-        return operator_fail(sp->entity_id, e, &why);
+        return command_fail(sp->entity_id, e, &why);
     printf("%s %s\n", old.found && !old.removed ? "replaced" : "added", sp->entity_id);
     return 0;
 }
@@ -285,10 +285,10 @@ sp_list(const struct idp *idp)
     enum err e;
 
     if ((e = operator_database(idp, &pg, &why)) != OK)
-        return operator_fail("database", e, &why);
+        return command_fail("database", e, &why);
     printf("entity_id\tstate\tfamily\tvalid_until\tlabel\n");
     if ((e = services_list(pg, print_row, NULL, &why)) != OK)
-        return operator_fail("sp list", e, &why);
+        return command_fail("sp list", e, &why);
     return 0;
 }
 
@@ -300,10 +300,10 @@ sp_remove(const struct idp *idp, const char *entity_id)
     enum err e;
 
     if ((e = operator_database(idp, &pg, &why)) != OK)
-        return operator_fail("database", e, &why);
-    e = services_set_state(pg, SERVICE_SAML, entity_id, "removed", operator_actor(), clock_now(), NODES_TIMEOUT, &why);
+        return command_fail("database", e, &why);
+    e = services_set_state(pg, SERVICE_SAML, entity_id, "removed", command_actor(), clock_now(), NODES_TIMEOUT, &why);
     if (e != OK)
-        return operator_fail(entity_id, e, &why);
+        return command_fail(entity_id, e, &why);
     printf("removed %s\n", entity_id);
     return 0;
 }
@@ -311,18 +311,17 @@ sp_remove(const struct idp *idp, const char *entity_id)
 static int
 usage(void)
 {
-    fprintf(stderr, "usage: beffroi-idp sp add FILE|URL --config FILE [--policy FILE] [--family NAME] [--label-fr TEXT]\n"
-                    "                      [--label-en TEXT] [--pin CERT] [--replace]\n"
-                    "       beffroi-idp sp list --config FILE\n"
-                    "       beffroi-idp sp remove ENTITY_ID --config FILE\n");
-    return 2;
+    return command_usage("sp add FILE|URL --config FILE [--policy FILE] [--family NAME] [--label-fr TEXT]\n"
+                         "                      [--label-en TEXT] [--pin CERT] [--replace]\n"
+                         "       beffroi-idp sp list --config FILE\n"
+                         "       beffroi-idp sp remove ENTITY_ID --config FILE");
 }
 
 int
 saml_sp_command(int argc, char **argv)
 {
     struct sp_options o = {.replace = false};
-    const struct operator_option options[] = {
+    const struct command_option options[] = {
         {"--config", &o.config, NULL},     {"--policy", &o.policy, NULL},     {"--family", &o.family, NULL},
         {"--label-fr", &o.label_fr, NULL}, {"--label-en", &o.label_en, NULL}, {"--pin", &o.pin, NULL},
         {"--replace", NULL, &o.replace},
@@ -333,12 +332,12 @@ saml_sp_command(int argc, char **argv)
     size_t n;
     enum err e;
 
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), words, ARRAY_LEN(words), &n) || o.config == NULL ||
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, ARRAY_LEN(words), &n) || o.config == NULL ||
         n == 0)
         return usage();
     log_start("beffroi-idp sp", LOG_LEVEL_WARNING);
     if ((e = idp_load(o.config, 0, &idp, &why)) != OK)
-        return operator_fail(o.config, e, &why);
+        return command_fail(o.config, e, &why);
     if (strcmp(words[0], "add") == 0 && n == 2)
         return sp_add(idp, &o, words[1]);
     if (strcmp(words[0], "list") == 0 && n == 1)

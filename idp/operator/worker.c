@@ -13,6 +13,7 @@
 #include "base/core/log.h"
 #include "base/pg/audit.h"
 #include "base/pg/job.h"
+#include "base/program/process.h"
 #include "idp/account/account.h"
 #include "idp/activation/activation.h"
 #include "idp/operator/purge.h"
@@ -147,7 +148,7 @@ housekeeper(void *arg)
 /* --- start and stop ---------------------------------------------------------------------------------------------------------- */
 
 static enum err
-run(struct worker *w, const sigset_t *signals, struct why *why)
+run(struct worker *w, const struct process *process, struct why *why)
 {
     const struct job_kind kinds[] = {
         { MAIL_OUT_JOB, mail_out_job, 60 * USEC_PER_SEC, w->idp },
@@ -161,7 +162,6 @@ run(struct worker *w, const sigset_t *signals, struct why *why)
     struct audit_sealer *sealer = NULL;
     struct job_runner *runner = NULL;
     pthread_t house;
-    int got;
     enum err e;
 
     if ((e = pg_pool_new(&w->pg, MAIL_THREADS, &w->pool, why)) != OK)
@@ -172,8 +172,7 @@ run(struct worker *w, const sigset_t *signals, struct why *why)
     if (e == OK) {
         CHECK(pthread_create(&house, NULL, housekeeper, w) == 0);
         LOG_INFO_EV("worker.ready", LF_STR("lmtp", lmtp.listen));
-        while (sigwait(signals, &got) != 0)
-            continue;
+        process_wait(process, NULL, NULL);
         if (server != NULL)
             lmtp_stop(server);
         atomic_store(&w->stop, true);
@@ -188,31 +187,24 @@ run(struct worker *w, const sigset_t *signals, struct why *why)
 int
 operator_worker(int argc, char **argv)
 {
-    const char *config = NULL, *database = NULL;
-    const struct operator_option options[] = { { "--config", &config, NULL }, { "--database", &database, NULL } };
     AUTO(idp_freep) struct idp *idp = NULL;
     struct worker w = { .idp = NULL };
+    struct process process;
     struct why why = WHY_INIT;
-    sigset_t signals;
-    size_t nwords;
     enum err e;
+    int status;
 
-    if (!operator_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &nwords) || config == NULL)
-        return fprintf(stderr, "usage: beffroi-idp worker --config FILE [--database CONNINFO]\n"), 2;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    log_start("beffroi-idp worker", LOG_LEVEL_INFO);
-    if ((e = idp_load(config, IDP_NEED_KEYS | IDP_NEED_PAGES, &idp, &why)) != OK)
-        return operator_fail(config, e, &why);
+    if ((status = process_begin(argc, argv, "worker", "worker", false, &process)) != 0)
+        return status;
+    if ((e = idp_load(process.config, IDP_NEED_KEYS | IDP_NEED_PAGES, &idp, &why)) != OK)
+        return command_fail(process.config, e, &why);
     w.idp = idp;
-    w.pg = operator_pg_config(database != NULL ? database : idp->conf.database, idp_all_stmts);
+    w.pg = command_pg_config(process.database != NULL ? process.database : idp->conf.database, idp_all_stmts);
     atomic_init(&w.stop, false);
     idp->dialects = idp_dialects;
     if ((e = services_open(&w.pg, "worker", idp_service_parsers, &idp->services, &why)) != OK)
-        return operator_fail("services", e, &why);
-    e = run(&w, &signals, &why);
+        return command_fail("services", e, &why);
+    e = run(&w, &process, &why);
     services_close(idp->services);
-    return e == OK ? 0 : operator_fail("worker", e, &why);
+    return e == OK ? 0 : command_fail("worker", e, &why);
 }

@@ -89,7 +89,7 @@ call(const struct idp *idp, const struct saml_sp *sp, const struct saml_endpoint
                                           "SOAPAction: \"http://www.oasis-open.org/committees/security\"", NULL};
     const struct http_client_config conf = {
         .ca_file = idp->conf.outgoing_ca[0] == '\0' ? NULL : idp->conf.outgoing_ca,
-        .allow_private = sp->policy.allow_private || idp->conf.environment != IDP_PRODUCTION,
+        .allow_private = sp->policy.allow_private || idp->conf.environment != ENVIRONMENT_PRODUCTION,
         .connect_timeout = NOTICE_TIMEOUT,
         .timeout = NOTICE_TIMEOUT,
         .answer_max = gate_message.bytes,

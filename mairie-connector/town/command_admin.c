@@ -1,4 +1,4 @@
-/* The short commands: migrate, keys, agent, authorisation, audit, doctor, clock, routes, configuration. */
+/* The short commands: agent, authorisation, doctor. */
 #include "mairie-connector/town/command.h"
 
 #include <errno.h>
@@ -12,62 +12,10 @@
 #include "base/crypto/password.h"
 #include "base/crypto/totp.h"
 #include "base/crypto/x509.h"
-#include "base/pg/audit.h"
-#include "base/pg/migrate.h"
 #include "mairie-connector/town/agent.h"
 #include "mairie-connector/town/dossier.h"
 
 #define PASSWORD_MIN 12
-
-static bool
-is_word(const char *const *words, size_t n, size_t i, const char *word)
-{
-    return i < n && strcmp(words[i], word) == 0;
-}
-
-int
-command_migrate(int argc, char **argv)
-{
-    const char *config = NULL;
-    bool dry = false;
-    const struct command_option options[] = { { "--config", &config, NULL }, { "--dry-run", NULL, &dry } };
-    AUTO(mairie_freep) struct mairie *m = NULL;
-    struct migrate_report report;
-    struct why why = WHY_INIT;
-    size_t n;
-    enum err e;
-
-    if (!command_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &n) || config == NULL)
-        return command_usage("migrate --config FILE [--dry-run]");
-    if ((e = mairie_load(config, 0, &m, &why)) != OK)
-        return command_fail(config, e, &why);
-    e = migrate_run(m->conf.database_owner[0] != '\0' ? m->conf.database_owner : m->conf.database, MAIRIE_SCHEMA,
-                    m->conf.migrations, dry, &report, &why);
-    if (e != OK)
-        return command_fail("migrate", e, &why);
-    printf("schema %s: version %d%s%d\n", MAIRIE_SCHEMA, report.from, dry ? " would become " : " is now ", report.to);
-    return 0;
-}
-
-int
-command_keys(int argc, char **argv)
-{
-    const char *config = NULL, *words[1] = { NULL };
-    const struct command_option options[] = { { "--config", &config, NULL } };
-    AUTO(mairie_freep) struct mairie *m = NULL;
-    struct why why = WHY_INIT;
-    size_t n;
-    enum err e;
-
-    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 1, &n) || config == NULL ||
-        !is_word(words, n, 0, "init"))
-        return command_usage("keys init --config FILE");
-    if ((e = mairie_load(config, 0, &m, &why)) != OK)
-        return command_fail(config, e, &why);
-    if ((e = mairie_keys_init(&m->conf, &why)) != OK)
-        return command_fail("keys init", e, &why);
-    return 0;
-}
 
 /* --- agents ----------------------------------------------------------------------------------------------------------- */
 
@@ -119,7 +67,7 @@ agent_put(const struct mairie *m, const struct agent_options *o, unsigned roles,
     enum err e;
 
     rand_uuid(in.id);
-    if ((e = agent_password(m, o->password_file, phc, why)) != OK || (e = command_database(m, &pg, why)) != OK ||
+    if ((e = agent_password(m, o->password_file, phc, why)) != OK || (e = mairie_database(m, &pg, why)) != OK ||
         (e = totp_make(o->totp_file, &key, why)) != OK)
         return e;
     e = column_seal(m->field, "agent.totp", in.id, (struct str){ (const char *)key.data, key.len }, &sealed);
@@ -133,7 +81,7 @@ agent_put(const struct mairie *m, const struct agent_options *o, unsigned roles,
 }
 
 int
-command_agent(int argc, char **argv)
+mairie_agent(int argc, char **argv)
 {
     static const char line[] = "agent add LOGIN --config FILE --name TEXT --roles guichet,validation\n"
                                "           --password-file FILE --totp-file FILE   (the new one-time key is written there)";
@@ -150,7 +98,7 @@ command_agent(int argc, char **argv)
     enum err e;
 
     if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) || n != 2 ||
-        !is_word(words, n, 0, "add") || o.config == NULL || o.name == NULL || o.roles == NULL ||
+        !command_word_is(words, n, 0, "add") || o.config == NULL || o.name == NULL || o.roles == NULL ||
         o.password_file == NULL || o.totp_file == NULL)
         return command_usage(line);
     o.login = words[1];
@@ -165,7 +113,7 @@ command_agent(int argc, char **argv)
 }
 
 int
-command_authorisation(int argc, char **argv)
+mairie_authorisation(int argc, char **argv)
 {
     const char *config = NULL, *fr = NULL, *en = NULL, *words[2] = { NULL, NULL };
     bool sensitive = false;
@@ -180,67 +128,12 @@ command_authorisation(int argc, char **argv)
     enum err e;
 
     if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) || n != 2 ||
-        !is_word(words, n, 0, "add") || config == NULL || fr == NULL || en == NULL)
+        !command_word_is(words, n, 0, "add") || config == NULL || fr == NULL || en == NULL)
         return command_usage("authorisation add CODE --config FILE --label-fr TEXT --label-en TEXT [--sensitive]");
-    if ((e = mairie_load(config, 0, &m, &why)) != OK || (e = command_database(m, &pg, &why)) != OK ||
+    if ((e = mairie_load(config, 0, &m, &why)) != OK || (e = mairie_database(m, &pg, &why)) != OK ||
         (e = authz_def_put(pg, words[1], fr, en, sensitive, command_actor(), clock_now(), &why)) != OK)
         return command_fail("authorisation add", e, &why);
     printf("authorisation %s: in force\n", words[1]);
-    return 0;
-}
-
-/* --- audit, clock ------------------------------------------------------------------------------------------------------ */
-
-int
-command_audit(int argc, char **argv)
-{
-    const char *config = NULL, *words[1] = { NULL };
-    const struct command_option options[] = { { "--config", &config, NULL } };
-    AUTO(mairie_freep) struct mairie *m = NULL;
-    AUTO(pg_closep) struct pg *pg = NULL;
-    struct audit_report report;
-    struct why why = WHY_INIT;
-    size_t n;
-    enum err e;
-
-    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 1, &n) || config == NULL ||
-        !is_word(words, n, 0, "verify"))
-        return command_usage("audit verify --config FILE");
-    if ((e = mairie_load(config, MAIRIE_NEED_KEYS, &m, &why)) != OK || (e = command_database(m, &pg, &why)) != OK ||
-        (e = audit_verify(pg, m->audit_key, clock_now(), &report, &why)) != OK)
-        return command_fail("audit verify", e, &why);
-    printf("{\"rows\":%lld,\"checkpoints\":%lld,\"unsealed\":%lld,\"bad_seq\":%lld,\"bad_reason\":\"%s\"}\n",
-           (long long)report.rows, (long long)report.checkpoints, (long long)report.unsealed,
-           (long long)report.bad_seq, report.bad_reason);
-    return report.bad_seq == 0 && report.bad_reason[0] == '\0' ? 0 : 1;
-}
-
-int
-command_clock(int argc, char **argv)
-{
-    const char *config = NULL, *advance = NULL;
-    const struct command_option options[] = { { "--config", &config, NULL }, { "--advance", &advance, NULL } };
-    AUTO(mairie_freep) struct mairie *m = NULL;
-    char text[UTIME_RFC3339_LEN + 1];
-    struct why why = WHY_INIT;
-    bool back;
-    int64_t by;
-    size_t n;
-    enum err e;
-
-    if (!command_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &n) || config == NULL)
-        return command_usage("clock --config FILE [--advance [-]DURATION]     (demo and test only)");
-    if ((e = mairie_load(config, 0, &m, &why)) != OK)
-        return command_fail(config, e, &why);
-    if (advance != NULL) {
-        back = advance[0] == '-';
-        if ((e = duration_parse(advance + (back ? 1 : 0), &by)) != OK)
-            return command_usage("clock --config FILE --advance 24h");
-        if ((e = clock_advance(back ? -by : by, &why)) != OK)
-            return command_fail("clock", e, &why);
-    }
-    utime_rfc3339(clock_now(), text);
-    printf("%s\n", text);
     return 0;
 }
 
@@ -296,7 +189,7 @@ door_look(const struct mairie *m, struct why *why)
 }
 
 int
-command_doctor(int argc, char **argv)
+mairie_doctor(int argc, char **argv)
 {
     const char *config = NULL;
     const struct command_option options[] = { { "--config", &config, NULL } };
@@ -320,59 +213,4 @@ command_doctor(int argc, char **argv)
         good = say("server certificate", certificate_look(m->conf.tls_cert, clock_now(), &why), &why) && good;
     good = say("the way to the IdP", door_look(m, &why), &why) && good;
     return good ? 0 : 1;
-}
-
-/* --- tables ----------------------------------------------------------------------------------------------------------------- */
-
-int
-command_routes(int argc, char **argv)
-{
-    (void)argv;
-    if (argc != 0)
-        return command_usage("routes");
-    for (size_t t = 0; mairie_routes[t] != NULL; t++) {
-        for (size_t i = 0; i < mairie_routes[t]->n; i++) {
-            const struct http_route *r = &mairie_routes[t]->list[i];
-
-            printf("counter %s %s %s %s\n", r->method == HTTP_GET ? "GET" : "POST", r->path, r->name,
-                   r->html ? "html" : "-");
-        }
-    }
-    return 0;
-}
-
-int
-command_check_config(int argc, char **argv)
-{
-    const char *words[1] = { NULL };
-    bool production = false;
-    const struct command_option options[] = { { "--production", NULL, &production } };
-    AUTO(mairie_freep) struct mairie *m = NULL;
-    struct why why = WHY_INIT;
-    size_t n;
-    enum err e;
-
-    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 1, &n) || n != 1)
-        return command_usage("--check-config FILE [--production]");
-    if ((e = mairie_load(words[0], MAIRIE_NEED_PAGES, &m, &why)) != OK)
-        return command_fail(words[0], e, &why);
-    if (production && m->conf.environment != MAIRIE_PRODUCTION)
-        return fprintf(stderr, "beffroi-mairie: %s: environment is not production\n", words[0]), 1;
-    printf("%s: good\n", words[0]);
-    return 0;
-}
-
-int
-command_config(int argc, char **argv)
-{
-    AUTO(buf_free) struct buf out = BUF_BOUNDED(256 * 1024);
-
-    if (argc == 1 && strcmp(argv[0], "sample") == 0)
-        conf_print_sample(mairie_conf_items, mairie_conf_nitems, &out);
-    else if (argc == 1 && strcmp(argv[0], "reference") == 0)
-        conf_print_reference(mairie_conf_items, mairie_conf_nitems, &out);
-    else
-        return command_usage("config sample|reference");
-    fputs(buf_cstr(&out), stdout);
-    return 0;
 }

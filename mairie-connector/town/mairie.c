@@ -3,30 +3,21 @@
 
 #include <stdlib.h>
 
+#include "base/program/program.h"
+
 #define DOOR_ANSWER_MAX (512 * 1024)
 #define DOOR_CONNECT_TIME (2 * USEC_PER_SEC)
-
-static void
-url_trim(char *url)
-{
-    size_t n = strlen(url);
-
-    while (n > 0 && url[n - 1] == '/')
-        url[--n] = '\0';
-}
 
 static enum err
 conf_finish(struct mairie_conf *c, struct why *why)
 {
-    url_trim(c->base_url);
-    url_trim(c->idp_url);
-    if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
-        return why_set(why, ERR_INPUT, "tls.cert and tls.key go together");
-    if (c->environment == MAIRIE_PRODUCTION && c->clock_file[0] != '\0')
-        return why_set(why, ERR_INPUT, "clock.file: the clock cannot be moved in production");
-    if (c->clock_file[0] != '\0')
-        return clock_use_offset_file(c->clock_file, why);
-    return OK;
+    enum err e;
+
+    program_url_trim(c->base_url);
+    program_url_trim(c->idp_url);
+    if ((e = program_tls_check(c->tls_cert, c->tls_key, why)) != OK)
+        return e;
+    return program_clock_use((enum environment)c->environment, c->clock_file, why);
 }
 
 static enum err
@@ -50,10 +41,10 @@ mairie_load(const char *config_path, unsigned need, struct mairie **ret, struct 
     if ((e = conf_load(config_path, mairie_conf_items, mairie_conf_nitems, &m->conf, why)) != OK ||
         (e = conf_finish(&m->conf, why)) != OK)
         return e;
-    if ((need & MAIRIE_NEED_KEYS) != 0 && (e = mairie_keys_load(m, why)) != OK)
+    if ((e = keyfolder_load(m->conf.keys, mairie_key_files, mairie_key_nfiles, need, m, why)) != OK)
         return e;
     if ((need & MAIRIE_NEED_PAGES) != 0 &&
-        (e = page_set_load(m->conf.templates, m->conf.environment != MAIRIE_PRODUCTION, &m->pages, why)) != OK)
+        (e = page_set_load(m->conf.templates, m->conf.environment != ENVIRONMENT_PRODUCTION, &m->pages, why)) != OK)
         return e;
     if ((need & MAIRIE_NEED_DOOR) != 0 && (e = door_make(m, why)) != OK)
         return e;
@@ -68,7 +59,7 @@ mairie_free(struct mairie *m)
         return;
     http_client_free(m->door);
     page_set_free(m->pages);
-    mairie_keys_done(m);
+    keyfolder_done(mairie_key_files, mairie_key_nfiles, m);
     conf_free(mairie_conf_items, mairie_conf_nitems, &m->conf);
     free(m);
 }

@@ -16,17 +16,16 @@
 #include "base/http/server.h"
 #include "base/page/page.h"
 #include "base/pg/pg.h"
+#include "base/program/keyfolder.h"
 
 #define MAIRIE_ZONE "Europe/Paris"
 #define MAIRIE_SCHEMA "mairie"
 #define MAIRIE_SCHEMA_MIN 1
 #define MAIRIE_SCHEMA_MAX 1
 
-enum mairie_environment { MAIRIE_PRODUCTION, MAIRIE_DEMO, MAIRIE_TEST };
-
 /* Configuration; the table is in conf.c. Durations in microseconds. */
 struct mairie_conf {
-    int environment;                     /* enum mairie_environment */
+    int environment;                     /* enum environment */
     char *base_url;                      /* what clerks see */
     char *name_fr, *name_en;             /* « Mairie de Rivemont » */
     char *town;                          /* « Rivemont », on the sheet */
@@ -37,7 +36,7 @@ struct mairie_conf {
     char *tls_cert, *tls_key;            /* empty: plain, behind a trusted front */
     struct conf_list trusted_proxies;
     int64_t threads, slow_threads;
-    char *keys;                          /* folder, see keys.h */
+    char *keys;                          /* folder, see keys.c */
     char *clock_file;                    /* demo and test only */
     char *idp_url;                       /* the town door */
     char *idp_ca, *idp_cert, *idp_key;   /* its authority, our client certificate */
@@ -73,10 +72,9 @@ extern const size_t mairie_conf_nitems;
  *   audit.pem                   Ed25519, signs checkpoints of the audit trail
  *   csrf.key                    32 bytes, hexadecimal
  *   pepper/ field/              key rings (base/crypto/seal.h)
- * mairie_keys_init() makes what is missing, never replaces. */
-MUST_USE enum err mairie_keys_init(const struct mairie_conf *conf, struct why *why);
-MUST_USE enum err mairie_keys_load(struct mairie *m, struct why *why);
-void mairie_keys_done(struct mairie *m);
+ * As a table for base/program/keyfolder.h; the need of a row: bits of enum mairie_need. */
+extern const struct keyfile mairie_key_files[];
+extern const size_t mairie_key_nfiles;
 
 /* --- page.c --------------------------------------------------------------------------------------------------------- */
 /* Page data with what every page shows: site, menu of the agent who is signed in, CSRF token, reference. */

@@ -6,11 +6,11 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <time.h>
 
 #include "base/core/log.h"
 #include "base/pg/audit.h"
+#include "base/program/process.h"
 #include "mairie-connector/town/outbox.h"
 
 #define PURGE_EVERY (10 * USEC_PER_MIN)
@@ -98,38 +98,29 @@ send_loop(void *arg)
 }
 
 int
-command_outbox(int argc, char **argv)
+mairie_outbox(int argc, char **argv)
 {
-    const char *config = NULL, *database = NULL;
-    const struct command_option options[] = { { "--config", &config, NULL }, { "--database", &database, NULL } };
     AUTO(mairie_freep) struct mairie *m = NULL;
     struct audit_sealer *sealer = NULL;
     struct why why = WHY_INIT;
     struct sender s = { .m = NULL };
+    struct process process;
     pthread_t thread;
-    sigset_t signals;
-    size_t n;
-    int got;
     enum err e;
+    int status;
 
-    if (!command_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &n) || config == NULL)
-        return command_usage("outbox --config FILE [--database CONNINFO]");
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    log_start("beffroi-mairie outbox", LOG_LEVEL_INFO);
-    if ((e = mairie_load(config, MAIRIE_NEED_KEYS | MAIRIE_NEED_DOOR, &m, &why)) != OK)
-        return command_fail(config, e, &why);
+    if ((status = process_begin(argc, argv, "outbox", "outbox", false, &process)) != 0)
+        return status;
+    if ((e = mairie_load(process.config, MAIRIE_NEED_KEYS | MAIRIE_NEED_DOOR, &m, &why)) != OK)
+        return command_fail(process.config, e, &why);
     s.m = m;
-    s.pg = command_pg_config(database != NULL ? database : m->conf.database, mairie_all_stmts);
+    s.pg = command_pg_config(process.database != NULL ? process.database : m->conf.database, mairie_all_stmts);
     atomic_init(&s.stop, false);
     if ((e = audit_sealer_start(&s.pg, m->audit_key, &sealer, &why)) != OK)
         return command_fail("outbox", e, &why);
     CHECK(pthread_create(&thread, NULL, send_loop, &s) == 0);
     LOG_INFO_EV("outbox.ready", LF_STR("idp", m->conf.idp_url));
-    while (sigwait(&signals, &got) != 0)
-        continue;
+    process_wait(&process, NULL, NULL);
     atomic_store(&s.stop, true);
     pthread_join(thread, NULL);
     audit_sealer_stop(sealer);

@@ -2,8 +2,7 @@
 #include "mairie-connector/town/agent.h"
 
 #include "base/core/log.h"
-
-#define PAGE_MAX (512 * 1024)
+#include "base/program/answer.h"
 
 struct page_data *
 mairie_page(struct http_request *req)
@@ -35,16 +34,8 @@ void
 mairie_reply_page(struct http_request *req, int status, const char *template_name, const struct page_data *d)
 {
     const struct mairie *m = http_app(req);
-    AUTO(buf_free) struct buf page = BUF_SECRET(PAGE_MAX);
-    struct why why = WHY_INIT;
-    enum err e = page_render(m->pages, template_name, http_lang(req), d, &page, &why);
 
-    if (e == OK) {
-        http_reply_html(req, status, &page);
-        return;
-    }
-    LOG_ERROR_EV("page.render", LF_STR("template", template_name), LF_ERR(e), LF_WHY(&why));
-    http_reply_problem(req, e, "page", "The page could not be made.");
+    answer_page(req, m->pages, status, template_name, d);
 }
 
 void

@@ -1,4 +1,5 @@
 /* routes: what the counter answers. Handlers that call the IdP or hash a password run in the bounded pool. */
+#include "base/program/answer.h"
 #include "mairie-connector/town/command.h"
 #include "mairie-connector/town/counter.h"
 
@@ -38,20 +39,9 @@ static void
 get_asset(struct http_request *req)
 {
     const struct mairie *m = http_app(req);
-    const struct page_asset *asset;
-    bool versioned;
 
-    if ((asset = page_asset_find(m->pages, http_path(req) + strlen("/assets/"), &versioned)) == NULL)
-        http_reply_problem(req, ERR_NOT_FOUND, "not_found", "No such file.");
-    else
-        http_reply_asset(req, asset->content_type, asset->body, asset->etag);
+    answer_asset(req, m->pages);
 }
 
-#define ASSET(path_, name_)                                                                                   \
-    { HTTP_GET, path_, get_asset, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, name_, false, true }
-static const struct http_route assets[] = {
-    ASSET("/assets/{file}", "assets.file"),
-    ASSET("/assets/{version}/{file}", "assets.versioned"),
-    ASSET("/assets/{version}/themes/{theme}/{file}", "assets.theme"),
-};
+static const struct http_route assets[] = { ANSWER_ASSET_ROUTES(get_asset) };
 const struct http_routes mairie_asset_routes = HTTP_ROUTES(assets);

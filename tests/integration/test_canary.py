@@ -46,6 +46,20 @@ def files_below(folder, skip=()):
     return hay
 
 
+def wal_stream(folder):
+    """The records of the write-ahead log without the headers of its pages. A record that goes on on the next page has such a
+    header in its middle, so that a value in it is found in no file; here it stands in one piece (xlog_internal.h,
+    XLogPageHeaderData: 24 bytes, 40 on the first page of a segment)."""
+    out = bytearray()
+    for name in sorted(n for n in os.listdir(folder) if re.fullmatch('[0-9A-F]{24}', n)):
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(folder, name), 'rb') as f:
+            segment = f.read()
+        for at in range(0, len(segment), 8192):
+            long_header = int.from_bytes(segment[at + 2:at + 4], 'little') & 0x0002
+            out += segment[at + (40 if long_header else 24):at + 8192]
+    return bytes(out)
+
+
 class Canary(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -142,6 +156,7 @@ class Canary(unittest.TestCase):
         oid = s.sql('SELECT oid FROM pg_database WHERE datname = current_database()')
         cls.tables = files_below(os.path.join(data, 'base', oid))
         cls.wal = files_below(os.path.join(data, 'pg_wal'))
+        cls.wal['stream'] = wal_stream(os.path.join(data, 'pg_wal'))
         cls.logs = {name: s.log(name).encode() for name in s.processes}
         with open(os.environ['BEFFROI_TEST_PG_LOG'], 'rb') as f:
             cls.logs['postgres'] = f.read()

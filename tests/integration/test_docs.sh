@@ -2,7 +2,8 @@
 # test_docs: what the documents say about the programs is what the programs say.
 #
 # - docs/configuration.md is what tools/docs-generate writes;
-# - each program with a manual page: every command of --help stands in it, and every option it names is in the sources;
+# - each program with a manual page: every command of --help stands in it, every command says its usage with exit
+#   status 2, and the options of the usages are those of the page;
 # - the configuration of docs/operator.md is a good one;
 # - every relative link of README.md and docs/ leads somewhere, and every file of ours that they name is there;
 # - the packaged units refuse a configuration that is not for production.
@@ -36,9 +37,11 @@ sed 's/Name of the service/Name of a service/' docs/configuration.md >"$WORK/doc
 # --- manual pages ---
 # "  name   help" lines of --help.
 commands() { sed -nE 's/^  ([a-z-]+) +[^ ].*/\1/p' <<<"$1"; }
-# manual NAME PROGRAM FOLDER
+# Options, one a line, without those that are commands.
+own_options() { grep -vxE 'check-config|version|help' | sort -u; }
+# manual NAME PROGRAM
 manual() {
-    local page=packaging/man/$1.1 help command option n=0
+    local page=packaging/man/$1.1 help command usage status n=0
     [ -e "$page" ] || { bad "$page is missing"; return 0; }
     help=$("$2" --help)
     for command in $(commands "$help"); do
@@ -47,20 +50,25 @@ manual() {
         --*) grep -qE "^\.It Fl Fl ${command#--}( |$)" "$page" || bad "$page does not describe $command" ;;
         *) grep -qE "^\.It Cm $command( |$)" "$page" || bad "$page does not describe $command" ;;
         esac
+        [ "$command" != --version ] || continue      # the one command that takes no word and minds none
+        status=0
+        usage=$("$2" "$command" --no-such-option 2>&1 >/dev/null) || status=$?
+        [ "$status" = 2 ] && grep -qE "^usage: $1 $command( |$)" <<<"$usage" || bad "$1 $command: no usage, or exit status $status"
+        printf '%s\n' "$usage" | grep -v ': unknown option ' >>"$WORK/$1.usages" || true
     done
     [ "$n" -ge 5 ] || bad "$1 --help lists $n commands only: is its form another now?"
-    while read -r option; do
-        grep -rqF -- "\"--$option\"" "$3" || bad "$page: no program takes --$option"
-    done < <(grep -oE 'Fl Fl [a-z-]+' "$page" | sed 's/Fl Fl //' | sort -u)
+    diff <(grep -oE -- '--[a-z-]+' "$WORK/$1.usages" | sed 's/^--//' | own_options) \
+        <(grep -oE 'Fl Fl [a-z-]+' "$page" | sed 's/Fl Fl //' | own_options) >"$WORK/options" ||
+        bad "$page (>) and the usages (<) differ in their options: $(grep '^[<>]' "$WORK/options" | tr '\n' ' ')"
     # groff names what it does not understand
     if command -v groff >/dev/null; then
         groff -mandoc -Tutf8 -ww "$page" >/dev/null 2>"$WORK/groff" || bad "$page: groff"
         [ ! -s "$WORK/groff" ] || bad "$page: $(head -n 3 "$WORK/groff")"
     fi
 }
-manual beffroi-idp "$IDP" idp
+manual beffroi-idp "$IDP"
 MAIRIE=$(find "$BUILD" -maxdepth 3 -type f -name beffroi-mairie -perm -u+x | head -n 1)
-[ -z "$MAIRIE" ] || manual beffroi-mairie "$MAIRIE" mairie-connector/town
+[ -z "$MAIRIE" ] || manual beffroi-mairie "$MAIRIE"
 
 # --- links and names ---
 DOCS=(README.md docs/*.md)

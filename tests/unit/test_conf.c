@@ -107,6 +107,7 @@ test_defaults(void **state)
     assert_false(s.loud);
     assert_int_equal(s.listen.n, 2);
     assert_string_equal(s.listen.items[1], "::1");
+    assert_null(s.listen.items[2]);
     conf_free(items, nitems, &s);
     assert_null(s.name);
     assert_int_equal(s.listen.n, 0);
