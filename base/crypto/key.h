@@ -16,7 +16,9 @@
 struct key;
 
 enum key_purpose {
-    KEY_SAML_SIGN, KEY_OIDC_SIGN, KEY_AUDIT_SIGN, KEY_SEAL, KEY_TLS
+    KEY_SAML_SIGN, KEY_OIDC_SIGN, KEY_AUDIT_SIGN, KEY_SEAL, KEY_TLS,
+    KEY_CA_SIGN,        /* certificates and CRLs */
+    KEY_OCSP_SIGN
 };
 enum key_alg { KEY_RSA, KEY_P256, KEY_P384, KEY_ED25519 };
 enum sig_alg { SIG_RS256, SIG_PS256, SIG_ES256, SIG_ES384, SIG_EDDSA, SIG_RS384, SIG_RS512 };
