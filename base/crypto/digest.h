@@ -20,4 +20,7 @@ void token_digest(const char *token, unsigned char out[SHA256_LEN]);
 /* HMAC-SHA-256 over the concatenation of parts. The caller makes the concatenation unambiguous. */
 void hmac_sha256(struct str key, const struct str *parts, size_t n, unsigned char out[SHA256_LEN]);
 
+/* HKDF-SHA-256 (RFC 5869), whole: extract with salt (may be empty), expand with info to n bytes, n <= 255 * 32. */
+void hkdf_sha256(struct str ikm, struct str salt, struct str info, unsigned char *out, size_t n);
+
 #endif

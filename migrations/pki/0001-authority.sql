@@ -21,19 +21,53 @@ COMMENT ON COLUMN person.name IS 'Short name in commands and audit rows.';
 COMMENT ON COLUMN person.label IS 'Full name, for the ceremony record.';
 COMMENT ON COLUMN person.public_key IS 'Ed25519 SubjectPublicKeyInfo: their approvals are signatures that the signer verifies.';
 
+CREATE TABLE ceremony (
+    id      uuid PRIMARY KEY,
+    kind    text NOT NULL CHECK (kind IN ('root', 'issuing', 'renew', 'list', 'compromise', 'destroy')),
+    ca_name text NOT NULL,
+    record  text NOT NULL,
+    sha256  bytea NOT NULL CHECK (octet_length(sha256) = 32),
+    at      timestamptz NOT NULL
+);
+COMMENT ON TABLE ceremony IS 'Records of key ceremonies (P-125): who was there in which role, each step, the hash of each thing made.';
+COMMENT ON COLUMN ceremony.sha256 IS 'Of the record''s text: what participants signed, on paper too.';
+
+CREATE TABLE ceremony_signature (
+    ceremony_id uuid NOT NULL REFERENCES ceremony,
+    name        text NOT NULL,
+    public_key  bytea NOT NULL,
+    signature   bytea NOT NULL,
+    PRIMARY KEY (ceremony_id, name)
+);
+COMMENT ON TABLE ceremony_signature IS 'The record signed by each participant''s key. Witnesses from outside sign the printed record.';
+COMMENT ON COLUMN ceremony_signature.signature IS 'Ed25519 over "beffroi-pki ceremony record" 0x00 and the record''s SHA-256.';
+
 CREATE TABLE role_grant (
     id          uuid PRIMARY KEY,
     person_id   uuid NOT NULL REFERENCES person,
     role        text NOT NULL CHECK (role IN ('custodian', 'systems', 'security', 'auditor', 'service_desk', 'revocation',
                                               'registration', 'validation', 'perso', 'pinmailer')),
-    period      tstzrange NOT NULL CHECK (NOT isempty(period) AND lower_inf(period) = false),
-    proposed_by uuid NOT NULL REFERENCES person,
+    period      tstzrange NOT NULL CHECK (NOT isempty(period) AND NOT lower_inf(period) AND NOT upper_inf(period)),
+    ceremony_id uuid REFERENCES ceremony,
+    proposed_by uuid REFERENCES person,
     approved_by uuid REFERENCES person,
     approved_at timestamptz,
-    CHECK (approved_by IS NULL OR (approved_by <> proposed_by AND approved_by <> person_id))
+    withdrawn_at timestamptz,
+    CHECK ((ceremony_id IS NULL) = (proposed_by IS NOT NULL)),
+    CHECK (proposed_by <> person_id),
+    CHECK ((approved_by IS NULL) = (approved_at IS NULL)),
+    CHECK (approved_by IS NULL OR (ceremony_id IS NULL AND approved_by <> proposed_by AND approved_by <> person_id)),
+    CHECK (upper(period) <= lower(period) + interval '2 years')
 );
-COMMENT ON TABLE role_grant IS 'Dated roles, granted by two (P-110): a grant counts once it is approved, inside its period.';
+COMMENT ON TABLE role_grant IS 'Dated roles, granted by two who are not the holder (P-110): a grant counts once it is approved, inside its period, until it is withdrawn.';
+COMMENT ON COLUMN role_grant.ceremony_id IS 'The first persons have no two who could grant: their roles were declared before witnesses in a ceremony, and its record says so.';
+COMMENT ON COLUMN role_grant.period IS 'Ends always, after two years at most: roles are looked at again.';
 CREATE INDEX role_grant_person ON role_grant (person_id);
+CREATE VIEW role_live AS
+    SELECT id, person_id, role, greatest(lower(period), coalesce(approved_at, lower(period))) AS since,
+           least(upper(period), coalesce(withdrawn_at, upper(period))) AS until
+    FROM role_grant WHERE ceremony_id IS NOT NULL OR approved_by IS NOT NULL;
+COMMENT ON VIEW role_live IS 'Grants that count, with the times between which they do.';
 
 CREATE TABLE role_conflict (
     a text NOT NULL,
@@ -59,10 +93,22 @@ CREATE FUNCTION role_grant_check() RETURNS trigger LANGUAGE plpgsql SET search_p
 DECLARE
     other text;
 BEGIN
-    PERFORM FROM person WHERE id = NEW.person_id FOR UPDATE;
+    PERFORM FROM person WHERE id = NEW.person_id AND state = 'active' FOR UPDATE;
+    IF NOT FOUND AND TG_OP = 'INSERT' THEN
+        RAISE EXCEPTION 'a person who has ended has no new role' USING ERRCODE = 'check_violation',
+            CONSTRAINT = 'role_person_ended';
+    END IF;
+    IF TG_OP = 'UPDATE' AND (OLD.id, OLD.person_id, OLD.role, OLD.period, OLD.ceremony_id, OLD.proposed_by)
+            IS DISTINCT FROM (NEW.id, NEW.person_id, NEW.role, NEW.period, NEW.ceremony_id, NEW.proposed_by)
+            OR TG_OP = 'UPDATE' AND OLD.approved_by IS DISTINCT FROM NEW.approved_by AND OLD.approved_by IS NOT NULL
+            OR TG_OP = 'UPDATE' AND OLD.withdrawn_at IS NOT NULL AND OLD.withdrawn_at IS DISTINCT FROM NEW.withdrawn_at THEN
+        RAISE EXCEPTION 'a grant is approved once and withdrawn once, never edited' USING ERRCODE = 'check_violation',
+            CONSTRAINT = 'role_grant_edited';
+    END IF;
     SELECT g.role INTO other FROM role_grant g
         JOIN role_conflict c ON c.a = least(g.role, NEW.role) AND c.b = greatest(g.role, NEW.role)
-        WHERE g.person_id = NEW.person_id AND g.id <> NEW.id AND g.period && NEW.period LIMIT 1;
+        WHERE g.person_id = NEW.person_id AND g.id <> NEW.id AND g.period && NEW.period
+            AND (g.withdrawn_at IS NULL OR g.withdrawn_at > lower(NEW.period)) AND NEW.withdrawn_at IS NULL LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'one person cannot be % and %', NEW.role, other USING ERRCODE = 'exclusion_violation',
             CONSTRAINT = 'role_conflict';
@@ -82,7 +128,8 @@ CREATE TABLE approval (
 );
 COMMENT ON TABLE approval IS 'One person''s signed yes to one act. One person counts once for one act, whatever roles they hold.';
 COMMENT ON COLUMN approval.subject IS 'SHA-256 of the canonical text of what is approved: any edit makes another subject.';
-COMMENT ON COLUMN approval.signature IS 'Ed25519 of the person over "beffroi-pki approval", act and subject; verified again by whoever acts on it.';
+COMMENT ON COLUMN approval.signature IS 'Ed25519 of the person over "beffroi-pki approval", act, time and subject (pki/custody/approval.h); verified again by whoever acts on it.';
+COMMENT ON COLUMN approval.at IS 'Whole seconds, signed too: an old yes does not become a new one.';
 
 -- --- authorities -----------------------------------------------------------------------------------------------------------
 
@@ -99,6 +146,7 @@ CREATE TABLE ca (
     key_id      bytea NOT NULL UNIQUE CHECK (octet_length(key_id) = 20),
     certificate bytea NOT NULL,
     key_uri     text NOT NULL,
+    set_id      uuid NOT NULL,
     not_before  timestamptz NOT NULL,
     not_after   timestamptz NOT NULL,
     shards      integer NOT NULL DEFAULT 1 CHECK (shards BETWEEN 1 AND 256),
@@ -115,6 +163,7 @@ COMMENT ON TABLE ca IS 'Certification authorities. A renewed one is a new genera
 COMMENT ON COLUMN ca.state IS 'retiring: issues no more, still signs CRLs; compromised: its certificate is revoked.';
 COMMENT ON COLUMN ca.key_id IS 'Subject key identifier: SHA-1-sized, the first 160 bits of SHA-256 of the public key (RFC 7093 §2 method 1).';
 COMMENT ON COLUMN ca.key_uri IS 'sealed:FILE or pkcs11:… ; of an offline root: offline.';
+COMMENT ON COLUMN ca.set_id IS 'The activation secret that opens its key: custodian.set_id.';
 COMMENT ON COLUMN ca.shards IS 'Parts into which its CRL is split; the part of a certificate is drawn when it is issued and stays.';
 COMMENT ON COLUMN ca.not_after IS 'At most ten years (P-138). It issues nothing that would outlive it.';
 
@@ -125,18 +174,7 @@ CREATE TABLE ca_cross (
     not_after   timestamptz NOT NULL,
     PRIMARY KEY (ca_id, issuer_id)
 );
-COMMENT ON TABLE ca_cross IS 'Further certificates of a CA''s key: by the former root during a rollover.';
-
-CREATE TABLE ceremony (
-    id        uuid PRIMARY KEY,
-    kind      text NOT NULL CHECK (kind IN ('root', 'issuing', 'renew', 'destroy', 'compromise', 'shares')),
-    ca_name   text NOT NULL,
-    record    text NOT NULL,
-    sha256    bytea NOT NULL CHECK (octet_length(sha256) = 32),
-    signature bytea NOT NULL,
-    at        timestamptz NOT NULL
-);
-COMMENT ON TABLE ceremony IS 'Records of key ceremonies, signed (P-125): who was there in which role, each step, the hash of each thing made.';
+COMMENT ON TABLE ca_cross IS 'Further certificates of a root''s key, by the generation before it and after it (RFC 4210 §4.4: NewWithOld, OldWithNew).';
 
 CREATE TABLE custodian (
     set_id    uuid NOT NULL,
@@ -151,7 +189,7 @@ CREATE TABLE custodian (
     UNIQUE (set_id, person_id)
 );
 COMMENT ON TABLE custodian IS 'Who keeps which share of an activation secret (k of n, P-126). The share itself is not here.';
-COMMENT ON COLUMN custodian.sha256 IS 'Of the sealed share file, to tell custodians which of their files is meant.';
+COMMENT ON COLUMN custodian.sha256 IS 'Of the sealed octets of the share, to tell custodians which of their papers is meant.';
 
 -- --- registrations, requests, certificates ------------------------------------------------------------------------------------
 
@@ -398,7 +436,7 @@ CREATE UNIQUE INDEX alarm_open ON alarm (kind, object, level) WHERE ended_at IS 
 -- pki_signer: judges and signs. pki_worker: the timers and the audit seal, in the signer's process. pki_front: what stations
 -- ask, and mail. pki_status: reads what is public, writes what it published and the requests for its own responders.
 
-GRANT SELECT ON person, role_grant, role_conflict, approval, ca, ca_cross, custodian, station, registration, request, certificate,
+GRANT SELECT ON person, role_grant, role_live, role_conflict, approval, ceremony, ceremony_signature, ca, ca_cross, custodian, station, registration, request, certificate,
     certificate_der, status_change, revocation_request, crl, crl_counter, crl_published, ocsp_signer, node, alarm TO pki_signer;
 GRANT INSERT ON certificate, certificate_der, crl, crl_counter TO pki_signer;
 GRANT UPDATE ON certificate, certificate_der, crl, crl_counter, request, registration, revocation_request TO pki_signer;
