@@ -210,8 +210,18 @@ rsa_check(const struct spki_parts *parts, const struct key_blocklist *list, stru
     return OK;
 }
 
+static int
+bit_length(struct str n)
+{
+    int bits = (int)(8 * n.n);
+
+    for (unsigned char first = (unsigned char)n.p[0]; (first & 0x80) == 0; first = (unsigned char)(first << 1))
+        bits--;
+    return bits;
+}
+
 enum err
-key_quality_check(struct str spki, const struct key_blocklist *list, struct why *why)
+key_quality_check(struct str spki, const struct key_blocklist *list, struct key_facts *ret, struct why *why)
 {
     AUTO(key_freep) struct key *key = NULL;
     struct spki_parts parts = { .alg = KEY_RSA };
@@ -220,8 +230,10 @@ key_quality_check(struct str spki, const struct key_blocklist *list, struct why 
     if ((e = spki_parse(spki, "pki.key", &parts, why)) != OK)
         return e;
     if (parts.alg == KEY_RSA)
-        return rsa_check(&parts, list, why);
-    if (key_public(spki, &key, why) != OK)
-        return why_code(why, ERR_DENIED, "pki.key.key_point", "EC point is not on its curve");
-    return OK;
+        e = rsa_check(&parts, list, why);
+    else if (key_public(spki, &key, why) != OK)
+        e = why_code(why, ERR_DENIED, "pki.key.key_point", "EC point is not on its curve");
+    if (e == OK && ret != NULL)
+        *ret = (struct key_facts){ parts.alg, parts.alg == KEY_RSA ? bit_length(parts.n) : key_bits(key) };
+    return e;
 }

@@ -22,7 +22,12 @@ bool key_blocklist_has(const struct key_blocklist *list, struct str modulus);
 void key_blocklist_free(struct key_blocklist *list);
 DEFINE_FREEP(struct key_blocklist, key_blocklist_free)
 
-/* spki: SubjectPublicKeyInfo, strict DER. list may be NULL: none known. ERR_DENIED (ERR_INPUT: malformed) with a code:
+struct key_facts {
+    enum key_alg alg;
+    int bits;                        /* RSA: of the modulus; else of the curve */
+};
+
+/* spki: SubjectPublicKeyInfo, strict DER. list may be NULL: none known. ret (may be NULL): what it is. ERR_DENIED (ERR_INPUT: malformed) with a code:
  *   pki.key.even           the modulus is even
  *   pki.key.exponent       the exponent is even, or 65536 or less (RGS B1, RègleFact-4)
  *   pki.key.small_factor   a prime below 752 divides the modulus
@@ -31,6 +36,6 @@ DEFINE_FREEP(struct key_blocklist, key_blocklist_free)
  *   pki.key.known_weak     on the list
  *   pki.key.key_curve, pki.key.key_explicit, pki.key.key_point, pki.key.key_algorithm, pki.key.key_pss, pki.key.key_number,
  *   pki.key.key_size, pki.key.structure: as csr_read()'s; points are checked to be on their curve */
-MUST_USE enum err key_quality_check(struct str spki, const struct key_blocklist *list, struct why *why);
+MUST_USE enum err key_quality_check(struct str spki, const struct key_blocklist *list, struct key_facts *ret, struct why *why);
 
 #endif

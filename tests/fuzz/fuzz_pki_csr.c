@@ -16,12 +16,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (csr_read(der, &csr, &why) == OK) {
         CHECK(csr.spki.p > der.p && csr.spki.p + csr.spki.n < der.p + der.n);
         CHECK(key_id(csr.spki, id, NULL) == OK && !key_can_sign(csr.key, KEY_TLS));
-        (void)(key_quality_check(csr.spki, NULL, NULL) == OK);
+        (void)(key_quality_check(csr.spki, NULL, NULL, NULL) == OK);
         csr_done(&csr);
     } else {
         CHECK(csr.key == NULL && strncmp(why.code, "pki.csr.", 8) == 0);
     }
     /* signatures are hard to hit upon: keys alone, too */
-    (void)(key_quality_check(der, NULL, NULL) == OK);
+    (void)(key_quality_check(der, NULL, NULL, NULL) == OK);
     return 0;
 }

@@ -101,7 +101,7 @@ test_openssl(void **state)
         assert_row(label, (e == OK) == (rows[i].code[0] == '\0'));
         if (e == OK) {
             assert_row(label, key_algorithm(got.key) == rows[i].alg && got.extension_request && !got.challenge_password);
-            assert_row(label, key_quality_check(got.spki, NULL, &why) == OK);
+            assert_row(label, key_quality_check(got.spki, NULL, NULL, &why) == OK);
             csr_done(&got);
         } else {
             assert_null(got.key);
@@ -308,7 +308,7 @@ test_weak_rsa(void **state)
         struct why why = WHY_INIT;
 
         rsa_spki(&spki, rows[i].n, rows[i].e);
-        assert_row(rows[i].label, key_quality_check(buf_view(&spki), NULL, &why) == (rows[i].code[0] == '\0' ? OK : ERR_DENIED));
+        assert_row(rows[i].label, key_quality_check(buf_view(&spki), NULL, NULL, &why) == (rows[i].code[0] == '\0' ? OK : ERR_DENIED));
         assert_row_string(rows[i].label, why.code, rows[i].code);
     }
     assert_int_equal(rsa_weakness_find(STR_NULL), RSA_EVEN);
@@ -331,7 +331,7 @@ test_real_keys(void **state)
 
         assert_int_equal(key_generate(rows[i].alg, rows[i].bits, KEY_TLS, &key), OK);
         key_spki(key, &spki);
-        assert_int_equal(key_quality_check(buf_view(&spki), NULL, NULL), OK);
+        assert_int_equal(key_quality_check(buf_view(&spki), NULL, NULL, NULL), OK);
         key_free(key);
     }
 }
@@ -349,13 +349,13 @@ test_ec_quality(void **state)
     key_spki(key, &spki);
     memcpy(point, spki.data + spki.len - 65, 65);
     ec_spki(&changed, (struct str){ point, 65 });
-    assert_int_equal(key_quality_check(buf_view(&changed), NULL, &why), OK);
+    assert_int_equal(key_quality_check(buf_view(&changed), NULL, NULL, &why), OK);
     buf_reset(&changed);
     point[33] ^= 0x40;
     ec_spki(&changed, (struct str){ point, 65 });
-    assert_int_equal(key_quality_check(buf_view(&changed), NULL, &why), ERR_DENIED);
+    assert_int_equal(key_quality_check(buf_view(&changed), NULL, NULL, &why), ERR_DENIED);
     assert_string_equal(why.code, "pki.key.key_point");
-    assert_int_equal(key_quality_check(STR_LIT("\x30\x00"), NULL, &why), ERR_INPUT);
+    assert_int_equal(key_quality_check(STR_LIT("\x30\x00"), NULL, NULL, &why), ERR_INPUT);
     assert_string_equal(why.code, "pki.key.structure");
     key_free(key);
 }
@@ -386,8 +386,8 @@ test_blocklist(void **state)
     assert_true(key_blocklist_has(list, buf_view(&n)));
     assert_false(key_blocklist_has(list, buf_view(&other)));
     rsa_spki(&spki, "00" RSA_VECTOR_SOUND, "010001");
-    assert_int_equal(key_quality_check(buf_view(&spki), NULL, &why), OK);
-    assert_int_equal(key_quality_check(buf_view(&spki), list, &why), ERR_DENIED);
+    assert_int_equal(key_quality_check(buf_view(&spki), NULL, NULL, &why), OK);
+    assert_int_equal(key_quality_check(buf_view(&spki), list, NULL, &why), ERR_DENIED);
     assert_string_equal(why.code, "pki.key.known_weak");
     key_blocklist_free(list);
     list = NULL;
