@@ -1,4 +1,4 @@
-/* civil: the calendar, shared by the clock's own files. */
+/* civil: the calendar, shared by the clock's own files and base/crypto/der. */
 #ifndef BASE_CORE_CIVIL_H
 #define BASE_CORE_CIVIL_H
 

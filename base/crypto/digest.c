@@ -33,6 +33,12 @@ sha512(struct str in, unsigned char out[SHA512_LEN])
 }
 
 void
+sha1(struct str in, unsigned char out[SHA1_LEN])
+{
+    digest_into(OSSL_MD_SHA1, in, out, SHA1_LEN);
+}
+
+void
 token_digest(const char *token, unsigned char out[SHA256_LEN])
 {
     sha256(str_of(token), out);

@@ -1,4 +1,4 @@
-/* digest: SHA-256 and its family, HMAC-SHA-256; one-shot; no SHA-1. They cannot fail: a libcrypto without them panics. */
+/* digest: SHA-256 and its family, HMAC-SHA-256; one-shot. They cannot fail: a libcrypto without them panics. */
 #ifndef BASE_CRYPTO_DIGEST_H
 #define BASE_CRYPTO_DIGEST_H
 
@@ -10,6 +10,10 @@
 void sha256(struct str in, unsigned char out[SHA256_LEN]);
 void sha384(struct str in, unsigned char out[SHA384_LEN]);
 void sha512(struct str in, unsigned char out[SHA512_LEN]);
+/* Only where a standard names things by it (OCSP's names of keys, RFC 6960 §4.1.1; lists of weak keys): nothing may rest on
+ * its being hard to collide. */
+#define SHA1_LEN 20
+void sha1(struct str in, unsigned char out[SHA1_LEN]);
 /* A bearer value as it is stored: SHA-256 of its text. */
 void token_digest(const char *token, unsigned char out[SHA256_LEN]);
 

@@ -54,7 +54,7 @@ walk(struct str in, int depth)
     while (rest.n > 0 && der_next(&rest, &tag, &content) == OK) {
         AUTO(buf_free) struct buf again = BUF_BOUNDED(1 << 20);
 
-        der_add(&again, (enum der_tag)tag, content);
+        der_add(&again, tag, content);
         CHECK(str_eq(buf_view(&again), (struct str){ in.p, in.n - rest.n }));
         in = rest;
         if ((tag & 0x20) != 0 && depth < DEPTH_MAX)
