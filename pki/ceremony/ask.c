@@ -1,8 +1,8 @@
 /*
  * ask: see ask.h.
  *
- * What bites: while echo is off, ^C is read as a character and ends the question, so that the terminal is never left
- * silent.
+ * What bites: while echo is off, the terminal does nothing by itself: ^C is read as a character and ends the question, so
+ * that the terminal is never left silent, and erasing is done here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,8 @@
 #define ANSWERS_MAX 262144
 #define LINE_MAX_LEN 1024
 #define INTERRUPT 0x03
+#define BACKSPACE 0x08
+#define ERASE 0x7f
 
 struct ask {
     int tty;                      /* -1: prepared */
@@ -143,9 +145,24 @@ prompt_tell(struct ask *a, const char *name, const char *prompt, const char *fal
     ask_tell(a, buf_cstr(&line));
 }
 
-/* One line of the terminal, without its end. */
+/* The last character, all its octets. */
+static void
+last_drop(struct buf *line)
+{
+    while (line->len > 0) {
+        const bool first = (line->data[line->len - 1] & 0xc0) != 0x80;
+
+        buf_truncate(line, line->len - 1);
+        if (first)
+            return;
+    }
+}
+
+/* Prompts and reads one line of the terminal, without its end. Echo is off before the prompt shows: who types at once is not
+ * shown either, and nothing typed after the prompt is thrown away. */
 static enum err
-tty_line(struct ask *a, bool echo, struct buf *ret, struct why *why)
+tty_line(struct ask *a, bool echo, const char *name, const char *prompt, const char *fallback, struct buf *ret,
+         struct why *why)
 {
     struct termios was, quiet;
     enum err e = OK;
@@ -154,11 +171,14 @@ tty_line(struct ask *a, bool echo, struct buf *ret, struct why *why)
 
     if (!echo && tcgetattr(a->tty, &was) == 0) {
         quiet = was;
-        quiet.c_lflag &= (tcflag_t)~(ECHO | ECHONL | ISIG);
+        quiet.c_lflag &= (tcflag_t)~(ECHO | ECHONL | ISIG | ICANON);
+        quiet.c_cc[VMIN] = 1;
+        quiet.c_cc[VTIME] = 0;
         changed = tcsetattr(a->tty, TCSAFLUSH, &quiet) == 0;
     }
     if (!echo && !changed)
         return why_set(why, ERR_UNAVAILABLE, "the terminal's echo cannot be switched off");
+    prompt_tell(a, name, prompt, fallback);
     for (;;) {
         const ssize_t n = read(a->tty, &c, 1);
 
@@ -170,10 +190,13 @@ tty_line(struct ask *a, bool echo, struct buf *ret, struct why *why)
         }
         if (c == '\n' || c == '\r')
             break;
-        buf_addc(ret, c);
+        if (changed && (c == ERASE || c == BACKSPACE))      /* the terminal edits visible lines itself */
+            last_drop(ret);
+        else
+            buf_addc(ret, c);
     }
     if (changed) {
-        (void)tcsetattr(a->tty, TCSAFLUSH, &was);
+        (void)tcsetattr(a->tty, TCSADRAIN, &was);
         tty_write(a->tty, "\n", 1);
     }
     mem_wipe(&c, 1);
@@ -216,8 +239,10 @@ ask_line(struct ask *a, const char *name, const char *prompt, const char *fallba
 
     for (;;) {
         buf_reset(&line);
-        prompt_tell(a, name, prompt, fallback);
-        if ((e = a->tty >= 0 ? tty_line(a, true, &line, why) : prepared_line(a, name, &line, why)) != OK)
+        if (a->tty < 0)
+            prompt_tell(a, name, prompt, fallback);
+        e = a->tty >= 0 ? tty_line(a, true, name, prompt, fallback, &line, why) : prepared_line(a, name, &line, why);
+        if (e != OK)
             return e;
         if (a->tty < 0) {
             ask_tell(a, buf_cstr(&line));
@@ -242,11 +267,15 @@ phrase_once(struct ask *a, const char *name, const char *prompt, struct secret *
     AUTO(buf_free) struct buf line = BUF_SECRET(LINE_MAX_LEN);
     enum err e;
 
-    prompt_tell(a, name, prompt, NULL);
-    if ((e = a->tty >= 0 ? tty_line(a, false, &line, why) : prepared_line(a, name, &line, why)) != OK)
-        return e;
-    if (a->tty < 0)
+    if (a->tty >= 0) {
+        e = tty_line(a, false, name, prompt, NULL, &line, why);
+    } else {
+        prompt_tell(a, name, prompt, NULL);
+        e = prepared_line(a, name, &line, why);
         ask_tell(a, "********\n");
+    }
+    if (e != OK)
+        return e;
     if (!buf_ok(&line) || line.len == 0)
         return why_set(why, ERR_INPUT, "%s: empty, or too long", name);
     secret_set(ret, line.data, line.len);
