@@ -12,6 +12,7 @@
 #include "pki/ceremony/ceremony-internal.h"
 #include "pki/ceremony/root_list.h"
 #include "pki/encode/certificate.h"
+#include "pki/lint/lint.h"
 
 #define REASON_CA_COMPROMISE 2
 
@@ -147,8 +148,8 @@ step_key(struct ceremony *c, struct why *why)
 {
     AUTO(buf_free) struct buf spki = BUF_BOUNDED(2048);
     const char *uri = c->key_uri;
-    enum key_alg alg;
-    int bits;
+    enum key_alg alg = KEY_P384;
+    int bits = 0;
     enum err e;
 
     if ((e = alg_parse(c->conf->alg, &alg, &bits, why)) != OK)
@@ -180,8 +181,23 @@ struct certificate_order {
     struct str issuer, issuer_spki, subject, spki;
     struct key *signer;
     utime not_before, not_after;
+    utime issuer_not_before, issuer_not_after;
     struct certificate_urls urls;
 };
+
+/* Read back by another hand, before the key is touched. */
+static enum err
+certificate_lint(const struct certificate_order *o, const struct certificate_input *in, struct str tbs, struct why *why)
+{
+    const struct lint_certificate_context context = {
+        .profile = o->profile, .issuer = { o->issuer, in->issuer_key_id, in->sig_alg, o->issuer_not_before, o->issuer_not_after },
+        .urls = o->urls, .serial = in->serial, .subject = o->subject, .spki = o->spki,
+    };
+    struct lint_report report;
+
+    (void)lint_certificate(tbs, &context, &report);
+    return lint_judge(&report, why);
+}
 
 /* What OpenSSL reads of it is what we meant, and the signature is the issuer's. */
 static enum err
@@ -220,6 +236,7 @@ certificate_make(struct ceremony *c, const struct certificate_order *o, struct w
         return why_set(why, ERR_INPUT, "too many certificates in the register");
     certificate_serial_draw(serial);
     if ((e = key_id(o->issuer_spki, id, why)) != OK || (e = certificate_tbs_encode(&in, &tbs, why)) != OK ||
+        (e = certificate_lint(o, &in, buf_view(&tbs), why)) != OK ||
         (e = key_sign(o->signer, KEY_CA_SIGN, alg, buf_view(&tbs), false, &sig, why)) != OK ||
         (e = certificate_assemble(buf_view(&tbs), alg, buf_view(&sig), &der, why)) != OK ||
         (e = certificate_read_back(o, buf_view(&der), in.serial, why)) != OK ||
@@ -287,6 +304,8 @@ root_certificate(struct ceremony *c, struct why *why)
     o.issuer_spki = o.spki = buf_view(&spki);
     o.not_before = now_of(c) / USEC_PER_SEC * USEC_PER_SEC;
     o.not_after = profile_not_after(p, o.not_before);
+    o.issuer_not_before = o.not_before;
+    o.issuer_not_after = o.not_after;
     if ((e = profile_key_check(p, key_algorithm(c->key), key_bits(c->key), o.not_after, why)) != OK)
         return e;
     return certificate_make(c, &o, why);
@@ -330,6 +349,8 @@ issuing_certificate(struct ceremony *c, struct why *why)
     o.spki = buf_view(&spki);
     o.not_before = now_of(c) / USEC_PER_SEC * USEC_PER_SEC;
     o.not_after = profile_not_after(p, o.not_before);
+    o.issuer_not_before = root.not_before;
+    o.issuer_not_after = root.not_after;
     if (o.not_after > root.not_after)      /* nothing outlives its issuer */
         o.not_after = root.not_after;
     if ((e = profile_key_check(p, key_algorithm(c->key), key_bits(c->key), o.not_after, why)) != OK)
@@ -380,13 +401,15 @@ step_cross(struct ceremony *c, struct why *why)
         return e;
     o = (struct certificate_order){ .profile = p, .issuer_label = c->root_label, .label = c->label, .issuer = before.subject,
                                     .issuer_spki = before.spki, .subject = after.subject, .spki = after.spki,
-                                    .signer = c->root_key, .not_before = after.not_before, .not_after = before.not_after };
+                                    .signer = c->root_key, .not_before = after.not_before, .not_after = before.not_after,
+                                    .issuer_not_before = before.not_before, .issuer_not_after = before.not_after };
     o.file = arena_printf(c->arena, "%s-by-%s.cer", o.label, o.issuer_label);
     if ((e = certificate_make(c, &o, why)) != OK)
         return e;
     o = (struct certificate_order){ .profile = p, .issuer_label = c->label, .label = c->root_label, .issuer = after.subject,
                                     .issuer_spki = after.spki, .subject = before.subject, .spki = before.spki,
-                                    .signer = c->key, .not_before = after.not_before, .not_after = before.not_after };
+                                    .signer = c->key, .not_before = after.not_before, .not_after = before.not_after,
+                                    .issuer_not_before = after.not_before, .issuer_not_after = after.not_after };
     o.file = arena_printf(c->arena, "%s-by-%s.cer", o.label, o.issuer_label);
     return certificate_make(c, &o, why);
 }

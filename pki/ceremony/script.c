@@ -57,8 +57,8 @@ struct step {
         "Make the authority's key, seal it under the secret (or make it inside the token), open it once to see." } }
 #define CERTIFICATE                                                                                                     \
     { "certificate", step_certificate,                                                                                  \
-      { "Écrire le certificat de l'autorité, le signer, le relire avec OpenSSL.",                                       \
-        "Write the authority's certificate, sign it, read it back with OpenSSL." } }
+      { "Écrire le certificat de l'autorité, le contrôler avant de signer, le signer, le relire avec OpenSSL.",         \
+        "Write the authority's certificate, check it before signing, sign it, read it back with OpenSSL." } }
 
 static const struct step root_steps[] = { ATTEND, KEYS, MACHINE, SECRET, REHEARSE, KEY, CERTIFICATE, LIST, LOCK, CLOSE };
 static const struct step issuing_steps[] = { ATTEND, KEYS, MACHINE, SECRET, REHEARSE, KEY, OPEN_ROOT, CERTIFICATE, LOCK, CLOSE };
