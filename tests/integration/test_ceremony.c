@@ -864,6 +864,72 @@ the_printed_script(void **state)
     buf_free(&en);
 }
 
+/* What it prints while it runs goes to a file. */
+static int
+command(struct fixture *f, char **words, int n, struct buf *ret_out)
+{
+    char path[300];
+    const int kept = dup(1);
+    int out, status;
+
+    (void)snprintf(path, sizeof(path), "%s.out", f->dir);
+    (void)fflush(stdout);
+    out = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    assert_true(out >= 0);
+    assert_int_equal(dup2(out, 1), 1);
+    status = ceremony_command(n, words);
+    (void)fflush(stdout);
+    assert_int_equal(dup2(kept, 1), 1);
+    (void)close(kept);
+    (void)close(out);
+    buf_reset(ret_out);
+    assert_ok(file_read(path, 262144, ret_out, &f->why), &f->why);
+    (void)unlink(path);
+    return status;
+}
+
+static void
+the_command(void **state)
+{
+    struct fixture *f = *state;
+    struct buf out = BUF_BOUNDED(262145);
+    char run_[] = "run", root[] = "root", dir[] = "--dir", profiles[] = "--profiles", folder[] = SOURCE_DIR "/pki/profiles",
+         answers[] = "--answers", lang[] = "--lang", en[] = "en", de[] = "de", verify[] = "verify", script[] = "script",
+         destroy[] = "destroy", wedding[] = "wedding", record[700];
+    char *words[] = { run_, root, dir, f->dir, profiles, folder, answers, f->answers, lang, en };
+    char *no_kind[] = { script, wedding }, *no_lang[] = { script, root, lang, de }, *no_value[] = { run_, root, dir };
+    FILE *in = fopen(f->answers, "w");
+
+    root_answers(f);
+    assert_int_equal(fwrite(f->text.data, 1, f->text.len, in), f->text.len);
+    assert_int_equal(fchmod(fileno(in), 0600), 0);
+    assert_int_equal(fclose(in), 0);
+    assert_int_equal(command(f, words, 10, &out), 0);
+    assert_non_null(strstr(out.data, "10/10 close: Read the record again"));
+    assert_non_null(strstr(out.data, "  [alice.key.phrase] "));
+    assert_null(strstr(out.data, "phrase of alice"));                /* what was answered secretly is not shown */
+    assert_null(strstr(out.data, "phrase of bruno"));
+    {
+        char *verify_words[] = { verify, record };
+
+        (void)record_path(f, record, sizeof(record));
+        assert_int_equal(command(f, verify_words, 2, &out), 0);
+        assert_non_null(strstr(out.data, "signed by 4"));
+    }
+    assert_int_equal(command(f, words, 10, &out), 1);                /* it exists */
+    {
+        char *script_words[] = { script, destroy };
+
+        assert_int_equal(command(f, script_words, 2, &out), 0);
+        assert_non_null(strstr(out.data, "Détruire la clé"));
+    }
+    assert_int_equal(command(f, no_kind, 2, &out), 2);
+    assert_int_equal(command(f, no_lang, 4, &out), 2);
+    assert_int_equal(command(f, no_value, 3, &out), 2);
+    assert_int_equal(command(f, no_value, 2, &out), 2);              /* no medium */
+    buf_free(&out);
+}
+
 int
 main(void)
 {
@@ -878,6 +944,7 @@ main(void)
         cmocka_unit_test_setup_teardown(renewal, setup, teardown),
         cmocka_unit_test_setup_teardown(a_key_in_a_token, setup, teardown),
         cmocka_unit_test(the_printed_script),
+        cmocka_unit_test_setup_teardown(the_command, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
