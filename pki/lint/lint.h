@@ -7,7 +7,7 @@
 #ifndef PKI_LINT_LINT_H
 #define PKI_LINT_LINT_H
 
-#include "pki/encode/certificate.h"
+#include "pki/encode/crl.h"
 
 #define LINT_FINDINGS_MAX 24
 
@@ -45,5 +45,23 @@ struct lint_certificate_context {
 };
 /* tbs: a TBSCertificate. *ret is set; returns ret->n. */
 size_t lint_certificate(struct str tbs, const struct lint_certificate_context *ctx, struct lint_report *ret);
+
+/* What a list is held against. */
+struct lint_crl_context {
+    struct lint_issuer issuer;
+    utime now;                       /* thisUpdate is not after it */
+    int64_t life_max;                /* nextUpdate - thisUpdate, microseconds (P-134) */
+    uint64_t number;                 /* that was given out */
+    bool delta;
+    uint64_t base;                   /* of a delta */
+    struct str point;                /* as in struct crl_head */
+    enum crl_scope scope;
+    struct str delta_url;
+    size_t entries;                  /* that were written */
+    bool reasons;                    /* reasons may be shown; else only hold and release are */
+};
+/* tbs: a TBSCertList. *ret is set; returns ret->n. Entries are read one after the other: a million take some tens of
+ * milliseconds; of a rule that many break the first is told. */
+size_t lint_crl(struct str tbs, const struct lint_crl_context *ctx, struct lint_report *ret);
 
 #endif
