@@ -462,6 +462,8 @@ list_make(struct ceremony *c, const char *label, struct key *key, struct why *wh
         list.n++;
     }
     list.issuer = root.subject;
+    list.issuer_not_before = root.not_before;
+    list.issuer_not_after = root.not_after;
     list.number = register_list_next(c->reg, label);
     list.this_update = now_of(c) / USEC_PER_SEC * USEC_PER_SEC;
     list.next_update = list.this_update + c->conf->list_life;

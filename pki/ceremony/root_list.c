@@ -1,83 +1,71 @@
 /* root_list: see root_list.h. */
-#include "base/crypto/der-oid.h"
+#include <stdlib.h>
+
 #include "base/crypto/der.h"
 #include "pki/ceremony/root_list.h"
-#include "pki/encode/certificate.h"
-#include "pki/encode/extension.h"
+#include "pki/encode/crl.h"
+#include "pki/lint/lint.h"
 
-/* §5.3.1: reasonCode, an ENUMERATED in the extension's OCTET STRING. */
-static enum err
-entry_encode(const struct root_list_entry *e, struct buf *out)
+static int
+by_serial(const void *a, const void *b)
 {
-    const size_t entry = der_begin(out, DER_SEQUENCE);
-    struct extension_mark mark;
-    size_t extensions;
-    enum err result;
+    const struct str x = ((const struct root_list_entry *)a)->serial, y = ((const struct root_list_entry *)b)->serial;
 
-    der_add_unsigned(out, (const unsigned char *)e->serial.p, e->serial.n);
-    if ((result = der_add_time(out, e->at)) != OK)
-        return result;
-    extensions = der_begin(out, DER_SEQUENCE);
-    mark = extension_begin(out, OID_CE_REASON_CODE, false);
-    der_add_number(out, DER_ENUMERATED, (uint64_t)e->reason);
-    extension_end(out, mark);
-    der_end(out, extensions);
-    der_end(out, entry);
-    return OK;
+    if (x.n != y.n)
+        return x.n < y.n ? -1 : 1;
+    return memcmp(x.p, y.p, x.n);
 }
 
-static void
-extensions_encode(const struct root_list *l, struct buf *out)
+/* Read back by another hand, before the key is touched. */
+static enum err
+list_lint(const struct root_list *l, enum sig_alg alg, struct str tbs, struct why *why)
 {
-    const size_t tagged = der_begin(out, DER_CONTEXT(0)), list = der_begin(out, DER_SEQUENCE);
-    struct extension_mark mark;
+    const struct lint_crl_context context = {
+        .issuer = { l->issuer, l->issuer_key_id, alg, l->issuer_not_before, l->issuer_not_after }, .now = l->this_update,
+        .life_max = l->next_update - l->this_update, .number = (uint64_t)l->number, .scope = CRL_SCOPE_ALL, .entries = l->n,
+        .reasons = true,
+    };
+    struct lint_report report;
 
-    extension_authority_key_id(out, l->issuer_key_id);
-    mark = extension_begin(out, OID_CE_CRL_NUMBER, false);
-    der_add_number(out, DER_INTEGER, (uint64_t)l->number);
-    extension_end(out, mark);
-    der_end(out, list);
-    der_end(out, tagged);
+    (void)lint_crl(tbs, &context, &report);
+    return lint_judge(&report, why);
 }
 
-/* §5.1.2 */
 static enum err
-tbs_encode(const struct root_list *l, enum sig_alg alg, struct buf *out, struct why *why)
+list_write(struct crl *crl, const struct root_list *l, struct key *key, struct buf *out, struct why *why)
 {
-    const size_t tbs = der_begin(out, DER_SEQUENCE);
+    const enum sig_alg alg = profile_sig_alg(key_algorithm(key));
+    AUTO(buf_free) struct buf sig = BUF_BOUNDED(1024);
+    struct str tbs, der;
     enum err e;
 
-    der_add_number(out, DER_INTEGER, 1);                       /* v2 */
-    if ((e = sig_alg_encode(alg, out, why)) != OK)
-        return e;
-    buf_add_str(out, l->issuer);
-    if (der_add_time(out, l->this_update) != OK || der_add_time(out, l->next_update) != OK)
-        return why_set(why, ERR_INPUT, "a list's date is out of range");
-    if (l->n > 0) {                                            /* §5.1.2.6: absent when there is none */
-        const size_t revoked = der_begin(out, DER_SEQUENCE);
+    for (size_t i = 0; i < l->n; i++) {
+        const struct crl_entry entry = { l->entries[i].serial, l->entries[i].at, l->entries[i].reason, 0 };
 
-        for (size_t i = 0; i < l->n; i++)
-            if (entry_encode(&l->entries[i], out) != OK)
-                return why_set(why, ERR_INPUT, "a revocation's date is out of range");
-        der_end(out, revoked);
+        if ((e = crl_add(crl, &entry, why)) != OK)
+            return e;
     }
-    extensions_encode(l, out);
-    der_end(out, tbs);
+    if ((e = crl_close(crl, &tbs, why)) != OK || (e = list_lint(l, alg, tbs, why)) != OK ||
+        (e = key_sign(key, KEY_CA_SIGN, alg, tbs, false, &sig, why)) != OK ||
+        (e = key_verify(key, alg, tbs, buf_view(&sig), false, why)) != OK ||
+        (e = crl_finish(crl, buf_view(&sig), &der, why)) != OK)
+        return e;
+    buf_add_str(out, der);
     return buf_ok(out) ? OK : why_set(why, ERR_INTERNAL, "no room for the list");
 }
 
 enum err
-root_list_sign(const struct root_list *list, struct key *key, struct buf *out, struct why *why)
+root_list_sign(struct root_list *list, struct key *key, struct buf *out, struct why *why)
 {
-    AUTO(buf_free) struct buf tbs = BUF_BOUNDED(ROOT_LIST_MAX), sig = BUF_BOUNDED(1024);
-    const enum sig_alg alg = profile_sig_alg(key_algorithm(key));
-    enum err e;
+    AUTO(crl_done) struct crl crl = { .n = 0 };
+    const struct crl_head head = { .issuer = list->issuer, .issuer_key_id = list->issuer_key_id,
+                                   .sig_alg = profile_sig_alg(key_algorithm(key)), .this_update = list->this_update,
+                                   .next_update = list->next_update, .number = (uint64_t)list->number,
+                                   .scope = CRL_SCOPE_ALL };
 
-    if ((e = tbs_encode(list, alg, &tbs, why)) != OK ||
-        (e = key_sign(key, KEY_CA_SIGN, alg, buf_view(&tbs), false, &sig, why)) != OK ||
-        (e = key_verify(key, alg, buf_view(&tbs), buf_view(&sig), false, why)) != OK)
-        return e;
-    return certificate_assemble(buf_view(&tbs), alg, buf_view(&sig), out, why);
+    qsort(list->entries, list->n, sizeof(list->entries[0]), by_serial);
+    crl_begin(&crl, &head, list->n);
+    return list_write(&crl, list, key, out, why);
 }
 
 enum err

@@ -1,6 +1,6 @@
 /*
  * root_list: the list of revoked authorities that a root signs (RFC 5280 §5): full, with authorityKeyIdentifier and
- * cRLNumber, reasons shown. Pure.
+ * cRLNumber, reasons shown; checked before it is signed. Pure.
  */
 #ifndef PKI_CEREMONY_ROOT_LIST_H
 #define PKI_CEREMONY_ROOT_LIST_H
@@ -20,12 +20,13 @@ struct root_list {
     struct str issuer_key_id;
     int64_t number;
     utime this_update, next_update;
-    const struct root_list_entry *entries;
+    utime issuer_not_before, issuer_not_after;
+    struct root_list_entry *entries;     /* put into the order of their serials */
     size_t n;
 };
 
 /* Appends the CertificateList that key (KEY_CA_SIGN) signs; the signature is verified before it is handed out. */
-MUST_USE enum err root_list_sign(const struct root_list *list, struct key *key, struct buf *out, struct why *why);
+MUST_USE enum err root_list_sign(struct root_list *list, struct key *key, struct buf *out, struct why *why);
 
 struct root_list_facts {
     utime this_update, next_update;
