@@ -213,6 +213,7 @@ CREATE TABLE registration (
     town           text NOT NULL DEFAULT '',
     holder         text NOT NULL CHECK (length(holder) BETWEEN 1 AND 64),
     subject        bytea,
+    support        text NOT NULL CHECK (support IN ('software', 'card')),
     proof          text NOT NULL CHECK (proof IN ('face_to_face', 'signed_file', 'none')),
     proof_ref      text NOT NULL DEFAULT '',
     proof_at       timestamptz,
@@ -220,11 +221,12 @@ CREATE TABLE registration (
     state          text NOT NULL CHECK (state IN ('draft', 'open', 'closed')),
     made_at        timestamptz NOT NULL,
     closed_at      timestamptz,
-    UNIQUE (station_id, profile, holder)
+    UNIQUE NULLS NOT DISTINCT (station_id, profile, holder)
 );
 COMMENT ON TABLE registration IS 'Who may have certificates of which profile, under which name: what a certificate says of its holder comes from here, never from a request.';
 COMMENT ON COLUMN registration.holder IS 'Account number or handle at the IdP; a station''s own name for its own certificates.';
 COMMENT ON COLUMN registration.subject IS 'Names for the certificate, sealed under the field key with this row as place; NULL once the certificate has been issued (DOMAIN 1.1).';
+COMMENT ON COLUMN registration.support IS 'Where the holder''s key is, as whoever registers vouches: level 2 and 3 are not in software (P-120).';
 COMMENT ON COLUMN registration.proof IS 'How the holder was identified (P-116); what a profile''s level asks is checked before signing.';
 COMMENT ON COLUMN registration.renewals IS 'Renewals since the proof (P-117).';
 
@@ -244,10 +246,28 @@ CREATE TABLE request (
     ended_at        timestamptz,
     UNIQUE (registration_id, spki_sha256)
 );
+-- Stations wait for the signer's answer at its socket; status has no door there.
+CREATE FUNCTION request_wake() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('pki_request', NEW.id::text);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION request_wake() IS 'Wakes the signer''s scanner; the scanner looks each second in any case.';
+CREATE TRIGGER request_wake AFTER INSERT ON request FOR EACH ROW WHEN (NEW.origin = 'status')
+    EXECUTE FUNCTION request_wake();
 COMMENT ON TABLE request IS 'One key for one registration. The same request again finds this row and its certificate: it is answered alike.';
 COMMENT ON COLUMN request.csr IS 'PKCS#10 as received, strict DER; its names and extensions are never read.';
 COMMENT ON COLUMN request.replaces IS 'The certificate that a renewal follows.';
 CREATE INDEX request_open ON request (received_at) WHERE state IN ('received', 'approved');
+
+CREATE TABLE subject_name (
+    ca_id  integer NOT NULL REFERENCES ca,
+    sha256 bytea NOT NULL CHECK (octet_length(sha256) = 32),
+    holder text NOT NULL,
+    PRIMARY KEY (ca_id, sha256)
+);
+COMMENT ON TABLE subject_name IS 'Whose name it is: the name of one holder is never given to another in the life of a CA (A2c III.1.5). Only its digest is here.';
 
 CREATE TABLE certificate (
     id              uuid PRIMARY KEY,
@@ -287,7 +307,7 @@ CREATE INDEX certificate_registration ON certificate (registration_id);
 CREATE INDEX certificate_bad ON certificate (ca_id, shard, serial) WHERE state IN ('held', 'revoked');
 CREATE INDEX certificate_end ON certificate (not_after) WHERE state IN ('issued', 'active', 'held');
 CREATE INDEX certificate_reserved ON certificate (state_since) WHERE state = 'reserved';
-CREATE INDEX certificate_unaccepted ON certificate (state_since) WHERE accepted_at IS NULL AND state IN ('issued', 'active');
+CREATE INDEX certificate_unaccepted ON certificate (profile, not_before) WHERE accepted_at IS NULL AND state IN ('issued', 'active');
 
 CREATE TABLE certificate_der (
     certificate_id uuid PRIMARY KEY REFERENCES certificate,
@@ -312,7 +332,7 @@ CREATE INDEX status_change_tx ON status_change (tx, seq);
 CREATE INDEX status_change_delta ON status_change (ca_id, shard, tx);
 
 -- Whoever changes a state, the responders hear of it, in the same transaction; and what is final stays final.
-CREATE FUNCTION certificate_changed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION certificate_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         IF OLD.state = NEW.state AND OLD.reason IS NOT DISTINCT FROM NEW.reason THEN
@@ -326,12 +346,16 @@ BEGIN
     INSERT INTO status_change (ca_id, serial, shard, was, state, reason, at)
         VALUES (NEW.ca_id, NEW.serial, NEW.shard, CASE TG_OP WHEN 'UPDATE' THEN OLD.state ELSE '' END, NEW.state, NEW.reason,
                 NEW.state_since);
-    PERFORM pg_notify('pki_status', '');
+    -- A notification makes commits wait for one another: a new certificate is found by who looks each second.
+    IF TG_OP = 'INSERT' OR OLD.state <> 'reserved' THEN
+        PERFORM pg_notify('pki_status', '');
+    END IF;
     RETURN NULL;
 END
 $$;
+-- A reservation is nobody's to know: what is signed has its first row when it is issued.
 CREATE TRIGGER certificate_changed AFTER INSERT OR UPDATE OF state, reason ON certificate
-    FOR EACH ROW EXECUTE FUNCTION certificate_changed();
+    FOR EACH ROW WHEN (NEW.state <> 'reserved') EXECUTE FUNCTION certificate_changed();
 
 -- --- revocation --------------------------------------------------------------------------------------------------------------------
 
@@ -438,11 +462,12 @@ CREATE UNIQUE INDEX alarm_open ON alarm (kind, object, level) WHERE ended_at IS 
 
 GRANT SELECT ON person, role_grant, role_live, role_conflict, approval, ceremony, ceremony_signature, ca, ca_cross, custodian, station, registration, request, certificate,
     certificate_der, status_change, revocation_request, crl, crl_counter, crl_published, ocsp_signer, node, alarm TO pki_signer;
-GRANT INSERT ON certificate, certificate_der, crl, crl_counter TO pki_signer;
+GRANT INSERT ON certificate, certificate_der, subject_name, crl, crl_counter TO pki_signer;
+GRANT SELECT, UPDATE ON subject_name TO pki_signer;
 GRANT UPDATE ON certificate, certificate_der, crl, crl_counter, request, registration, revocation_request TO pki_signer;
 GRANT INSERT, UPDATE ON node TO pki_signer;
 
-GRANT SELECT ON ca, station, registration, request, certificate, certificate_der, status_change, revocation_request, crl,
+GRANT SELECT ON ca, custodian, station, registration, request, certificate, certificate_der, status_change, revocation_request, crl,
     crl_counter, crl_published, ocsp_signer, node, alarm, job TO pki_worker;
 GRANT UPDATE ON certificate, request, registration, revocation_request, crl TO pki_worker;
 GRANT INSERT ON revocation_request TO pki_worker;
