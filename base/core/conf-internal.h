@@ -25,6 +25,7 @@ struct conf_input {
     struct conf_setting *settings;   /* parallel to items */
     char **files;                    /* names of all files read */
     size_t nfiles;
+    bool text_only;                  /* no other file is read */
 };
 
 enum err conf_wrong(struct why *why, const struct conf_place *at, const char *fmt, ...) MUST_USE PRINTF_LIKE(3, 4);

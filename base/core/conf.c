@@ -175,6 +175,8 @@ include(struct conf_input *in, const struct conf_place *at, struct str path, int
 
     if (path.n == 0)
         return conf_wrong(why, at, "include needs a file name");
+    if (in->text_only)
+        return conf_wrong(why, at, "include is not possible in this file");
     if (depth == INCLUDE_MOST)
         return conf_wrong(why, at, "files include each other more than %d deep", INCLUDE_MOST);
     file = conf_path_from(at->file, path);
@@ -204,19 +206,15 @@ line_parse(struct conf_input *in, const struct conf_place *at, struct str line, 
 }
 
 static enum err
-file_parse(struct conf_input *in, const char *path, int depth, struct why *why)
+text_parse(struct conf_input *in, struct str text, const char *path, int depth, struct why *why)
 {
-    AUTO(buf_free) struct buf text = BUF_BOUNDED(FILE_MOST);
     struct conf_place at;
-    struct str rest;
+    struct str rest = text;
     enum err e;
 
-    if ((e = file_read(path, &text, why)) != OK)
-        return e;
     in->files = mem_realloc_array(in->files, in->nfiles + 1, sizeof(*in->files));
     in->files[in->nfiles] = mem_strdup(path);
     at = (struct conf_place){ in->files[in->nfiles++], 0 };
-    rest = buf_view(&text);
     while (rest.p != NULL) {
         struct str line = str_split(rest, '\n', &rest);
 
@@ -225,6 +223,17 @@ file_parse(struct conf_input *in, const char *path, int depth, struct why *why)
             return e;
     }
     return OK;
+}
+
+static enum err
+file_parse(struct conf_input *in, const char *path, int depth, struct why *why)
+{
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(FILE_MOST);
+    enum err e;
+
+    if ((e = file_read(path, &text, why)) != OK)
+        return e;
+    return text_parse(in, buf_view(&text), path, depth, why);
 }
 
 void *
@@ -268,20 +277,45 @@ conf_free(const struct conf_item *items, size_t n, void *target)
         field_free(&items[i], target);
 }
 
+static enum err
+settings_convert(struct conf_input *in, const char *path, void *target, struct why *why)
+{
+    enum err e;
+
+    for (size_t i = 0; i < in->n; i++) {
+        if ((e = conf_convert(in, path, i, target, why)) != OK) {
+            conf_free(in->items, i, target);
+            return e;
+        }
+    }
+    return OK;
+}
+
 enum err
 conf_load(const char *path, const struct conf_item *items, size_t n, void *target, struct why *why)
 {
-    AUTO(conf_input_done) struct conf_input in = { items, n, NULL, NULL, 0 };
+    AUTO(conf_input_done) struct conf_input in = { .items = items, .n = n };
     enum err e;
 
     in.settings = mem_alloc_array(n, sizeof(*in.settings));
     if ((e = file_parse(&in, path, 0, why)) != OK)
         return e;
-    for (size_t i = 0; i < n; i++) {
-        if ((e = conf_convert(&in, path, i, target, why)) != OK) {
-            conf_free(items, i, target);
-            return e;
-        }
-    }
+    return settings_convert(&in, path, target, why);
+}
+
+enum err
+conf_parse(struct str text, const char *path, const struct conf_item *items, size_t n, void *target, int *ret_lines,
+           struct why *why)
+{
+    AUTO(conf_input_done) struct conf_input in = { .items = items, .n = n, .text_only = true };
+    enum err e;
+
+    in.settings = mem_alloc_array(n, sizeof(*in.settings));
+    if (text.n > FILE_MOST)
+        return why_set(why, ERR_INPUT, "%s: longer than %zu bytes", path, FILE_MOST);
+    if ((e = text_parse(&in, text, path, 0, why)) != OK || (e = settings_convert(&in, path, target, why)) != OK)
+        return e;
+    for (size_t i = 0; i < n && ret_lines != NULL; i++)
+        ret_lines[i] = in.settings[i].n > 0 ? in.settings[i].values[0].at.line : 0;
     return OK;
 }

@@ -49,6 +49,11 @@ struct conf_item {
  * ERR_NOT_FOUND, ERR_DENIED or ERR_UNAVAILABLE for the file itself. On failure nothing is owned by target. */
 MUST_USE enum err conf_load(const char *path, const struct conf_item *items, size_t n, void *target,
                             struct why *why);
+/* The same from the text of a file that the caller has read; path stands for it in complaints and for what is relative.
+ * "include" is refused: the caller knows one text. ret_lines (may be NULL) gets n line numbers, of each setting's first
+ * value, 0 where the default stands: for complaints about several settings together. */
+MUST_USE enum err conf_parse(struct str text, const char *path, const struct conf_item *items, size_t n, void *target,
+                             int *ret_lines, struct why *why);
 void conf_free(const struct conf_item *items, size_t n, void *target);
 /* Every setting as a comment with its default; compulsory ones without a value. */
 void conf_print_sample(const struct conf_item *items, size_t n, struct buf *out);

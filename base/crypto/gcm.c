@@ -1,8 +1,10 @@
 /*
- * gcm: AES-128-GCM and AES-256-GCM over whole messages, for hpke.c and column.c (seal-internal.h).
+ * gcm: AES-128-GCM and AES-256-GCM over whole messages, for hpke.c and column.c (seal-internal.h), and boxes under a key
+ * that the caller has (seal.h).
  *
  * What bites: a plaintext is handed out only after its tag was checked; it is decrypted into memory of our own first.
  */
+#include "base/core/rand.h"
 #include "base/crypto/seal-internal.h"
 
 static const EVP_CIPHER *
@@ -60,4 +62,27 @@ gcm_open(struct str key, const unsigned char nonce[12], struct str aad, struct s
         return ossl_why(why, ERR_DENIED, "sealed bytes are altered or for another key, place or purpose");
     buf_add_str(out, buf_view(&plain));
     return buf_ok(out) ? OK : why_set(why, ERR_INTERNAL, "no room for the opened bytes");
+}
+
+enum err
+box_seal(struct str key, struct str aad, struct str plain, struct buf *out, struct why *why)
+{
+    unsigned char nonce[HPKE_NONCE_LEN];
+
+    CHECK(key.n == 32);
+    rand_bytes(nonce, sizeof(nonce));
+    buf_add(out, nonce, sizeof(nonce));
+    return gcm_seal(key, nonce, aad, plain, out, why);
+}
+
+enum err
+box_open(struct str key, struct str aad, struct str sealed, struct buf *out, struct why *why)
+{
+    unsigned char nonce[HPKE_NONCE_LEN];
+
+    CHECK(key.n == 32);
+    if (sealed.n < BOX_OVERHEAD)
+        return why_set(why, ERR_DENIED, "sealed bytes of a wrong length");
+    memcpy(nonce, sealed.p, sizeof(nonce));
+    return gcm_open(key, nonce, aad, (struct str){ sealed.p + sizeof(nonce), sealed.n - sizeof(nonce) }, out, why);
 }

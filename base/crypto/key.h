@@ -15,8 +15,13 @@
 
 struct key;
 
+struct secret;
+
 enum key_purpose {
-    KEY_SAML_SIGN, KEY_OIDC_SIGN, KEY_AUDIT_SIGN, KEY_SEAL, KEY_TLS
+    KEY_SAML_SIGN, KEY_OIDC_SIGN, KEY_AUDIT_SIGN, KEY_SEAL, KEY_TLS,
+    KEY_CA_SIGN,                   /* certificates and CRLs */
+    KEY_OCSP_SIGN,
+    KEY_PERSON_SIGN                /* one person's approvals */
 };
 enum key_alg { KEY_RSA, KEY_P256, KEY_P384, KEY_ED25519 };
 enum sig_alg { SIG_RS256, SIG_PS256, SIG_ES256, SIG_ES384, SIG_EDDSA, SIG_RS384, SIG_RS512 };
@@ -30,6 +35,28 @@ MUST_USE enum err key_load(const char *uri, enum key_purpose purpose, struct key
 MUST_USE enum err key_generate(enum key_alg alg, int rsa_bits, enum key_purpose purpose, struct key **ret);
 /* PKCS#8 PEM, mode 0400, refuses to overwrite (ERR_CONFLICT). ERR_DENIED: the private half is not here. */
 MUST_USE enum err key_save(const struct key *k, const char *path, struct why *why);
+/* PKCS#8 (RFC 5958 OneAsymmetricKey), DER, not encrypted: for keys that are sealed elsewhere. ERR_INPUT: not one whole
+ * private key, or its halves do not belong together; ERR_DENIED: outside the allow-list. */
+MUST_USE enum err key_from_pkcs8(struct str der, enum key_purpose purpose, struct key **ret, struct why *why);
+/* ERR_DENIED: the private half is not here. */
+MUST_USE enum err key_pkcs8(const struct key *k, struct secret *ret_der, struct why *why);
+
+/* --- tokens whose PIN is at hand in memory --------------------------------------------------------------------------
+ * uri as for key_load(), with module-path and without pin-source. None of these writes a PIN anywhere. */
+MUST_USE enum err key_load_token(const char *uri, struct str pin, enum key_purpose purpose, struct key **ret,
+                                 struct why *why);
+/* Makes a pair inside the token, named by the uri's object (and id, where there is one): sensitive, never extractable, for
+ * signing only. alg: RSA, P-256 or P-384. ERR_CONFLICT: a key of that name is there; others as key_load_token(). */
+MUST_USE enum err key_generate_token(const char *uri, struct str pin, enum key_alg alg, int rsa_bits,
+                                     enum key_purpose purpose, struct key **ret, struct why *why);
+/* Destroys the pair that the uri names. ERR_NOT_FOUND. */
+MUST_USE enum err key_destroy_token(const char *uri, struct str pin, struct why *why);
+/* Serial number of the one token that fits the uri. */
+#define TOKEN_SERIAL_SIZE 17
+MUST_USE enum err token_serial(const char *uri, char ret_serial[TOKEN_SERIAL_SIZE], struct why *why);
+/* Replaces the user's PIN. ERR_DENIED: the old one is wrong, or the token does not accept the new one. */
+MUST_USE enum err token_pin_change(const char *uri, struct str old_pin, struct str new_pin, struct why *why);
+
 /* A public key for verifying: from SubjectPublicKeyInfo or a certificate, DER, nothing after it. ERR_INPUT: neither;
  * ERR_DENIED: outside the allow-list. A certificate's dates and issuer are not looked at. */
 MUST_USE enum err key_public(struct str spki_or_cert_der, struct key **ret, struct why *why);

@@ -1,5 +1,6 @@
 /*
- * key_file: private keys made here, read from and written to PEM files.
+ * key_file: private keys made here, read from and written to PEM files and, for those that are sealed elsewhere, PKCS#8 in
+ * memory.
  *
  * What bites: an encrypted PEM is refused (a passphrase would have to lie beside it); the file must hold one private
  * key, and a public half that does not belong to it stops the load, not the first signature.
@@ -23,18 +24,28 @@ no_passphrase(char *out, int size, int rwflag, void *arg)
 }
 
 static enum err
+halves_check(EVP_PKEY *pkey, struct why *why)
+{
+    AUTO(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+
+    if (ctx == NULL || EVP_PKEY_pairwise_check(ctx) != 1)
+        return ossl_why(why, ERR_INPUT, "the private and the public half do not belong together");
+    return OK;
+}
+
+static enum err
 pem_decode(const struct secret *pem, EVP_PKEY **ret, struct why *why)
 {
     AUTO(BIO_free_allp) BIO *bio = BIO_new_mem_buf(pem->data, (int)pem->len);
     AUTO(EVP_PKEY_freep) EVP_PKEY *pkey = NULL;
-    AUTO(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = NULL;
+    enum err e;
 
     if (bio == NULL)
         return ossl_why(why, ERR_INTERNAL, "memory BIO");
     if ((pkey = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL)) == NULL)
         return ossl_why(why, ERR_INPUT, "no private key in PEM, or an encrypted one");
-    if ((ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL)) == NULL || EVP_PKEY_pairwise_check(ctx) != 1)
-        return ossl_why(why, ERR_INPUT, "the private and the public half do not belong together");
+    if ((e = halves_check(pkey, why)) != OK)
+        return e;
     *ret = TAKE(pkey);
     return OK;
 }
@@ -103,4 +114,42 @@ key_save(const struct key *k, const char *path, struct why *why)
         (n = BIO_get_mem_data(bio, &pem)) <= 0)
         return ossl_why(why, ERR_INTERNAL, "PEM");
     return private_file_create(path, str_from(pem, (size_t)n), false, why);
+}
+
+/* --- in memory -------------------------------------------------------------------------------------------- */
+
+DEFINE_FREEP(PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free)
+
+enum err
+key_from_pkcs8(struct str der, enum key_purpose purpose, struct key **ret, struct why *why)
+{
+    AUTO(PKCS8_PRIV_KEY_INFO_freep) PKCS8_PRIV_KEY_INFO *info = NULL;
+    AUTO(EVP_PKEY_freep) EVP_PKEY *pkey = NULL;
+    const unsigned char *p = str_bytes(der);
+    enum err e;
+
+    if (der.n == 0 || der.n > PEM_MAX)
+        return why_set(why, ERR_INPUT, "not a private key");
+    if ((info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, (long)der.n)) == NULL || p != str_bytes(der) + der.n ||
+        (pkey = EVP_PKCS82PKEY(info)) == NULL)
+        return ossl_why(why, ERR_INPUT, "not one whole PKCS#8 private key");
+    if ((e = halves_check(pkey, why)) != OK)
+        return e;
+    return key_from_evp(TAKE(pkey), true, purpose, ret, why);
+}
+
+enum err
+key_pkcs8(const struct key *k, struct secret *ret_der, struct why *why)
+{
+    AUTO(PKCS8_PRIV_KEY_INFO_freep) PKCS8_PRIV_KEY_INFO *info = NULL;
+    unsigned char *der = NULL;
+    int n;
+
+    if (!k->has_private || k->token != NULL)
+        return why_set(why, ERR_DENIED, "the private half of this key is not here");
+    if ((info = EVP_PKEY2PKCS8(k->pkey)) == NULL || (n = i2d_PKCS8_PRIV_KEY_INFO(info, &der)) <= 0)
+        return ossl_why(why, ERR_INTERNAL, "PKCS#8");
+    secret_set(ret_der, der, (size_t)n);
+    OPENSSL_clear_free(der, (size_t)n);
+    return OK;
 }

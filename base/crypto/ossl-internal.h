@@ -30,7 +30,7 @@ DEFINE_FREEP(EC_POINT, EC_POINT_clear_free)
 
 enum ossl_md_id { OSSL_MD_SHA1, OSSL_MD_SHA256, OSSL_MD_SHA384, OSSL_MD_SHA512 };
 
-/* Never NULL: a libcrypto without these digests panics. Owned by the process. SHA-1 is for HOTP alone. */
+/* Never NULL: a libcrypto without these digests panics. Owned by the process. SHA-1 is for HOTP and sha1() alone. */
 const EVP_MD *ossl_md(enum ossl_md_id id);
 
 /* The digest of message; returns its length. Panics when libcrypto refuses: only our own bug can cause that. */

@@ -9,6 +9,7 @@
 
 #include <sodium.h>
 
+#include "base/core/secret.h"
 #include "base/crypto/password.h"
 
 #define MEMORY_KIB_MIN 8
@@ -16,6 +17,7 @@
 #define PASSES_MIN 1
 #define PASSES_MAX 64
 
+_Static_assert(PASSWORD_SALT_LEN == crypto_pwhash_argon2id_SALTBYTES, "salt size");
 _Static_assert(PASSWORD_HASH_SIZE == crypto_pwhash_argon2id_STRBYTES, "PHC string size");
 
 static pthread_once_t sodium_once = PTHREAD_ONCE_INIT;
@@ -135,4 +137,24 @@ password_verify_nobody(struct str password, const struct password_cost *cost, st
     if (rc != 0)
         return why_set(why, ERR_UNAVAILABLE, "no memory for argon2id (%u KiB)", cost->memory_kib);
     return why_set(why, ERR_DENIED, "no such user");
+}
+
+enum err
+password_key(struct str password, const unsigned char salt[PASSWORD_SALT_LEN], const struct password_cost *cost,
+             struct secret *ret_key, struct why *why)
+{
+    unsigned char key[PASSWORD_KEY_LEN];
+    enum err e;
+    int rc;
+
+    if (password.n == 0 || password.n > PASSWORD_MAX)
+        return why_set(why, ERR_INPUT, "pass phrase of %zu bytes (allowed: 1 to %d)", password.n, PASSWORD_MAX);
+    if ((e = cost_check(cost, why)) != OK)
+        return e;
+    rc = crypto_pwhash_argon2id(key, sizeof(key), password.p, password.n, salt, cost->passes, cost_bytes(cost),
+                                crypto_pwhash_argon2id_ALG_ARGON2ID13);
+    if (rc == 0)
+        secret_set(ret_key, key, sizeof(key));
+    mem_wipe(key, sizeof(key));
+    return rc == 0 ? OK : why_set(why, ERR_UNAVAILABLE, "no memory for argon2id (%u KiB)", cost->memory_kib);
 }

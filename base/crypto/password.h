@@ -30,4 +30,12 @@ MUST_USE enum err password_verify(struct str password, const char *phc, const st
  * password. Never OK. */
 MUST_USE enum err password_verify_nobody(struct str password, const struct password_cost *cost, struct why *why);
 
+/* A key of PASSWORD_KEY_LEN bytes from a pass phrase, by raw argon2id, for what is sealed under it. Errors as
+ * password_hash(). */
+#define PASSWORD_KEY_LEN 32
+#define PASSWORD_SALT_LEN 16
+struct secret;
+MUST_USE enum err password_key(struct str password, const unsigned char salt[PASSWORD_SALT_LEN],
+                               const struct password_cost *cost, struct secret *ret_key, struct why *why);
+
 #endif

@@ -1,6 +1,6 @@
 /*
- * pkcs11-internal: a private key inside a PKCS#11 token, for key_*.c and hpke.c; and what pkcs11.c (sessions, signing)
- * and pkcs11_load.c (module, uri, public half) share.
+ * pkcs11-internal: a private key inside a PKCS#11 token, for key_*.c and hpke.c; and what pkcs11.c (sessions, signing),
+ * pkcs11_load.c (module, uri, public half) and pkcs11_make.c (new keys, PINs) share.
  */
 #ifndef BASE_CRYPTO_PKCS11_INTERNAL_H
 #define BASE_CRYPTO_PKCS11_INTERNAL_H
@@ -47,7 +47,7 @@ MUST_USE enum err token_key_sign(struct token_key *t, enum sig_alg alg, struct s
 /* ECDH on P-256 (SP 800-56A §5.7.1.2): the X coordinate. peer: uncompressed point, already checked. */
 MUST_USE enum err token_key_ecdh(struct token_key *t, struct str peer, unsigned char shared[32], struct why *why);
 
-/* --- between the two files --------------------------------------------------------------------------- */
+/* --- between the files --------------------------------------------------------------------------- */
 /* Runs op in a session that is logged in and knows the key; once more when the session or the token was lost. */
 MUST_USE enum err token_run(struct token_key *t, CK_RV (*op)(struct token_key *t, CK_SESSION_HANDLE s, void *arg),
                             void *arg, const char *what, struct why *why);
@@ -55,6 +55,11 @@ MUST_USE enum err token_run(struct token_key *t, CK_RV (*op)(struct token_key *t
 CK_RV token_find(struct token_key *t, CK_SESSION_HANDLE s, CK_ATTRIBUTE *attributes, CK_ULONG n,
                  CK_OBJECT_HANDLE *ret, CK_ULONG *ret_count);
 enum err token_err(CK_RV rv) MUST_USE;
+/* Module and uri, without a connection yet; with_key: the uri must name a key. */
+MUST_USE enum err token_open_with_pin(const char *uri, struct str pin, bool with_key, struct token_key **ret,
+                                      struct why *why);
+/* The slot of the one token that fits the uri, into t->slot. */
+MUST_USE enum err token_slot_find(struct token_key *t, struct why *why);
 void token_module_release(struct token_module *m);
 
 #endif

@@ -82,8 +82,8 @@ token_find(struct token_key *t, CK_SESSION_HANDLE s, CK_ATTRIBUTE *attributes, C
 
 /* --- connecting; t->lock is held ------------------------------------------------------------------------ */
 
-static enum err
-slot_find(struct token_key *t, struct why *why)
+enum err
+token_slot_find(struct token_key *t, struct why *why)
 {
     CK_SLOT_ID slots[64];
     CK_ULONG n = ARRAY_LEN(slots);
@@ -151,7 +151,7 @@ session_open(struct token_key *t, CK_SESSION_HANDLE *ret, struct why *why)
     CK_RV rv;
     enum err e;
 
-    if (t->object == CK_INVALID_HANDLE && (e = slot_find(t, why)) != OK)
+    if (t->object == CK_INVALID_HANDLE && (e = token_slot_find(t, why)) != OK)
         return e;
     if ((rv = t->f->C_OpenSession(t->slot, CKF_SERIAL_SESSION, NULL, NULL, &s)) != CKR_OK)
         return why_set(why, token_err(rv), "session with the token: %s", p11_kit_strerror(rv));

@@ -110,8 +110,9 @@ token_module_release(struct token_module *m)
 
 DEFINE_FREEP(P11KitUri, p11_kit_uri_free)
 
+/* with_pin: the PIN's file is named too. with_key: so is a private key. */
 static enum err
-uri_parse(const char *text, P11KitUri **ret, struct why *why)
+uri_parse(const char *text, bool with_pin, bool with_key, P11KitUri **ret, struct why *why)
 {
     AUTO(p11_kit_uri_freep) P11KitUri *uri = p11_kit_uri_new();
     static const CK_OBJECT_CLASS private_key = CKO_PRIVATE_KEY;
@@ -126,13 +127,15 @@ uri_parse(const char *text, P11KitUri **ret, struct why *why)
         return why_set(why, ERR_INPUT, "PKCS#11 uri with an unknown attribute");
     if (p11_kit_uri_get_pin_value(uri) != NULL)
         return why_set(why, ERR_INPUT, "PKCS#11 uri with pin-value: put the PIN in a file, pin-source=file:PATH");
-    if (p11_kit_uri_get_pin_source(uri) == NULL || p11_kit_uri_get_module_path(uri) == NULL)
-        return why_set(why, ERR_INPUT, "PKCS#11 uri without module-path or pin-source");
+    if (p11_kit_uri_get_module_path(uri) == NULL || (with_pin && p11_kit_uri_get_pin_source(uri) == NULL))
+        return why_set(why, ERR_INPUT, "PKCS#11 uri without module-path%s", with_pin ? " or pin-source" : "");
+    if (!with_pin && p11_kit_uri_get_pin_source(uri) != NULL)
+        return why_set(why, ERR_INPUT, "PKCS#11 uri with pin-source: the PIN of this key is in no file");
     class = p11_kit_uri_get_attribute(uri, CKA_CLASS);
     if (class != NULL && (class->ulValueLen != sizeof(private_key) ||
                           memcmp(class->pValue, &private_key, sizeof(private_key)) != 0))
         return why_set(why, ERR_INPUT, "PKCS#11 uri of something else than a private key");
-    if (p11_kit_uri_get_attribute(uri, CKA_ID) == NULL && p11_kit_uri_get_attribute(uri, CKA_LABEL) == NULL)
+    if (with_key && p11_kit_uri_get_attribute(uri, CKA_ID) == NULL && p11_kit_uri_get_attribute(uri, CKA_LABEL) == NULL)
         return why_set(why, ERR_INPUT, "PKCS#11 uri without object or id");
     *ret = TAKE(uri);
     return OK;
@@ -279,8 +282,9 @@ key_self_test(struct key *k, struct why *why)
 
 /* --- loading ------------------------------------------------------------------------------------------------ */
 
+/* pin: NULL: the uri names its file. */
 static enum err
-token_key_open(const char *uri, struct token_key **ret, struct why *why)
+token_open(const char *uri, const struct str *pin, bool with_key, struct token_key **ret, struct why *why)
 {
     AUTO(token_key_freep) struct token_key *t = mem_alloc(sizeof(*t));
     enum err e;
@@ -288,9 +292,13 @@ token_key_open(const char *uri, struct token_key **ret, struct why *why)
     CHECK(pthread_mutex_init(&t->lock, NULL) == 0);
     t->pid = getpid();
     t->object = CK_INVALID_HANDLE;
-    if ((e = uri_parse(uri, &t->uri, why)) != OK ||
-        (e = pin_read(p11_kit_uri_get_pin_source(t->uri), &t->pin, why)) != OK ||
-        (e = module_get(p11_kit_uri_get_module_path(t->uri), &t->module, why)) != OK)
+    if ((e = uri_parse(uri, pin == NULL, with_key, &t->uri, why)) != OK)
+        return e;
+    if (pin == NULL && (e = pin_read(p11_kit_uri_get_pin_source(t->uri), &t->pin, why)) != OK)
+        return e;
+    if (pin != NULL)
+        secret_set(&t->pin, pin->p, pin->n);
+    if ((e = module_get(p11_kit_uri_get_module_path(t->uri), &t->module, why)) != OK)
         return e;
     t->f = t->module->f;
     *ret = TAKE(t);
@@ -298,7 +306,13 @@ token_key_open(const char *uri, struct token_key **ret, struct why *why)
 }
 
 enum err
-token_key_load(const char *uri, enum key_purpose purpose, struct key **ret, struct why *why)
+token_open_with_pin(const char *uri, struct str pin, bool with_key, struct token_key **ret, struct why *why)
+{
+    return token_open(uri, &pin, with_key, ret, why);
+}
+
+static enum err
+key_of_token(const char *uri, const struct str *pin, enum key_purpose purpose, struct key **ret, struct why *why)
 {
     AUTO(token_key_freep) struct token_key *t = NULL;
     AUTO(key_freep) struct key *k = NULL;
@@ -306,7 +320,7 @@ token_key_load(const char *uri, enum key_purpose purpose, struct key **ret, stru
     EVP_PKEY *pkey = NULL;
     enum err e;
 
-    if ((e = token_key_open(uri, &t, why)) != OK ||
+    if ((e = token_open(uri, pin, true, &t, why)) != OK ||
         (e = token_run(t, public_half_op, &half, "public half of the key", why)) != OK ||
         (e = public_half_build(&half, &pkey, why)) != OK ||
         (e = key_from_evp(pkey, true, purpose, &k, why)) != OK)
@@ -320,4 +334,16 @@ token_key_load(const char *uri, enum key_purpose purpose, struct key **ret, stru
     }
     *ret = TAKE(k);
     return OK;
+}
+
+enum err
+token_key_load(const char *uri, enum key_purpose purpose, struct key **ret, struct why *why)
+{
+    return key_of_token(uri, NULL, purpose, ret, why);
+}
+
+enum err
+key_load_token(const char *uri, struct str pin, enum key_purpose purpose, struct key **ret, struct why *why)
+{
+    return key_of_token(uri, &pin, purpose, ret, why);
 }

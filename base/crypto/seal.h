@@ -2,6 +2,7 @@
  * seal: the one way to encrypt what must be used later (DESIGN rule 3).
  *
  * To somebody else: HPKE (RFC 9180, base mode, DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM), one message each.
+ * Under a key that the caller has: AES-256-GCM with a random nonce, for files that are sealed a few times in their life.
  * Own columns: AES-256-GCM under a versioned key with table, column and row as associated data.
  * Compared only: HMAC-SHA-256 under a versioned key ("pepper") that is not in the database.
  */
@@ -23,6 +24,14 @@ MUST_USE enum err seal_to(const struct key *recipient, struct str info, struct s
  * a BUF_SECRET; nothing is appended on failure. */
 MUST_USE enum err seal_open(const struct key *recipient, struct str info, struct str aad, struct str sealed,
                             struct buf *out, struct why *why);
+
+/* --- under a key at hand ---------------------------------------------------------------------------- */
+#define BOX_OVERHEAD (12 + 16)     /* bytes that box_seal() adds to the plaintext */
+/* AES-256-GCM, key of 32 bytes: appends nonce (12, random) || ciphertext || tag (16); aad is bound. At most 2^32 messages
+ * under one key (SP 800-38D §8.3). */
+MUST_USE enum err box_seal(struct str key, struct str aad, struct str plain, struct buf *out, struct why *why);
+/* ERR_DENIED: another key, another aad, or altered. Appends to out, which should be a BUF_SECRET. */
+MUST_USE enum err box_open(struct str key, struct str aad, struct str sealed, struct buf *out, struct why *why);
 
 /* --- versioned key rings --------------------------------------------------------------------------- */
 /* A folder with files v1, v2, … v255: 32 random bytes in hex each, mode 0400. The highest is the current one. Deleting

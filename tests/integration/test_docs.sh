@@ -69,6 +69,8 @@ manual() {
 manual beffroi-idp "$IDP"
 MAIRIE=$(find "$BUILD" -maxdepth 3 -type f -name beffroi-mairie -perm -u+x | head -n 1)
 [ -z "$MAIRIE" ] || manual beffroi-mairie "$MAIRIE"
+PKI=$(find "$BUILD" -maxdepth 3 -type f -name beffroi-pki -perm -u+x | head -n 1)
+[ -z "$PKI" ] || manual beffroi-pki "$PKI"
 
 # --- links and names ---
 DOCS=(README.md docs/*.md)
@@ -137,6 +139,18 @@ if [ -n "$MAIRIE" ]; then
     town demo
     "$MAIRIE" --check-config "$WORK/mairie.conf" >/dev/null || bad "a town's demo is refused without --production"
     ! "$MAIRIE" --check-config "$WORK/mairie.conf" --production >/dev/null 2>&1 || bad "--production takes a town's demo"
+fi
+
+if [ -n "$PKI" ]; then
+    authority() {
+        printf '%s\n' "environment = $1" 'base_url = http://pki.example' "profiles = $TOP/pki/profiles" \
+            "migrations = $TOP/migrations/pki" 'database = dbname=none' "keys = $WORK/keys" >"$WORK/pki.conf"
+    }
+    authority production
+    "$PKI" --check-config "$WORK/pki.conf" --production >/dev/null || bad "a good configuration of an authority is refused"
+    authority demo
+    "$PKI" --check-config "$WORK/pki.conf" >/dev/null || bad "an authority's demo is refused without --production"
+    ! "$PKI" --check-config "$WORK/pki.conf" --production >/dev/null 2>&1 || bad "--production takes an authority's demo"
 fi
 
 [ "$FAILURES" -eq 0 ] || { echo "$FAILURES failed"; exit 1; }

@@ -296,6 +296,34 @@ test_include(void **state)
     assert_non_null(strstr(why.text, "/sub/e:1"));
 }
 
+/* The same table over a text that is already in memory: lines are told, other files are out of reach. */
+static void
+test_text(void **state)
+{
+    struct settings s;
+    struct why why = WHY_INIT;
+    int lines[ARRAY_LEN(items)] = { 0 };
+
+    (void)state;
+    memset(&s, 0, sizeof(s));
+    assert_int_equal(conf_parse(STR_LIT("# first\nname = one\n\nport = 8443\nlisten = a\nlisten = b\n"), "a.conf", items, nitems, &s,
+                                lines, &why), OK);
+    assert_string_equal(s.name, "one");
+    assert_int_equal(s.port, 8443);
+    assert_int_equal(s.listen.n, 2);
+    assert_int_equal(lines[1], 2);
+    assert_int_equal(lines[7], 4);
+    assert_int_equal(lines[10], 5);
+    assert_int_equal(lines[8], 0);
+    conf_free(items, nitems, &s);
+
+    assert_int_equal(conf_parse(STR_LIT("name = one\nport = no\n"), "a.conf", items, nitems, &s, lines, &why), ERR_INPUT);
+    assert_non_null(strstr(why.text, "a.conf:2: "));
+    assert_int_equal(lines[7], 4);
+    assert_int_equal(conf_parse(STR_LIT("name = one\ninclude other.conf\n"), "a.conf", items, nitems, &s, NULL, &why), ERR_INPUT);
+    assert_non_null(strstr(why.text, "a.conf:2: include"));
+}
+
 static void
 test_the_file_itself(void **state)
 {
@@ -409,6 +437,7 @@ main(void)
         cmocka_unit_test(test_defaults),      cmocka_unit_test(test_everything_set),
         cmocka_unit_test(test_one_wrong_line), cmocka_unit_test(test_good_urls),
         cmocka_unit_test(test_compulsory),    cmocka_unit_test(test_include),
+        cmocka_unit_test(test_text),
         cmocka_unit_test(test_the_file_itself), cmocka_unit_test(test_a_bad_default_is_our_bug),
         cmocka_unit_test(test_sample),        cmocka_unit_test(test_reference),
     };

@@ -90,6 +90,42 @@ test_hmac_empty(void **state)
     assert_true(equals_hex(a, sizeof(a), "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"));
 }
 
+/* RFC 5869 appendix A, cases 1 to 3. */
+static void
+test_hkdf(void **state)
+{
+    static const struct {
+        const char *ikm, *salt, *info;
+        size_t n;
+        const char *okm;
+    } rows[] = {
+        { "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "000102030405060708090a0b0c", "f0f1f2f3f4f5f6f7f8f9", 42,
+          "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865" },
+        { "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f3031323334353637"
+          "38393a3b3c3d3e3f404142434445464748494a4b4c4d4e4f",
+          "606162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f808182838485868788898a8b8c8d8e8f9091929394959697"
+          "98999a9b9c9d9e9fa0a1a2a3a4a5a6a7a8a9aaabacadaeaf",
+          "b0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7"
+          "e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff", 82,
+          "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f09b8"
+          "367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87" },
+        { "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "", "", 42,
+          "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf ikm = bytes_of_hex(rows[i].ikm), salt = bytes_of_hex(rows[i].salt), info = bytes_of_hex(rows[i].info);
+        unsigned char okm[82];
+
+        hkdf_sha256(buf_view(&ikm), buf_view(&salt), buf_view(&info), okm, rows[i].n);
+        assert_row(rows[i].okm, equals_hex(okm, rows[i].n, rows[i].okm));
+        buf_free(&ikm);
+        buf_free(&salt);
+        buf_free(&info);
+    }
+}
+
 int
 main(void)
 {
@@ -97,6 +133,7 @@ main(void)
         cmocka_unit_test(test_sha2),
         cmocka_unit_test(test_hmac),
         cmocka_unit_test(test_hmac_empty),
+        cmocka_unit_test(test_hkdf),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,6 +233,36 @@ test_lengths(void **state)
     }
 }
 
+static void
+test_box(void **state)
+{
+    unsigned char bytes[32] = { 7 }, wrong[32] = { 8 };
+    const struct str key = str_from(bytes, 32), other = str_from(wrong, 32), plain = STR_LIT("a private key");
+    struct buf one = BUF_BOUNDED(256), two = BUF_BOUNDED(256), out = BUF_SECRET(256);
+    struct why why = WHY_INIT;
+
+    (void)state;
+    assert_int_equal(box_seal(key, STR_LIT("head"), plain, &one, &why), OK);
+    assert_int_equal(one.len, plain.n + BOX_OVERHEAD);
+    assert_int_equal(box_seal(key, STR_LIT("head"), plain, &two, &why), OK);
+    assert_false(str_eq(buf_view(&one), buf_view(&two)));
+    assert_int_equal(box_open(key, STR_LIT("head"), buf_view(&one), &out, &why), OK);
+    assert_true(str_eq(buf_view(&out), plain));
+    assert_int_equal(box_open(key, STR_LIT("tail"), buf_view(&one), &out, &why), ERR_DENIED);
+    assert_int_equal(box_open(other, STR_LIT("head"), buf_view(&one), &out, &why), ERR_DENIED);
+    for (size_t i = 0; i < one.len; i++) {
+        one.data[i] ^= 1;
+        assert_int_equal(box_open(key, STR_LIT("head"), buf_view(&one), &out, &why), ERR_DENIED);
+        one.data[i] ^= 1;
+    }
+    for (size_t n = 0; n < one.len; n++)
+        assert_int_equal(box_open(key, STR_LIT("head"), str_from(one.data, n), &out, &why), ERR_DENIED);
+    assert_int_equal(out.len, plain.n);
+    buf_free(&one);
+    buf_free(&two);
+    buf_free(&out);
+}
+
 int
 main(void)
 {
@@ -242,6 +272,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_public_half_seals_but_does_not_open, sealed_setup, sealed_teardown),
         cmocka_unit_test_setup_teardown(test_keys_that_do_not_receive, sealed_setup, sealed_teardown),
         cmocka_unit_test_setup_teardown(test_lengths, sealed_setup, sealed_teardown),
+        cmocka_unit_test(test_box),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

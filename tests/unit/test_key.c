@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "base/core/secret.h"
 #include "base/crypto/der.h"
 #include "base/crypto/x509.h"
 
@@ -489,6 +490,52 @@ test_self_certificate_refusals(void **state)
     buf_free(&spki);
 }
 
+static void
+test_pkcs8_in_memory(void **state)
+{
+    static const struct {
+        enum key_alg alg;
+        int bits;
+    } rows[] = { { KEY_RSA, 2048 }, { KEY_P256, 0 }, { KEY_P384, 0 }, { KEY_ED25519, 0 } };
+    struct why why = WHY_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf sig = BUF_BOUNDED(KEY_SIG_MAX), spki = BUF_BOUNDED(2048);
+        struct key *k = NULL, *back = NULL, *public = NULL;
+        struct secret der = SECRET_INIT, longer = SECRET_INIT;
+        struct str view;
+
+        assert_int_equal(key_generate(rows[i].alg, rows[i].bits, KEY_CA_SIGN, &k), OK);
+        assert_int_equal(key_pkcs8(k, &der, &why), OK);
+        view = str_from(der.data, der.len);
+        if (key_from_pkcs8(view, KEY_CA_SIGN, &back, &why) != OK)
+            fail_msg("%s", why.text);
+        assert_int_equal(key_sign(back, KEY_CA_SIGN, key_default_alg(back), STR_LIT("m"), false, &sig, &why), OK);
+        assert_int_equal(key_verify(k, key_default_alg(k), STR_LIT("m"), buf_view(&sig), false, &why), OK);
+        assert_int_equal(key_sign(back, KEY_OCSP_SIGN, key_default_alg(back), STR_LIT("m"), false, &sig, &why), ERR_DENIED);
+        assert_int_equal(key_sign(back, KEY_PERSON_SIGN, key_default_alg(back), STR_LIT("m"), false, &sig, &why), ERR_DENIED);
+        key_free(back);
+        back = NULL;
+        /* cut short, and with an octet behind it */
+        assert_int_equal(key_from_pkcs8(str_from(der.data, der.len - 1), KEY_CA_SIGN, &back, &why), ERR_INPUT);
+        secret_random(&longer, der.len + 1);
+        memcpy(longer.data, der.data, der.len);
+        assert_int_equal(key_from_pkcs8(str_from(longer.data, longer.len), KEY_CA_SIGN, &back, &why), ERR_INPUT);
+        assert_int_equal(key_from_pkcs8(STR_NULL, KEY_CA_SIGN, &back, &why), ERR_INPUT);
+        assert_null(back);
+        key_spki(k, &spki);
+        assert_int_equal(key_public(buf_view(&spki), &public, &why), OK);
+        assert_int_equal(key_pkcs8(public, &longer, &why), ERR_DENIED);
+        key_free(public);
+        key_free(k);
+        secret_done(&der);
+        secret_done(&longer);
+        buf_free(&sig);
+        buf_free(&spki);
+    }
+}
+
 int
 main(void)
 {
@@ -502,6 +549,7 @@ main(void)
         cmocka_unit_test(test_halves_that_do_not_match),
         cmocka_unit_test(test_self_certificate),
         cmocka_unit_test(test_self_certificate_refusals),
+        cmocka_unit_test(test_pkcs8_in_memory),
     };
 
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);

@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "base/core/secret.h"
 #include "base/crypto/password.h"
 
 static const struct password_cost small = { 1024, 2 };       /* the tests need not be slow */
@@ -155,6 +156,28 @@ test_nobody_costs_the_same(void **state)
     assert_true(somebody > nobody / 2);
 }
 
+static void
+test_key(void **state)
+{
+    const struct password_cost cost = { 64, 2 }, more = { 64, 3 };
+    const unsigned char salt[PASSWORD_SALT_LEN] = { 1 }, other[PASSWORD_SALT_LEN] = { 2 };
+    struct secret a = SECRET_INIT, b = SECRET_INIT;
+
+    (void)state;
+    assert_int_equal(password_key(STR_LIT("phrase"), salt, &cost, &a, NULL), OK);
+    assert_int_equal(a.len, PASSWORD_KEY_LEN);
+    assert_int_equal(password_key(STR_LIT("phrase"), salt, &cost, &b, NULL), OK);
+    assert_true(mem_equal_ct(a.data, a.len, b.data, b.len));
+    assert_int_equal(password_key(STR_LIT("phrase"), other, &cost, &b, NULL), OK);
+    assert_false(mem_equal_ct(a.data, a.len, b.data, b.len));
+    assert_int_equal(password_key(STR_LIT("phrase"), salt, &more, &b, NULL), OK);
+    assert_false(mem_equal_ct(a.data, a.len, b.data, b.len));
+    assert_int_equal(password_key(STR_LIT(""), salt, &cost, &b, NULL), ERR_INPUT);
+    assert_int_equal(password_key(STR_LIT("phrase"), salt, &(struct password_cost){ 4, 1 }, &b, NULL), ERR_INPUT);
+    secret_done(&a);
+    secret_done(&b);
+}
+
 int
 main(void)
 {
@@ -165,6 +188,7 @@ main(void)
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_stored_hash_is_not_ours),
         cmocka_unit_test(test_nobody_costs_the_same),
+        cmocka_unit_test(test_key),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -420,6 +420,91 @@ test_after_fork(void **state)
     key_free(k);
 }
 
+/* --- what a ceremony does ------------------------------------------------------------------------------------------ */
+
+static const char *
+ceremony_uri(const char *object, char *out, size_t size)
+{
+    (void)snprintf(out, size, "pkcs11:token=beffroi-test%s%s?module-path=%s", object[0] == '\0' ? "" : ";object=", object,
+                   MODULE);
+    return out;
+}
+
+static void
+test_generate(void **state)
+{
+    static const struct {
+        const char *object;
+        enum key_alg alg;
+        int bits;
+    } rows[] = { { "ca-rsa", KEY_RSA, 3072 }, { "ca-p256", KEY_P256, 256 }, { "ca-p384", KEY_P384, 384 } };
+    const struct str pin = STR_LIT(PIN);
+    char uri[1024];
+    struct why why = WHY_INIT;
+
+    (void)state;
+    need_softhsm();
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf sig = BUF_BOUNDED(KEY_SIG_MAX);
+        struct secret der = SECRET_INIT;
+        struct key *k = NULL;
+
+        ceremony_uri(rows[i].object, uri, sizeof(uri));
+        if (key_generate_token(uri, pin, rows[i].alg, rows[i].bits, KEY_CA_SIGN, &k, &why) != OK)
+            fail_msg("%s: %s", rows[i].object, why.text);
+        assert_int_equal(key_algorithm(k), rows[i].alg);
+        assert_int_equal(key_bits(k), rows[i].bits);
+        assert_int_equal(key_sign(k, KEY_CA_SIGN, key_default_alg(k), STR_LIT("m"), false, &sig, &why), OK);
+        assert_int_equal(key_pkcs8(k, &der, &why), ERR_DENIED);
+        key_free(k);
+        k = NULL;
+        /* never a second of that name */
+        assert_int_equal(key_generate_token(uri, pin, rows[i].alg, rows[i].bits, KEY_CA_SIGN, &k, &why), ERR_CONFLICT);
+        assert_int_equal(key_load_token(uri, pin, KEY_CA_SIGN, &k, &why), OK);
+        key_free(k);
+        k = NULL;
+        assert_int_equal(key_destroy_token(uri, pin, &why), OK);
+        assert_int_equal(key_destroy_token(uri, pin, &why), ERR_NOT_FOUND);
+        assert_int_equal(key_load_token(uri, pin, KEY_CA_SIGN, &k, &why), ERR_NOT_FOUND);
+        buf_free(&sig);
+    }
+    assert_int_equal(key_generate_token(ceremony_uri("x", uri, sizeof(uri)), pin, KEY_ED25519, 0, KEY_CA_SIGN, NULL, &why),
+                     ERR_DENIED);
+    assert_int_equal(key_generate_token(uri, pin, KEY_RSA, 1024, KEY_CA_SIGN, NULL, &why), ERR_DENIED);
+    assert_int_equal(key_generate_token(ceremony_uri("", uri, sizeof(uri)), pin, KEY_P256, 0, KEY_CA_SIGN, NULL, &why),
+                     ERR_INPUT);
+}
+
+static void
+test_pin_in_memory(void **state)
+{
+    char uri[1024], token[1024], serial[TOKEN_SERIAL_SIZE], again[TOKEN_SERIAL_SIZE], with_source[1200];
+    struct key *k = NULL;
+    struct why why = WHY_INIT;
+
+    (void)state;
+    need_softhsm();
+    ceremony_uri("p256", uri, sizeof(uri));
+    ceremony_uri("", token, sizeof(token));
+    assert_int_equal(token_serial(token, serial, &why), OK);
+    assert_int_equal(token_serial(uri, again, &why), OK);
+    assert_true(strlen(serial) >= 8);
+    assert_string_equal(serial, again);
+    assert_int_equal(token_pin_change(token, STR_LIT("000000"), STR_LIT("777777"), &why), ERR_DENIED);
+    assert_int_equal(token_pin_change(token, STR_LIT(PIN), STR_LIT("777"), &why), ERR_INPUT);
+    assert_int_equal(token_pin_change(token, STR_LIT(PIN), STR_LIT("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), &why), OK);
+    assert_int_equal(key_load_token(uri, STR_LIT(PIN), KEY_CA_SIGN, &k, &why), ERR_DENIED);
+    assert_int_equal(key_load_token(uri, STR_LIT("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), KEY_CA_SIGN, &k, &why), OK);
+    key_free(k);
+    k = NULL;
+    /* the last key of the token gone, its log-in is gone: a wrong PIN is looked at again */
+    assert_int_equal(key_load_token(uri, STR_LIT("999999"), KEY_CA_SIGN, &k, &why), ERR_DENIED);
+    assert_int_equal(token_pin_change(token, STR_LIT("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), STR_LIT(PIN), &why), OK);
+    (void)snprintf(with_source, sizeof(with_source), "%s&pin-source=file:%s", uri, pin_path);
+    assert_int_equal(key_load_token(with_source, STR_LIT(PIN), KEY_CA_SIGN, &k, &why), ERR_INPUT);
+    assert_null(k);
+}
+
 int
 main(void)
 {
@@ -427,6 +512,7 @@ main(void)
         cmocka_unit_test(test_sign),          cmocka_unit_test(test_self_certificate), cmocka_unit_test(test_seal),
         cmocka_unit_test(test_load_refusals), cmocka_unit_test(test_pin_file),         cmocka_unit_test(test_sessions_lost),
         cmocka_unit_test(test_threads),       cmocka_unit_test(test_after_fork),
+        cmocka_unit_test(test_generate),      cmocka_unit_test(test_pin_in_memory),
     };
 
     return cmocka_run_group_tests(tests, token_setup, token_teardown);

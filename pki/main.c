@@ -1,0 +1,37 @@
+/* beffroi-pki: the certification authority. One binary, one command per process or act. */
+#include "pki/ceremony/ceremony.h"
+#include "pki/operator/operator.h"
+
+static const struct command commands[] = {
+    { "signer", operator_signer, "the process that signs: keys of issuing CAs, a Unix socket, no network" },
+    { "migrate", program_migrate, "bring the database's schema up to this program" },
+    { "keys", program_keys, "init: make the key files that are missing" },
+    { "ceremony", ceremony_command, "script, run, import, verify: acts on keys of CAs, before witnesses" },
+    { "unlock", operator_unlock, "give one share of an activation secret to the signer" },
+    { "lock", operator_lock, "lock the signer: every key is wiped" },
+    { "status", operator_status, "what of the signer is locked and what is open" },
+    { "person", operator_person, "key, add, list, end: persons of the authority" },
+    { "role", operator_role, "propose, approve, withdraw, list: roles, granted by two" },
+    { "request", operator_request, "add, list, show, approve, issue: certificates that an operator asks for" },
+    { "certificate", operator_certificate, "show, list: certificates that the authority knows" },
+    { "audit", program_audit, "verify: name an audit row that was edited, is missing or unsealed" },
+    { "clock", program_clock, "show or move the clock (demo and test only)" },
+    { "config", program_config, "sample, reference: print the settings" },
+    { "--check-config", program_check_config, "read a configuration and its profiles, change nothing" },
+};
+
+int
+main(int argc, char **argv)
+{
+    const struct program pki = {
+        .name = "beffroi-pki", .version = BEFFROI_VERSION,
+        .commands = commands, .ncommands = ARRAY_LEN(commands),
+        .settings = pki_conf_items, .nsettings = pki_conf_nitems,
+        .database = { .stmts = pki_command_stmts, .schema = PKI_SCHEMA,
+                      .schema_min = PKI_SCHEMA_MIN, .schema_max = PKI_SCHEMA_MAX },
+        .keys = pki_key_files, .nkeys = pki_key_nfiles,
+        .load = operator_load,
+    };
+
+    return program_main(&pki, argc, argv);
+}

@@ -1,0 +1,52 @@
+/*
+ * operator: the commands of beffroi-pki. Each is `beffroi-pki NAME [ACTION] --config FILE …`; main.c has the table.
+ * A command returns the exit status: 0 done, 1 failed (said on stderr), 2 wrong usage. Lists are one JSON object a line.
+ */
+#ifndef PKI_OPERATOR_OPERATOR_H
+#define PKI_OPERATOR_OPERATOR_H
+
+#include "base/program/command.h"
+#include "base/program/program.h"
+#include "pki/authority/person.h"
+#include "pki/ceremony/ask.h"
+#include "pki/pki.h"
+
+int operator_signer(int argc, char **argv);
+int operator_unlock(int argc, char **argv);
+int operator_lock(int argc, char **argv);
+int operator_status(int argc, char **argv);
+int operator_person(int argc, char **argv);
+int operator_role(int argc, char **argv);
+int operator_request(int argc, char **argv);
+int operator_certificate(int argc, char **argv);
+
+/* --- what commands share (common.c) --------------------------------------------------------------------------- */
+
+/* Statements of the commands. */
+extern const struct pg_stmts *const pki_command_stmts[];
+/* What base/program reads a configuration with. */
+MUST_USE enum err operator_load(const char *config, unsigned need, struct program_site *ret, struct why *why);
+/* Configuration and database of a command, as the schema's owner (database.owner) or, without one, as this process. */
+MUST_USE enum err operator_begin(const char *config, unsigned need, struct pki **ret, struct pg **ret_pg, struct why *why);
+
+/* A person who is here: their key, opened with their pass phrase, and their row. */
+struct signatory {
+    struct key *key;
+    struct arena *a;
+    struct pki_person person;
+};
+void signatory_done(struct signatory *s);
+/* key_file: of the person; answers: file of prepared answers, with a line "phrase = …", or NULL: the terminal.
+ * ERR_NOT_FOUND: no such person; ERR_DENIED: wrong pass phrase, or another key than the row has. */
+MUST_USE enum err signatory_come(struct pg *pg, const char *key_file, const char *answers, utime now, struct signatory *ret,
+                                 struct why *why);
+/* What approvals sign with: whole seconds. */
+utime operator_second(void);
+
+/* Asks for one pass phrase, under the name "phrase". */
+MUST_USE enum err operator_phrase(const char *answers, const char *prompt, bool twice, struct secret *ret, struct why *why);
+/* Writes a new file; ERR_CONFLICT: it is there. */
+MUST_USE enum err operator_write(const char *path, unsigned mode, struct str content, struct why *why);
+void operator_pem(const char *label, struct str der, struct buf *out);
+
+#endif

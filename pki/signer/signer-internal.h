@@ -1,0 +1,122 @@
+/* signer-internal: what the files of the signer share. */
+#ifndef PKI_SIGNER_SIGNER_INTERNAL_H
+#define PKI_SIGNER_SIGNER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "pki/authority/issue.h"
+#include "pki/custody/unlock.h"
+#include "pki/signer/signer.h"
+
+#define SIGNER_SETS_MAX 32           /* activation secrets in use at a time */
+#define SIGNER_PEERS_MAX 256
+#define SIGNER_SCAN_MAX 256          /* requests that one scan takes */
+
+/* Authorities with the keys that are open; made anew when something changes, never edited. */
+struct view {
+    atomic_int refs;
+    struct arena *a;
+    struct issue_ca *cas;
+    size_t n;
+};
+
+/* An activation secret and who keeps its shares. */
+struct keyset {
+    char set[37];
+    int threshold, total;
+    struct unlock *unlock;
+};
+
+enum peer_right { PEER_ISSUE = 1, PEER_CUSTODY = 2 };
+struct peer {
+    int fd;
+    unsigned rights;                 /* enum peer_right */
+    uid_t uid;
+    char line[SIGNER_LINE_MAX + 1];
+    size_t len;                      /* read and not yet taken */
+    atomic_bool busy;                /* a worker has its command: nothing is read */
+    atomic_bool over;                /* to be closed */
+};
+
+struct task {
+    struct task *next;
+    struct peer *peer;               /* NULL: of the scanner */
+    char line[SIGNER_LINE_MAX + 1];
+};
+
+struct signer {
+    struct pki *pki;
+    const struct pg_config *pg, *worker;
+    char node[80];
+    struct clock_guard clock;
+    struct pg *scan_pg;              /* of the scanner, with the lock that makes this the only signer; its thread's */
+
+    pthread_mutex_t sets_lock;       /* keyset and all in them */
+    struct keyset sets[SIGNER_SETS_MAX];
+    size_t nsets;
+
+    pthread_mutex_t view_lock;
+    pthread_cond_t view_free;        /* a view was released */
+    struct view *view;               /* the one in force */
+    int views;                       /* that live, with the one in force */
+
+    pthread_mutex_t queue_lock;
+    pthread_cond_t queue_filled;
+    struct task *first, **last;
+    size_t queued, working;
+
+    int listen_fd, wake_fd;          /* the socket; an eventfd that wakes its thread */
+    uid_t *issuers;
+    size_t nissuers;
+    gid_t custodians;
+    bool has_custodians;
+    atomic_bool stop;                /* workers, scanner, timers */
+    atomic_bool socket_stop;         /* later: the workers answer before the socket goes */
+};
+
+/* --- keys (keys.c) --------------------------------------------------------------------------------------------------- */
+
+/* The view in force; never NULL. */
+struct view *view_take(struct signer *s) MUST_USE;
+void view_drop(struct signer *s, struct view *v);
+bool view_has_key(const struct view *v);
+/* Reads authorities and custodians again, locks what was idle too long, opens keys of secrets that are open. */
+MUST_USE enum err keys_refresh(struct signer *s, struct pg *pg, struct why *why);
+/* One share; *ret_missing: how many are still wanted. As unlock_add(). */
+MUST_USE enum err keys_share(struct signer *s, struct pg *pg, struct share *share, utime now, int *ret_missing,
+                             struct why *why);
+/* Wipes every secret; returns when no thread uses a key any more. */
+void keys_lock(struct signer *s);
+/* The key of this set did something. */
+void keys_used(struct signer *s, const char *set);
+/* Appends the lines of `status`. */
+void keys_status(struct signer *s, struct buf *out);
+void keys_done(struct signer *s);
+
+/* --- work (work.c) --------------------------------------------------------------------------------------------------------- */
+
+/* Queues a command; peer NULL: nobody is answered. */
+void work_add(struct signer *s, struct peer *peer, const char *line);
+bool work_is_idle(struct signer *s);
+void *work_run(void *signer);        /* a worker */
+void work_stop(struct signer *s);    /* wakes all */
+
+/* --- the socket (socket.c) ----------------------------------------------------------------------------------------------------- */
+
+MUST_USE enum err socket_open(struct signer *s, struct why *why);
+void *socket_run(void *signer);
+void socket_wake(struct signer *s);
+void socket_close(struct signer *s);
+/* Answers; a peer that does not read is given up. */
+void peer_answer(struct peer *p, struct str text);
+
+/* --- scanner and timers (timer.c) -------------------------------------------------------------------------------------------------- */
+
+void *scanner_run(void *signer);
+void *timer_run(void *signer);
+/* Before anything is signed: what a crash left becomes void, the clock guard learns the newest time. */
+MUST_USE enum err timer_begin(struct signer *s, struct why *why);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * signer: the process that holds the keys of the issuing CAs while custodians have them unlocked. No network: it is
+ * reached over a Unix socket, and what it signs it judges itself (pki/authority/issue.h).
+ *
+ * The protocol of the socket (setting signer.socket). Lines of text, ended by LF, at most SIGNER_LINE_MAX octets; one command at
+ * a time and connection, answered in order. Who may say what follows from the peer's user (SO_PEERCRED).
+ *
+ *   issuers (setting signer.issuers)
+ *     issue REQUEST               -> ok CERTIFICATE | refused CODE | unknown CODE | later CODE
+ *   custodians (members of the group signer.custodians)
+ *     share SET NUMBER THRESHOLD TOTAL PERSON VALUE
+ *                                 -> ok open | ok missing N | refused CODE | later CODE
+ *     lock                        -> ok
+ *   both
+ *     status                      -> lines "set SET locked|collecting|open MISSING THRESHOLD TOTAL" and
+ *                                    "ca LABEL STATE SET open|locked", then ok
+ *
+ * REQUEST, CERTIFICATE and SET are UUIDs; VALUE is the share's value in hexadecimal, which the custodian's own command opened
+ * with the custodian's pass phrase. `refused` is an answer for good, `later` one that may change (signer.locked, signer.clock,
+ * signer.busy, signer.database). A peer that may not say a command reads "refused signer.peer"; a line that is none of these
+ * "refused signer.command", and the connection ends.
+ *
+ * Threads: one at the socket; `signer.threads` that work, each with a connection as pki_signer; a scanner that takes requests
+ * whose caller died, loads keys of authorities that came, and says how things are; timers as pki_worker; the audit sealer.
+ * One signer works on a database: a second one does not start.
+ */
+#ifndef PKI_SIGNER_SIGNER_H
+#define PKI_SIGNER_SIGNER_H
+
+#include "base/program/process.h"
+#include "pki/pki.h"
+
+#define SIGNER_LINE_MAX 1024
+
+/* Tables of statements of its two roles, for those who open the connections; NULL-terminated. */
+extern const struct pg_stmts *const signer_stmts[];
+extern const struct pg_stmts *const signer_worker_stmts[];
+
+/* Runs until SIGTERM. pg: as pki_signer with signer_stmts; worker: as pki_worker with signer_worker_stmts. pki was loaded
+ * with PKI_NEED_SIGNER. ERR_CONFLICT: another signer; ERR_INPUT: a setting. */
+MUST_USE enum err signer_run(struct pki *pki, const struct process *process, const struct pg_config *pg,
+                             const struct pg_config *worker, struct why *why);
+
+#endif

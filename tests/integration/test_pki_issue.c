@@ -1,0 +1,603 @@
+/*
+ * the judge: one good request for each family of profiles; every refusal beside the good request that differs in one thing;
+ * the same request again, 64 at once, a crash between the commits, a clock moved back, a locked key, renewals.
+ */
+#include "tests/integration/pki_support.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/crypto/x509.h"
+#include "pki/authority/issue-internal.h"
+
+#define NOW (INT64_C(1795000000) * USEC_PER_SEC)
+
+struct fixture {
+    struct pki_world w;
+    struct profile_set profiles;
+    struct keyring *field;
+    char folder[64];
+    struct clock_guard clock;
+    struct issue_ca cas[4];
+    struct issue_context x;
+};
+enum { ROOT, CARDS, SOFT, SERVERS };
+
+static int
+setup(void **state)
+{
+    static const char *const names[] = { "root", "cards", "soft", "servers" };
+    static struct key *rsa;              /* made once: it takes a while */
+    struct fixture *f = calloc(1, sizeof(*f));
+    char path[96], set[37];
+
+    pki_world_begin(&f->w, NOW);
+    assert_ok(profile_set_load(SOURCE_DIR "/pki/profiles", &f->profiles, &f->w.why), &f->w.why);
+    snprintf(f->folder, sizeof(f->folder), "/tmp/beffroi-issue.XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(path, sizeof(path), "%s/field", f->folder);
+    assert_ok(keyring_create(path, &f->w.why), &f->w.why);
+    assert_ok(keyring_load(path, &f->field, &f->w.why), &f->w.why);
+    rand_uuid(set);
+    for (size_t i = 0; i < 4; i++) {
+        AUTO(buf_free) struct buf spki = BUF_BOUNDED(1024);
+
+        if (i == SOFT && rsa == NULL)
+            rsa = pki_key_make(KEY_RSA, 3072);
+        f->cas[i].key = i == SOFT ? key_ref(rsa) : pki_key_make(KEY_P256, 0);
+        key_spki(f->cas[i].key, &spki);
+        assert_ok(key_public(buf_view(&spki), &f->cas[i].public_key, &f->w.why), &f->w.why);
+        pki_ca_make(&f->w, names[i], f->cas[i].key, i == ROOT ? "offline" : "sealed:/nowhere", set,
+                    i == ROOT ? 0 : f->cas[ROOT].ca.id, &f->cas[i].ca);
+    }
+    atomic_init(&f->clock.newest, 0);
+    f->x = (struct issue_context){ .profiles = &f->profiles, .field = f->field, .base_url = "http://pki.example",
+                                   .clock = &f->clock, .cas = f->cas, .ncas = 4, .actor = "signer" };
+    *state = f;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+
+    for (size_t i = 0; i < 4; i++) {
+        key_free(f->cas[i].key);
+        key_free(f->cas[i].public_key);
+    }
+    keyring_free(f->field);
+    profile_set_free(&f->profiles);
+    pki_world_end(&f->w);
+    snprintf(path, sizeof(path), "%s/field/v1", f->folder);
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/field", f->folder);
+    rmdir(path);
+    rmdir(f->folder);
+    free(f);
+    return 0;
+}
+
+/* --- what requests are made of ------------------------------------------------------------------------------------------ */
+
+/* What differs from a good request. */
+struct wish {
+    const char *profile, *holder;
+    struct subject names;
+    enum profile_support support;
+    enum profile_proof proof;
+};
+static const struct wish card = { "citizen-card", "a-1", { .number = { "12345678", 8 } }, SUPPORT_CARD, PROOF_FACE_TO_FACE };
+
+static struct registration
+registered(struct fixture *f, const struct wish *wish)
+{
+    return pki_registration_make(&f->w, f->field, wish->profile, wish->holder, &wish->names, wish->support, wish->proof);
+}
+
+static enum err
+judged(struct fixture *f, const char *id, utime now, struct issue_result *ret)
+{
+    f->w.why = (struct why)WHY_INIT;
+    return issue_request(&f->x, f->w.pg, id, now, ret, &f->w.why);
+}
+
+/* A request that two approved, for a new P-256 key. */
+static const char *
+asked(struct fixture *f, const struct registration *r, enum request_kind kind, const char *replaces)
+{
+    AUTO(key_freep) struct key *k = pki_key_make(KEY_P256, 0);
+    const char *id = pki_request_make(&f->w, r, k, kind, replaces);
+
+    pki_approve_two(&f->w, f->field, id);
+    return id;
+}
+
+static void
+refused(struct fixture *f, const char *label, const char *id, utime now, const char *code)
+{
+    struct issue_result result;
+    char query[256], reason[64];
+
+    if (judged(f, id, now, &result) != ERR_DENIED)
+        fail_msg("%s: not refused: %s", label, f->w.why.text);
+    assert_row_string(label, f->w.why.code, code);
+    snprintf(query, sizeof(query), "SELECT reason FROM pki.request WHERE id = '%s'", id);
+    operator_run(query, reason, sizeof(reason));
+    assert_row_string(label, reason, code);
+    snprintf(query, sizeof(query), "SELECT count(*) FROM pki.audit_event WHERE object = 'request:%s' AND result = '%s'", id, code);
+    assert_row(label, operator_count(query) == 1);
+    snprintf(query, sizeof(query), "SELECT count(*) FROM pki.certificate WHERE request_id = '%s'", id);
+    assert_row(label, operator_count(query) == 0);
+    /* and again: the same answer, one row */
+    assert_row(label, judged(f, id, now, &result) == ERR_DENIED);
+    assert_row_string(label, f->w.why.code, code);
+    snprintf(query, sizeof(query), "SELECT count(*) FROM pki.audit_event WHERE object = 'request:%s' AND result = '%s'", id, code);
+    assert_row(label, operator_count(query) == 1);
+}
+
+static struct issue_result
+issued(struct fixture *f, const char *id, utime now)
+{
+    struct issue_result result;
+
+    assert_ok(judged(f, id, now, &result), &f->w.why);
+    return result;
+}
+
+/* --- good ones ------------------------------------------------------------------------------------------------------------ */
+
+static void
+each_family(void **state)
+{
+    static const struct str dns[] = { { "idp.example", 11 }, { "www.idp.example", 15 } };
+    static const struct {
+        struct wish wish;
+        size_t ca;
+        const char *subject;
+        bool erased;
+    } rows[] = {
+        { { "citizen-card", "a-1", { .number = { "12345678", 8 } }, SUPPORT_CARD, PROOF_FACE_TO_FACE }, CARDS,
+          "CN=PSEUDO:12345678,C=FR", false },
+        { { "citizen-soft", "a-1", { .number = { "12345678", 8 } }, SUPPORT_SOFTWARE, PROOF_NONE }, SOFT,
+          "CN=PSEUDO:12345678,C=FR", false },
+        { { "citizen-card-named", "a-1", { .given_name = { "Anne", 4 }, .surname = { "Lemoine", 7 },
+            .serial_number = { "7f3a", 4 } }, SUPPORT_CARD, PROOF_SIGNED_FILE }, CARDS, "serialNumber=7f3a,GN=Anne,SN=Lemoine,C=FR",
+          true },
+        { { "server", "idp", { .common_name = STR_NULL, .dns = dns, .dns_n = 2 }, SUPPORT_SOFTWARE, PROOF_NONE }, SERVERS,
+          "CN=idp.example,C=FR", false },
+        { { "station", "cardops", { .common_name = { "cardops", 7 } }, SUPPORT_SOFTWARE, PROOF_NONE }, SERVERS,
+          "CN=cardops,C=FR", false },
+    };
+    struct fixture *f = *state;
+
+    operator_run("INSERT INTO pki.station VALUES ('00000000-0000-4000-8000-000000000001', 'cardops', '{citizen-card}', NULL, false, "
+                 "'active', '2026-01-01')", NULL, 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct registration r = registered(f, &rows[i].wish);
+        const struct issue_result result = issued(f, asked(f, &r, REQUEST_ENROLL, ""), NOW);
+        AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
+        const struct key *ca = f->cas[rows[i].ca].public_key;
+        struct certificate_row row;
+        struct registration after;
+        struct str whole, tbs, in, alg, sig;
+        unsigned tag;
+
+        assert_true(result.fresh);
+        assert_ok(certificate_find(f->w.pg, str_of(result.certificate), f->w.a, &row, &f->w.why), &f->w.why);
+        assert_string_equal(row.state, "issued");
+        assert_ok(x509_read(row.der, &cert, &f->w.why), &f->w.why);
+        assert_row_string(rows[i].wish.profile, buf_cstr(&cert.subject), rows[i].subject);
+        assert_true(cert.not_before == NOW && cert.not_after == row.not_after);
+        /* signed by that authority over the text that was stored first */
+        in = row.der;
+        assert_int_equal(der_expect(&in, DER_SEQUENCE, &whole), OK);
+        assert_int_equal(der_element(&whole, &tag, &tbs), OK);
+        assert_int_equal(der_element(&whole, &tag, &alg), OK);
+        assert_int_equal(der_expect(&whole, DER_BIT_STRING, &sig), OK);
+        assert_ok(key_verify(ca, profile_sig_alg(key_algorithm(ca)), tbs, (struct str){ sig.p + 1, sig.n - 1 }, false, &f->w.why),
+                  &f->w.why);
+        assert_ok(registration_find(f->w.pg, r.id, f->w.a, &after, &f->w.why), &f->w.why);
+        assert_row(rows[i].wish.profile, (after.subject.p == NULL) == rows[i].erased);
+    }
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate_der WHERE der IS NOT NULL AND position(tbs IN der) = 5"), 5);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.audit_event WHERE verb = 'certificate.reserve'"), 5);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.audit_event WHERE verb = 'certificate.issue'"), 5);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.status_change WHERE state = 'issued' AND was = 'reserved'"), 5);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.status_change"), 5);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE station_id IS NOT NULL AND profile = 'station'"), 1);
+}
+
+static void
+the_same_again(void **state)
+{
+    struct fixture *f = *state;
+    const struct registration r = registered(f, &card);
+    const char *id = asked(f, &r, REQUEST_ENROLL, "");
+    const struct issue_result first = issued(f, id, NOW), second = issued(f, id, NOW + DAY);
+
+    assert_true(first.fresh && !second.fresh);
+    assert_string_equal(first.certificate, second.certificate);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), 1);
+    assert_err(judged(f, "00000000-0000-4000-8000-00000000dead", NOW, &(struct issue_result){ .fresh = false }), ERR_NOT_FOUND,
+               &f->w.why);
+}
+
+struct racer {
+    struct fixture *f;
+    const char *id;
+    char certificate[37];
+    bool fresh;
+};
+
+static void *
+race(void *arg)
+{
+    struct racer *r = arg;
+    struct pg *pg = NULL;
+    struct issue_result result;
+    struct why why = WHY_INIT;
+    enum err e = pg_open(&r->f->w.conf, &pg, &why);
+
+    while (e == OK && (e = issue_request(&r->f->x, pg, r->id, NOW, &result, &why)) == ERR_UNAVAILABLE &&
+           strcmp(why.code, "signer.busy") == 0) {
+        usleep(2000);
+        e = OK;
+    }
+    if (e == OK) {
+        memcpy(r->certificate, result.certificate, sizeof(r->certificate));
+        r->fresh = result.fresh;
+    }
+    pg_close(pg);
+    return NULL;
+}
+
+static void
+many_at_once(void **state)
+{
+    struct fixture *f = *state;
+    const struct registration r = registered(f, &card);
+    const char *id = asked(f, &r, REQUEST_ENROLL, "");
+    struct racer racers[64];
+    pthread_t threads[64];
+    int fresh = 0;
+
+    for (size_t i = 0; i < 64; i++) {
+        racers[i] = (struct racer){ f, id, "", false };
+        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+    }
+    for (size_t i = 0; i < 64; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(strlen(racers[i].certificate), 36);
+        assert_string_equal(racers[i].certificate, racers[0].certificate);
+        fresh += racers[i].fresh;
+    }
+    assert_int_equal(fresh, 1);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), 1);
+}
+
+/* --- refusals -------------------------------------------------------------------------------------------------------------- */
+
+static void
+profile_and_registration(void **state)
+{
+    struct fixture *f = *state;
+    struct wish w = card;
+    struct registration r;
+    const char *id;
+
+    w.profile = "no-such";
+    r = registered(f, &w);
+    refused(f, "profile", asked(f, &r, REQUEST_ENROLL, ""), NOW, "pki.profile.unknown");
+    w.profile = "issuing-ca";                             /* what ceremonies make */
+    r = registered(f, &w);
+    refused(f, "ceremony's", asked(f, &r, REQUEST_ENROLL, ""), NOW, "pki.profile.unknown");
+    w = card;
+    w.holder = "a-2";
+    r = registered(f, &w);
+    id = asked(f, &r, REQUEST_ENROLL, "");
+    assert_ok(registration_close(f->w.pg, r.id, "operator:test", NOW, &f->w.why), &f->w.why);
+    refused(f, "closed", id, NOW, "pki.registration.state");
+    w.profile = "responder";                              /* an operator does not ask for it */
+    w.names = (struct subject){ .common_name = STR_LIT("cards OCSP") };
+    w.support = SUPPORT_SOFTWARE;
+    w.proof = PROOF_NONE;
+    r = registered(f, &w);
+    refused(f, "responder", asked(f, &r, REQUEST_ENROLL, ""), NOW, "pki.station");
+    w = card;
+    r = registered(f, &w);
+    issued(f, asked(f, &r, REQUEST_ENROLL, ""), NOW);
+}
+
+static void
+approvals(void **state)
+{
+    struct fixture *f = *state;
+    const struct registration r = registered(f, &card);
+    AUTO(key_freep) struct key *k = pki_key_make(KEY_P256, 0);
+    const char *id = pki_request_make(&f->w, &r, k, REQUEST_ENROLL, "");
+    bool enough = true;
+
+    refused(f, "nobody", id, NOW, "approval.few");
+    assert_ok(pki_approve(&f->w, f->field, 2, id, &enough), &f->w.why);
+    assert_false(enough);
+    assert_err(pki_approve(&f->w, f->field, 2, id, &enough), ERR_CONFLICT, &f->w.why);      /* the same person again */
+    assert_err(pki_approve(&f->w, f->field, 0, id, &enough), ERR_DENIED, &f->w.why);        /* a custodian */
+    assert_int_equal(judged(f, id, NOW, &(struct issue_result){ .fresh = false }), ERR_DENIED);
+    assert_string_equal(f->w.why.code, "approval.few");
+    assert_ok(pki_approve(&f->w, f->field, 3, id, &enough), &f->w.why);
+    assert_true(enough);
+    /* what was approved is not what is there now */
+    operator_run("UPDATE pki.registration SET holder = 'somebody-else'", NULL, 0);
+    assert_int_equal(judged(f, id, NOW, &(struct issue_result){ .fresh = false }), ERR_DENIED);
+    assert_string_equal(f->w.why.code, "approval.few");
+    operator_run("UPDATE pki.registration SET holder = 'a-1'", NULL, 0);
+    /* a row that says approved, by hand, with a signature that is not one */
+    operator_run("UPDATE pki.approval SET signature = set_byte(signature, 3, (get_byte(signature, 3) + 1) % 256)", NULL, 0);
+    assert_int_equal(judged(f, id, NOW, &(struct issue_result){ .fresh = false }), ERR_DENIED);
+    operator_run("UPDATE pki.approval SET signature = set_byte(signature, 3, (get_byte(signature, 3) + 255) % 256)", NULL, 0);
+    issued(f, id, NOW);
+}
+
+static void
+keys(void **state)
+{
+    struct fixture *f = *state;
+    const struct registration r = registered(f, &card);
+    struct wish w = card;
+    AUTO(key_freep) struct key *k = pki_key_make(KEY_P256, 0);
+    AUTO(key_freep) struct key *edwards = pki_key_make(KEY_ED25519, 0);
+    const char *id = pki_request_make(&f->w, &r, k, REQUEST_ENROLL, "");
+    struct registration other;
+
+    pki_approve_two(&f->w, f->field, id);
+    operator_run("UPDATE pki.request SET csr = set_byte(csr, octet_length(csr) - 2, (get_byte(csr, octet_length(csr) - 2) + 1) % 256)", NULL, 0);
+    refused(f, "proof of possession", id, NOW, "pki.csr.signature");
+    w.holder = "a-3";
+    w.names.number = STR_LIT("333");
+    other = registered(f, &w);
+    id = pki_request_make(&f->w, &other, edwards, REQUEST_ENROLL, "");
+    pki_approve_two(&f->w, f->field, id);
+    if (judged(f, id, NOW, &(struct issue_result){ .fresh = false }) != ERR_DENIED)
+        fail_msg("a key of a kind that no profile has");
+    /* the digest beside the request is another key's */
+    w.holder = "a-4";
+    w.names.number = STR_LIT("444");
+    other = registered(f, &w);
+    {
+        AUTO(key_freep) struct key *mine = pki_key_make(KEY_P256, 0);
+
+        id = pki_request_make(&f->w, &other, mine, REQUEST_ENROLL, "");
+        operator_run("UPDATE pki.request SET spki_sha256 = sha256('x') WHERE state = 'received'", NULL, 0);
+        pki_approve_two(&f->w, f->field, id);
+        refused(f, "digest", id, NOW, "pki.key.changed");
+        /* the same key for two holders */
+        w.holder = "a-5";
+        w.names.number = STR_LIT("555");
+        other = registered(f, &w);
+        id = pki_request_make(&f->w, &other, mine, REQUEST_ENROLL, "");
+        pki_approve_two(&f->w, f->field, id);
+        issued(f, id, NOW);
+        w.holder = "a-6";
+        w.names.number = STR_LIT("666");
+        other = registered(f, &w);
+        id = pki_request_make(&f->w, &other, mine, REQUEST_ENROLL, "");
+        pki_approve_two(&f->w, f->field, id);
+        refused(f, "used", id, NOW, "pki.key.used");
+    }
+}
+
+static void
+level_life_and_authority(void **state)
+{
+    struct fixture *f = *state;
+    struct wish w = card;
+    struct registration r;
+
+    w.support = SUPPORT_SOFTWARE;                         /* P-120 */
+    r = registered(f, &w);
+    refused(f, "level 2 in software", asked(f, &r, REQUEST_ENROLL, ""), NOW, "pki.profile.level");
+    w = card;
+    w.holder = "a-2";
+    w.names.number = STR_LIT("222");
+    w.proof = PROOF_NONE;                                 /* P-116 */
+    r = registered(f, &w);
+    refused(f, "no proof", asked(f, &r, REQUEST_ENROLL, ""), NOW, "pki.profile.proof");
+    w.holder = "a-3";
+    w.proof = PROOF_FACE_TO_FACE;
+    r = registered(f, &w);
+    operator_run("UPDATE pki.registration SET proof_at = '2030-01-01' WHERE holder = 'a-3'", NULL, 0);
+    refused(f, "proof of the future", asked(f, &r, REQUEST_ENROLL, ""), NOW, "pki.proof.date");
+    w.holder = "a-4";
+    w.names.number = STR_LIT("12345678");
+    r = registered(f, &w);
+    f->cas[CARDS].ca.not_after = NOW + 2 * YEAR;          /* L2 */
+    refused(f, "outlives its CA", asked(f, &r, REQUEST_ENROLL, ""), NOW, "pki.profile.ca_end");
+    f->cas[CARDS].ca.not_after = NOW + 8 * YEAR;
+    issued(f, asked(f, &r, REQUEST_ENROLL, ""), NOW);
+    w.holder = "a-5";                                      /* the name of a-4 */
+    r = registered(f, &w);
+    refused(f, "name of another", asked(f, &r, REQUEST_ENROLL, ""), NOW, "pki.subject.taken");
+    w.names.number = STR_LIT("555");
+    w.holder = "a-6";
+    r = registered(f, &w);
+    assert_ok(ca_state_change(f->w.pg, f->cas[CARDS].ca.id, CA_RETIRING, NOW, &f->w.why), &f->w.why);
+    f->cas[CARDS].ca.state = CA_RETIRING;
+    refused(f, "retiring CA", asked(f, &r, REQUEST_ENROLL, ""), NOW, "pki.ca.none");
+}
+
+static void
+locked_or_late(void **state)
+{
+    struct fixture *f = *state;
+    const struct registration r = registered(f, &card);
+    const char *id = asked(f, &r, REQUEST_ENROLL, "");
+    struct key *key = f->cas[CARDS].key;
+    struct issue_result result;
+
+    f->cas[CARDS].key = NULL;
+    assert_err(judged(f, id, NOW, &result), ERR_UNAVAILABLE, &f->w.why);
+    assert_string_equal(f->w.why.code, "signer.locked");
+    f->x.ncas = 0;                                        /* a signer that has just locked knows none */
+    assert_err(judged(f, id, NOW, &result), ERR_UNAVAILABLE, &f->w.why);
+    assert_string_equal(f->w.why.code, "signer.locked");
+    f->x.ncas = 4;
+    f->cas[CARDS].key = key;
+    clock_guard_note(&f->clock, NOW + 2 * CLOCK_SLACK);   /* L25: something was signed later than now */
+    assert_err(judged(f, id, NOW, &result), ERR_UNAVAILABLE, &f->w.why);
+    assert_string_equal(f->w.why.code, "signer.clock");
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.request WHERE state = 'approved'"), 1);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), 0);
+    issued(f, id, NOW + 2 * CLOCK_SLACK);
+    assert_ok(certificate_newest(f->w.pg, &(utime){ 0 }, &f->w.why), &f->w.why);
+}
+
+/* --- renewals ---------------------------------------------------------------------------------------------------------------- */
+
+static void
+renewals(void **state)
+{
+    struct fixture *f = *state;
+    const struct registration r = registered(f, &card);
+    const struct issue_result first = issued(f, asked(f, &r, REQUEST_ENROLL, ""), NOW);
+    struct issue_result second;
+    const char *id;
+
+    refused(f, "nothing followed", asked(f, &r, REQUEST_RENEW, ""), NOW, "pki.renew.unknown");
+    refused(f, "early", asked(f, &r, REQUEST_RENEW, first.certificate), NOW + DAY, "pki.renew.early");
+    /* the same proof and a further key: the second is a renewal, the third one too many (P-117) */
+    id = asked(f, &r, REQUEST_REKEY, "");
+    second = issued(f, id, NOW + DAY);
+    assert_true(second.fresh);
+    assert_int_equal(operator_count("SELECT renewals FROM pki.registration"), 1);
+    refused(f, "second renewal", asked(f, &r, REQUEST_ENROLL, ""), NOW + 2 * DAY, "pki.profile.renewals");
+    /* identified anew: it begins again */
+    assert_ok(registration_identify(f->w.pg, r.id, PROOF_FACE_TO_FACE, "pv-2", NOW + 2 * DAY, STR_NULL, "operator:test",
+                                    NOW + 2 * DAY, &f->w.why), &f->w.why);
+    issued(f, asked(f, &r, REQUEST_ENROLL, ""), NOW + 3 * DAY);
+    assert_int_equal(operator_count("SELECT renewals FROM pki.registration"), 0);
+    operator_run("UPDATE pki.certificate SET state = 'revoked', revoked_at = '2027-01-01', reason = 1 WHERE not_before = "
+                 "(SELECT max(not_before) FROM pki.certificate)", NULL, 0);
+    refused(f, "revoked since", asked(f, &r, REQUEST_ENROLL, ""), NOW + 4 * DAY, "pki.proof.revoked");
+}
+
+/* Names of a person are erased; a renewal takes them from the certificate, and nothing else may. */
+static void
+erased_names(void **state)
+{
+    static const struct wish named = { "citizen-card-named", "a-1", { .given_name = { "Anne", 4 }, .surname = { "Lemoine", 7 },
+                                       .serial_number = { "7f3a", 4 } }, SUPPORT_CARD, PROOF_FACE_TO_FACE };
+    struct fixture *f = *state;
+    const struct registration r = registered(f, &named);
+    const struct issue_result first = issued(f, asked(f, &r, REQUEST_ENROLL, ""), NOW);
+    AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
+    struct certificate_row row;
+    struct issue_result second;
+    char query[200];
+
+    refused(f, "without names", asked(f, &r, REQUEST_REKEY, ""), NOW, "pki.registration.erased");
+    snprintf(query, sizeof(query), "UPDATE pki.certificate SET not_after = '2026-12-31' WHERE id = '%s'", first.certificate);
+    operator_run(query, NULL, 0);
+    second = issued(f, asked(f, &r, REQUEST_RENEW, first.certificate), NOW);
+    assert_ok(certificate_find(f->w.pg, str_of(second.certificate), f->w.a, &row, &f->w.why), &f->w.why);
+    assert_ok(x509_read(row.der, &cert, &f->w.why), &f->w.why);
+    assert_string_equal(buf_cstr(&cert.subject), "serialNumber=7f3a,GN=Anne,SN=Lemoine,C=FR");
+    snprintf(query, sizeof(query), "UPDATE pki.certificate SET state = 'held', revoked_at = '2026-11-30', reason = 6 WHERE id = '%s'",
+             second.certificate);
+    operator_run(query, NULL, 0);
+    refused(f, "follows a held one", asked(f, &r, REQUEST_RENEW, second.certificate), NOW, "pki.renew.state");
+}
+
+/* --- between the commits ------------------------------------------------------------------------------------------------------- */
+
+static void
+a_reservation_left_behind(void **state)
+{
+    struct fixture *f = *state;
+    const struct registration r = registered(f, &card);
+    struct wish w = card;
+    AUTO(key_freep) struct key *k = pki_key_make(KEY_P256, 0);
+    const char *id = pki_request_make(&f->w, &r, k, REQUEST_ENROLL, ""), *again;
+    struct issue_reservation res = { .profile = profile_set_find(&f->profiles, STR_LIT("citizen-card")), .ca = &f->cas[CARDS].ca,
+                                     .not_before = NOW, .not_after = NOW + YEAR, .now = NOW, .tbs = STR_LIT("text"),
+                                     .serial = { 0x11 }, .actor = "signer" };
+    struct registration other;
+    struct issue_result result;
+    struct issue_case c;
+    bool done = false, taken = true;
+    int n = 0;
+
+    pki_approve_two(&f->w, f->field, id);
+    assert_ok(issue_case_load(f->w.pg, id, f->w.a, &c, &f->w.why), &f->w.why);
+    res.c = &c;
+    rand_uuid(res.id);
+    assert_ok(issue_reserve(f->w.pg, &res, &done, &taken, &f->w.why), &f->w.why);
+    assert_true(done && !taken);
+    assert_err(judged(f, id, NOW, &result), ERR_UNAVAILABLE, &f->w.why);
+    assert_string_equal(f->w.why.code, "signer.busy");
+    assert_ok(certificate_void_lost(f->w.pg, NOW - 1, NOW, &n, &f->w.why), &f->w.why);
+    assert_int_equal(n, 0);                               /* still young */
+    assert_ok(certificate_void_lost(f->w.pg, NOW, NOW + DAY, &n, &f->w.why), &f->w.why);
+    assert_int_equal(n, 1);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.alarm WHERE kind = 'certificate.lost' AND ended_at IS NULL"), 1);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'void'"), 1);
+    assert_err(judged(f, id, NOW, &result), ERR_DENIED, &f->w.why);
+    assert_string_equal(f->w.why.code, "pki.request.lost");
+    /* whoever signed meanwhile comes too late */
+    assert_err(issue_commit(f->w.pg, &res, STR_LIT("der"), &f->w.why), ERR_CONFLICT, &f->w.why);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate_der WHERE der IS NOT NULL"), 0);
+    /* its key stays used, for anybody */
+    w.holder = "a-2";
+    w.names.number = STR_LIT("222");
+    other = registered(f, &w);
+    again = pki_request_make(&f->w, &other, k, REQUEST_ENROLL, "");
+    pki_approve_two(&f->w, f->field, again);
+    refused(f, "spent key", again, NOW, "pki.key.used");
+    issued(f, asked(f, &r, REQUEST_ENROLL, ""), NOW);      /* a new key is good, and no renewal */
+    assert_int_equal(operator_count("SELECT renewals FROM pki.registration WHERE holder = 'a-1'"), 0);
+}
+
+static void
+timers(void **state)
+{
+    struct fixture *f = *state;
+    const struct registration r = registered(f, &card);
+    const struct issue_result result = issued(f, asked(f, &r, REQUEST_ENROLL, ""), NOW);
+    int n = 0;
+
+    assert_ok(certificate_unaccepted_alarm(f->w.pg, "citizen-card", NOW - DAY, NOW, &f->w.why), &f->w.why);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.alarm"), 0);
+    assert_ok(certificate_unaccepted_alarm(f->w.pg, "citizen-card", NOW + DAY, NOW + DAY, &f->w.why), &f->w.why);
+    assert_ok(certificate_unaccepted_alarm(f->w.pg, "citizen-card", NOW + DAY, NOW + DAY, &f->w.why), &f->w.why);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.alarm WHERE kind = 'certificate.unaccepted'"), 1);
+    assert_ok(certificate_expire_due(f->w.pg, NOW + YEAR, 10, &n, &f->w.why), &f->w.why);
+    assert_int_equal(n, 0);
+    assert_ok(certificate_expire_due(f->w.pg, NOW + 4 * YEAR, 10, &n, &f->w.why), &f->w.why);
+    assert_int_equal(n, 1);
+    assert_int_equal(strlen(result.certificate), 36);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.status_change WHERE state = 'expired'"), 1);
+    assert_ok(certificate_changes_purge(f->w.pg, NOW + 5 * YEAR, &f->w.why), &f->w.why);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.status_change"), 1);      /* the newest stays: the clock's */
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_family, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_same_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(profile_and_registration, setup, teardown),
+        cmocka_unit_test_setup_teardown(approvals, setup, teardown),
+        cmocka_unit_test_setup_teardown(keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(level_life_and_authority, setup, teardown),
+        cmocka_unit_test_setup_teardown(locked_or_late, setup, teardown),
+        cmocka_unit_test_setup_teardown(renewals, setup, teardown),
+        cmocka_unit_test_setup_teardown(erased_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reservation_left_behind, setup, teardown),
+        cmocka_unit_test_setup_teardown(timers, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,504 @@
+/*
+ * the signer, as a process: locked after each start; opened by two custodians and nobody less; who may say what; a lost caller;
+ * many callers at once; killed between its commits; a second signer; a key in a token (SoftHSM2; skipped, visibly, without it).
+ */
+#include "tests/integration/pki_support.h"
+
+#include <grp.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+#include "base/program/keyfolder.h"
+#include "pki/pki.h"
+#include "pki/signer/client.h"
+
+#define MODULE "/usr/lib/softhsm/libsofthsm2.so"
+#define PATIENCE (60 * USEC_PER_SEC)
+
+struct fixture {
+    struct pki_world w;
+    char folder[64], config[96], socket[96], set[37];
+    struct secret s;
+    struct share shares[2];
+    struct keyring *field;
+    struct key *ca_key;
+    struct ca root, cards, soft;
+    pid_t signer;
+    struct signer_client *client;
+};
+
+/* --- the process --------------------------------------------------------------------------------------------------------- */
+
+static void
+signer_start(struct fixture *f)
+{
+    char log[96];
+
+    snprintf(log, sizeof(log), "%s/log", f->folder);
+    if ((f->signer = fork()) == 0) {
+        const int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+        dup2(fd, 2);
+        execl(PKI_BIN, "beffroi-pki", "signer", "--config", f->config, (char *)NULL);
+        _exit(127);
+    }
+    for (int i = 0; i < 600; i++) {
+        AUTO(buf_free) struct buf state = BUF_BOUNDED(4096);
+
+        if (signer_status(f->client, &state, NULL) == OK)
+            return;
+        if (waitpid(f->signer, NULL, WNOHANG) == f->signer)
+            fail_msg("the signer ended: see %s", log);
+        usleep(100 * 1000);
+    }
+    fail_msg("the signer does not answer");
+}
+
+static void
+signer_end(struct fixture *f, int signal)
+{
+    int status;
+
+    kill(f->signer, signal);
+    assert_int_equal(waitpid(f->signer, &status, 0), f->signer);
+    if (signal == SIGTERM)
+        assert_int_equal(status, 0);
+    f->signer = 0;
+}
+
+static enum err
+give(struct fixture *f, size_t i, int *ret_missing)
+{
+    f->w.why = (struct why)WHY_INIT;
+    return signer_share(f->client, &f->shares[i], ret_missing, &f->w.why);
+}
+
+static void
+unlock(struct fixture *f)
+{
+    int missing = 0;
+
+    assert_ok(give(f, 0, &missing), &f->w.why);
+    assert_int_equal(missing, 1);
+    assert_ok(give(f, 1, &missing), &f->w.why);
+    assert_int_equal(missing, 0);
+}
+
+static enum err
+issue(struct fixture *f, const char *id, char certificate[37])
+{
+    f->w.why = (struct why)WHY_INIT;
+    return signer_issue(f->client, id, certificate, &f->w.why);
+}
+
+/* --- the fixture ----------------------------------------------------------------------------------------------------------- */
+
+static void
+file_put(const char *path, struct str text, mode_t mode)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+
+    assert_true(fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n);
+    close(fd);
+}
+
+static void
+config_write(struct fixture *f)
+{
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(8192);
+    const struct passwd *me = getpwuid(getuid());
+    const struct group *mine = getgrgid(getgid());
+    const char *host = getenv("PGHOST"), *port = getenv("PGPORT");
+
+    assert_true(me != NULL && mine != NULL);
+    buf_addf(&text, "environment = test\nbase_url = http://pki.example\nname = test\nmigrations = %s/migrations/pki\n"
+             "profiles = %s/pki/profiles\nkeys = %s/keys\nsigner.socket = %s\nsigner.issuers = %s\nsigner.custodians = %s\n"
+             "signer.threads = 6\n", SOURCE_DIR, SOURCE_DIR, f->folder, f->socket, me->pw_name, mine->gr_name);
+    buf_addf(&text, "database = host=%s port=%s dbname=test user=pki_signer options='-c search_path=pki'\n", host, port);
+    buf_addf(&text, "database.worker = host=%s port=%s dbname=test user=pki_worker options='-c search_path=pki'\n", host, port);
+    buf_addf(&text, "database.owner = %s\n", f->w.conninfo);
+    file_put(f->config, buf_view(&text), 0600);
+}
+
+static void
+custodians_make(struct fixture *f)
+{
+    rand_uuid(f->set);
+    secret_random(&f->s, ACTIVATION_LEN);
+    for (size_t i = 0; i < 2; i++) {
+        struct custodian c = { .number = (int)i + 1, .threshold = 2, .total = 2 };
+
+        snprintf(f->shares[i].info.person, sizeof(f->shares[i].info.person), "%s", f->w.humans[i].name);
+        memcpy(c.set_id, f->set, sizeof(c.set_id));
+        memcpy(c.person, f->w.humans[i].id, sizeof(c.person));
+        assert_ok(custodian_add(f->w.pg, &c, f->w.now, &f->w.why), &f->w.why);
+    }
+    assert_ok(share_split(&f->s, f->set, 2, 2, f->shares, &f->w.why), &f->w.why);
+}
+
+static int
+setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    AUTO(buf_free) struct buf sealed = BUF_BOUNDED(VAULT_TEXT_MAX);
+    AUTO(key_freep) struct key *root = pki_key_make(KEY_P256, 0);
+    char path[128], uri[160];
+
+    pki_world_begin(&f->w, utime_seconds(clock_now()) * USEC_PER_SEC);
+    snprintf(f->folder, sizeof(f->folder), "/tmp/beffroi-signer.XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    assert_int_equal(chmod(f->folder, 0711), 0);
+    snprintf(f->config, sizeof(f->config), "%s/pki.conf", f->folder);
+    snprintf(f->socket, sizeof(f->socket), "%s/signer", f->folder);
+    snprintf(path, sizeof(path), "%s/keys", f->folder);
+    assert_ok(keyfolder_init(path, pki_key_files, pki_key_nfiles, f->w.now, &f->w.why), &f->w.why);
+    snprintf(path, sizeof(path), "%s/keys/field", f->folder);
+    assert_ok(keyring_load(path, &f->field, &f->w.why), &f->w.why);
+    config_write(f);
+    custodians_make(f);
+    f->ca_key = pki_key_make(KEY_P256, 0);
+    assert_ok(vault_seal(&f->s, f->set, "cards/1", f->ca_key, &sealed, &f->w.why), &f->w.why);
+    snprintf(path, sizeof(path), "%s/cards.key", f->folder);
+    file_put(path, buf_view(&sealed), 0400);
+    snprintf(uri, sizeof(uri), "sealed:%s", path);
+    pki_ca_make(&f->w, "root", root, "offline", f->set, 0, &f->root);
+    pki_ca_make(&f->w, "cards", f->ca_key, arena_strdup(f->w.a, uri), f->set, f->root.id, &f->cards);
+    f->client = signer_client_new(f->socket, PATIENCE);
+    *state = f;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+    pid_t child;
+
+    if (f->signer > 0)
+        signer_end(f, SIGKILL);
+    signer_client_free(f->client);
+    for (size_t i = 0; i < 2; i++)
+        share_done(&f->shares[i]);
+    secret_done(&f->s);
+    keyring_free(f->field);
+    key_free(f->ca_key);
+    pki_world_end(&f->w);
+    snprintf(command, sizeof(command), "%s", f->folder);
+    if ((child = fork()) == 0) {
+        execlp("rm", "rm", "-rf", "--", command, (char *)NULL);
+        _exit(127);
+    }
+    waitpid(child, NULL, 0);
+    free(f);
+    return 0;
+}
+
+/* A request for a card of that holder, that two approved, for a new key. */
+static const char *
+asked(struct fixture *f, const char *profile, const char *holder, enum profile_support support)
+{
+    const struct subject names = { .number = str_of(holder) };
+    AUTO(key_freep) struct key *k = pki_key_make(KEY_P256, 0);
+    const struct registration r = pki_registration_make(&f->w, f->field, profile, holder, &names, support, PROOF_FACE_TO_FACE);
+    const char *id = pki_request_make(&f->w, &r, k, REQUEST_ENROLL, "");
+
+    pki_approve_two(&f->w, f->field, id);
+    return id;
+}
+
+/* --- tests ------------------------------------------------------------------------------------------------------------------- */
+
+static void
+locked_until_two_open_it(void **state)
+{
+    struct fixture *f = *state;
+    const char *id = asked(f, "citizen-card", "1001", SUPPORT_CARD);
+    AUTO(buf_free) struct buf status = BUF_BOUNDED(4096);
+    struct share wrong = SHARE_INIT;
+    char certificate[37], again[37];
+    int missing = 0;
+
+    signer_start(f);
+    assert_err(issue(f, id, certificate), ERR_UNAVAILABLE, &f->w.why);
+    assert_string_equal(f->w.why.code, "signer.locked");
+    /* a share under somebody else's name; of another set; the same person twice; and one alone opens nothing */
+    wrong.info = f->shares[0].info;
+    snprintf(wrong.info.person, sizeof(wrong.info.person), "chloe");
+    secret_set(&wrong.value, f->shares[0].value.data, ACTIVATION_LEN);
+    assert_err(signer_share(f->client, &wrong, &missing, &f->w.why), ERR_DENIED, &f->w.why);
+    assert_string_equal(f->w.why.code, "unlock.role");
+    wrong.info = f->shares[0].info;
+    rand_uuid(wrong.info.set);
+    assert_err(signer_share(f->client, &wrong, &missing, &f->w.why), ERR_DENIED, &f->w.why);
+    assert_ok(give(f, 0, &missing), &f->w.why);
+    assert_int_equal(missing, 1);
+    assert_err(give(f, 0, &missing), ERR_DENIED, &f->w.why);
+    assert_string_equal(f->w.why.code, "unlock.twice");
+    assert_err(issue(f, id, certificate), ERR_UNAVAILABLE, &f->w.why);
+    /* a share that does not fit: all are forgotten */
+    wrong.info = f->shares[1].info;
+    wrong.value.data[0] ^= 1;
+    assert_err(signer_share(f->client, &wrong, &missing, &f->w.why), ERR_DENIED, &f->w.why);
+    assert_string_equal(f->w.why.code, "shares.wrong");
+    share_done(&wrong);
+    unlock(f);
+    assert_ok(issue(f, id, certificate), &f->w.why);
+    assert_ok(issue(f, id, again), &f->w.why);
+    assert_string_equal(certificate, again);
+    assert_ok(signer_status(f->client, &status, &f->w.why), &f->w.why);
+    assert_non_null(strstr(buf_cstr(&status), " open 0 2 2\n"));
+    assert_non_null(strstr(buf_cstr(&status), "ca cards-g1 active "));
+    /* locked on order, and after a restart */
+    id = asked(f, "citizen-card", "1002", SUPPORT_CARD);
+    assert_ok(signer_lock(f->client, &f->w.why), &f->w.why);
+    assert_err(issue(f, id, certificate), ERR_UNAVAILABLE, &f->w.why);
+    assert_string_equal(f->w.why.code, "signer.locked");
+    unlock(f);
+    assert_ok(issue(f, id, certificate), &f->w.why);
+    signer_end(f, SIGTERM);
+    id = asked(f, "citizen-card", "1003", SUPPORT_CARD);
+    signer_start(f);
+    assert_err(issue(f, id, certificate), ERR_UNAVAILABLE, &f->w.why);
+    assert_string_equal(f->w.why.code, "signer.locked");
+    unlock(f);
+    assert_ok(issue(f, id, certificate), &f->w.why);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'issued'"), 3);
+    signer_end(f, SIGTERM);
+    /* the sealer has sealed all of it */
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.audit_event e WHERE NOT EXISTS (SELECT FROM pki.audit_seal s "
+                                    "WHERE e.seq = ANY (s.seqs))"), 0);
+}
+
+/* What a line of a peer without rights, or a line that is none, is answered. */
+static void
+answer_of(const char *socket_path, uid_t uid, const char *line, char *out, size_t size)
+{
+    struct signer_client *c = signer_client_new(socket_path, 10 * USEC_PER_SEC);
+    int pipes[2];
+    pid_t child;
+    ssize_t n;
+
+    assert_int_equal(pipe(pipes), 0);
+    if ((child = fork()) == 0) {
+        char certificate[37];
+        struct why why = WHY_INIT;
+
+        if (uid != 0 && (setgroups(0, NULL) != 0 || setgid(uid) != 0 || setuid(uid) != 0))
+            _exit(1);
+        err_ignore(signer_issue(c, line, certificate, &why));
+        if (write(pipes[1], why.code, strlen(why.code) + 1) < 0)
+            _exit(1);
+        _exit(0);
+    }
+    close(pipes[1]);
+    n = read(pipes[0], out, size - 1);
+    out[n > 0 ? n : 0] = '\0';
+    close(pipes[0]);
+    waitpid(child, NULL, 0);
+    signer_client_free(c);
+}
+
+static void
+who_may_say_what(void **state)
+{
+    struct fixture *f = *state;
+    const char *id = asked(f, "citizen-card", "1001", SUPPORT_CARD);
+    char code[64];
+
+    signer_start(f);
+    unlock(f);
+    answer_of(f->socket, 0, "00000000-0000-4000-8000-00000000dead", code, sizeof(code));
+    assert_string_equal(code, "request.unknown");
+    answer_of(f->socket, 0, "not a uuid", code, sizeof(code));
+    assert_string_equal(code, "signer.command");
+    if (geteuid() == 0) {                     /* else there is no second user to be */
+        answer_of(f->socket, 65534, id, code, sizeof(code));
+        assert_string_equal(code, "signer.peer");
+    }
+    answer_of(f->socket, 0, id, code, sizeof(code));
+    assert_string_equal(code, "");
+}
+
+static void
+a_lost_caller(void **state)
+{
+    struct fixture *f = *state;
+    const char *id;
+    char query[160];
+
+    signer_start(f);
+    unlock(f);
+    id = asked(f, "citizen-card", "1001", SUPPORT_CARD);
+    snprintf(query, sizeof(query), "SELECT count(*) FROM pki.request WHERE id = '%s' AND state = 'issued'", id);
+    for (int i = 0; i < 300 && operator_count(query) == 0; i++)
+        usleep(100 * 1000);
+    assert_int_equal(operator_count(query), 1);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.node WHERE name = 'test/signer' AND state = 'open, 1 of 1'"), 1);
+}
+
+struct caller {
+    struct fixture *f;
+    const char *id;
+    char certificate[37];
+    enum err e;
+};
+
+static void *
+call(void *arg)
+{
+    struct caller *c = arg;
+    AUTO(signer_client_freep) struct signer_client *client = signer_client_new(c->f->socket, PATIENCE);
+
+    c->e = signer_issue(client, c->id, c->certificate, NULL);
+    return NULL;
+}
+
+static void
+many_callers(void **state)
+{
+    struct fixture *f = *state;
+    struct caller callers[64];
+    pthread_t threads[64];
+    const char *same;
+
+    signer_start(f);
+    unlock(f);
+    same = asked(f, "citizen-card", "1001", SUPPORT_CARD);
+    for (size_t i = 0; i < 64; i++) {
+        callers[i] = (struct caller){ .f = f, .id = same, .e = ERR_INTERNAL };
+        assert_int_equal(pthread_create(&threads[i], NULL, call, &callers[i]), 0);
+    }
+    for (size_t i = 0; i < 64; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(callers[i].e, OK);
+        assert_string_equal(callers[i].certificate, callers[0].certificate);
+    }
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), 1);
+}
+
+/* Killed when the first commit is done and the second waits; its sessions die with it, as with its machine. */
+static void
+killed_between_the_commits(void **state)
+{
+    struct fixture *f = *state;
+    const char *id = asked(f, "citizen-card", "1001", SUPPORT_CARD);
+    struct caller caller = { .f = f, .id = id };
+    char query[200], certificate[37];
+    pthread_t thread;
+    PGconn *holder;
+
+    signer_start(f);
+    unlock(f);
+    holder = operator_open("");
+    PQclear(PQexec(holder, "BEGIN"));
+    snprintf(query, sizeof(query), "SELECT FROM pki.request WHERE id = '%s' FOR NO KEY UPDATE", id);
+    PQclear(PQexec(holder, query));
+    assert_int_equal(pthread_create(&thread, NULL, call, &caller), 0);
+    for (int i = 0; i < 300 && operator_count("SELECT count(*) FROM pg_stat_activity WHERE usename = 'pki_signer' AND "
+                                              "wait_event_type = 'Lock' AND query LIKE '%state = ''issued''%'") == 0; i++)
+        usleep(50 * 1000);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'reserved'"), 1);
+    signer_end(f, SIGKILL);
+    operator_run("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename IN ('pki_signer', 'pki_worker')", NULL, 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(caller.e, ERR_UNAVAILABLE);
+    PQclear(PQexec(holder, "ROLLBACK"));
+    PQfinish(holder);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'reserved'"), 1);
+    signer_start(f);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'void'"), 1);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate_der WHERE der IS NOT NULL"), 0);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.alarm WHERE kind = 'certificate.lost' AND ended_at IS NULL"), 1);
+    unlock(f);
+    assert_err(issue(f, id, certificate), ERR_DENIED, &f->w.why);
+    assert_string_equal(f->w.why.code, "pki.request.lost");
+    id = asked(f, "citizen-card", "1002", SUPPORT_CARD);
+    assert_ok(issue(f, id, certificate), &f->w.why);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'issued'"), 1);
+}
+
+static void
+one_signer_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    int status;
+    pid_t child;
+
+    signer_start(f);
+    if ((child = fork()) == 0) {
+        dup2(open("/dev/null", O_WRONLY), 2);
+        execl(PKI_BIN, "beffroi-pki", "signer", "--config", f->config, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    unlock(f);                               /* and the first one works on */
+}
+
+static void
+a_key_in_a_token(void **state)
+{
+    static const char uri[] = "pkcs11:token=signer;object=soft-1?module-path=" MODULE;
+    static const char token[] = "pkcs11:token=signer?module-path=" MODULE;
+    struct fixture *f = *state;
+    AUTO(secret_done) struct secret pin = SECRET_INIT;
+    AUTO(key_freep) struct key *k = NULL;
+    char path[128], text[256], serial[TOKEN_SERIAL_SIZE], certificate[37];
+    struct certificate_row row;
+    struct str in, whole, tbs, alg, sig;
+    unsigned tag;
+    int status;
+    pid_t child;
+
+    if (access(MODULE, R_OK) != 0)
+        skip();
+    snprintf(path, sizeof(path), "%s/tokens", f->folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(text, sizeof(text), "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", path);
+    snprintf(path, sizeof(path), "%s/softhsm2.conf", f->folder);
+    file_put(path, str_of(text), 0600);
+    assert_int_equal(setenv("SOFTHSM2_CONF", path, 1), 0);
+    if ((child = fork()) == 0) {
+        (void)dup2(open("/dev/null", O_WRONLY), 1);
+        (void)execlp("softhsm2-util", "softhsm2-util", "--init-token", "--free", "--label", "signer", "--so-pin", "so-pin-1",
+                     "--pin", "first-pin", (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WEXITSTATUS(status) == 127)
+        skip();
+    assert_ok(token_serial(token, serial, &f->w.why), &f->w.why);
+    vault_pin(&f->s, serial, &pin);
+    assert_ok(token_pin_change(token, STR_LIT("first-pin"), (struct str){ (const char *)pin.data, pin.len }, &f->w.why), &f->w.why);
+    assert_ok(key_generate_token(uri, (struct str){ (const char *)pin.data, pin.len }, KEY_RSA, 3072, KEY_CA_SIGN, &k, &f->w.why),
+              &f->w.why);
+    pki_ca_make(&f->w, "soft", k, uri, f->set, f->root.id, &f->soft);
+    signer_start(f);
+    unlock(f);
+    assert_ok(issue(f, asked(f, "citizen-soft", "1001", SUPPORT_SOFTWARE), certificate), &f->w.why);
+    assert_ok(certificate_find(f->w.pg, str_of(certificate), f->w.a, &row, &f->w.why), &f->w.why);
+    in = row.der;
+    assert_int_equal(der_expect(&in, DER_SEQUENCE, &whole), OK);
+    assert_int_equal(der_element(&whole, &tag, &tbs), OK);
+    assert_int_equal(der_element(&whole, &tag, &alg), OK);
+    assert_int_equal(der_expect(&whole, DER_BIT_STRING, &sig), OK);
+    assert_ok(key_verify(k, SIG_RS256, tbs, (struct str){ sig.p + 1, sig.n - 1 }, false, &f->w.why), &f->w.why);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(locked_until_two_open_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_may_say_what, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_caller, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_callers, setup, teardown),
+        cmocka_unit_test_setup_teardown(killed_between_the_commits, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_signer_at_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_key_in_a_token, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

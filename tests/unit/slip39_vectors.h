@@ -1,0 +1,87 @@
+/* slip39_vectors: made by tests/unit/make-slip39 from the vectors of SLIP-0039 (MIT licence, SatoshiLabs). */
+#ifndef TESTS_UNIT_SLIP39_VECTORS_H
+#define TESTS_UNIT_SLIP39_VECTORS_H
+
+static const struct slip39_row {
+    const char *label;
+    size_t n;
+    struct {
+        int x;
+        const char *value;
+    } shares[5];
+    const char *secret;
+} slip39_rows[] = {
+    { "4. Basic sharing 2-of-3 (128 bits)", 2,
+      { { 2, "08fb14b66e692e25dfe2edf53289ed62" },
+        { 0, "06ab48fef4bedc8ce58baeef0a73f76e" } },
+      "cdc017fddc829e791b1371780be0605a" },
+    { "17. Threshold number of groups and members in each group (128 bits, case 1)", 3,
+      { { 4, "90f25bc998346d039203971999669e96" },
+        { 2, "fc119ebfe32da3d688dc1f26c22c7ffc" },
+        { 0, "9e6afad0e741c8c1c65b2785a942808a" } },
+      "e0a3c2d22270a6497c10d76edc660894" },
+    { "17. Threshold number of groups and members in each group (128 bits, case 1)", 2,
+      { { 0, "44e95c567b0b73d470f78e2cc4f206ee" },
+        { 4, "a0c12ed2cc2adeb32ccebec07a3c1b3a" } },
+      "b9b5af7bb5cb7b70d203e63496a1b47b" },
+    { "17. Threshold number of groups and members in each group (128 bits, case 1)", 2,
+      { { 2, "e0a3c2d22270a6497c10d76edc660894" },
+        { 3, "b9b5af7bb5cb7b70d203e63496a1b47b" } },
+      "c2d2e26ad06023c60145f150abe2dd2b" },
+    { "18. Threshold number of groups and members in each group (128 bits, case 2)", 2,
+      { { 4, "a0c12ed2cc2adeb32ccebec07a3c1b3a" },
+        { 1, "7de3cd7710c8938b67328217664ccadb" } },
+      "b9b5af7bb5cb7b70d203e63496a1b47b" },
+    { "18. Threshold number of groups and members in each group (128 bits, case 2)", 2,
+      { { 1, "0b99753280a6da02952584800234d7be" },
+        { 3, "b9b5af7bb5cb7b70d203e63496a1b47b" } },
+      "c2d2e26ad06023c60145f150abe2dd2b" },
+    { "19. Threshold number of groups and members in each group (128 bits, case 3)", 2,
+      { { 0, "528f189b171d073b3b36b5da48f36b51" },
+        { 1, "0b99753280a6da02952584800234d7be" } },
+      "c2d2e26ad06023c60145f150abe2dd2b" },
+    { "23. Basic sharing 2-of-3 (256 bits)", 2,
+      { { 2, "81e5473f4b7f66094f888d2f98fe0ded6a692dc72c65dc498d6e28bee6ebdfcc" },
+        { 1, "19e366e9b2e34851e52132c31c2b2c957321bf5ce6c9c1410ea1ddf5fef92c27" } },
+      "0204622ff84267b5dae0ca4e0c1328d6611b96b92b11692e5a7542314f7a54ee" },
+    { "36. Threshold number of groups and members in each group (256 bits, case 1)", 3,
+      { { 0, "82a363ed145a49a4e37311253c105846c0afb13b74e5ddda9cc25d7aae49bc89" },
+        { 1, "d127f1f9bc12e3856fb3983104783b71480d249d80101568def4a41100177dfb" },
+        { 4, "4bde8a604105f3a6c32f2f547131aafea756725a28e80a14d59d8f05c4adcca5" } },
+      "09555b11c4d1cc8fc96163c81b110bbbd46c1bcb4c8488632de2dbb5c4bd9299" },
+    { "36. Threshold number of groups and members in each group (256 bits, case 1)", 2,
+      { { 1, "094ed0a7c9b50a3dcecc037bb4e34eb5b158a8ee3f8ea661e76521e07629e663" },
+        { 2, "98091ab3396a2e9ab9d6889b6507fce1e3c12dd0a2676ee52bb1b389ec320a90" } },
+      "de5f1dc34fbf1774a62038233601c08467e01b1f3d1a3671cdfe08de30666b1b" },
+    { "36. Threshold number of groups and members in each group (256 bits, case 1)", 2,
+      { { 2, "09555b11c4d1cc8fc96163c81b110bbbd46c1bcb4c8488632de2dbb5c4bd9299" },
+        { 3, "de5f1dc34fbf1774a62038233601c08467e01b1f3d1a3671cdfe08de30666b1b" } },
+      "c41d5cf80fed71a008a3a0ae0458ff0c6d621b1a5522bccbfedbcfad87005c06" },
+    { "37. Threshold number of groups and members in each group (256 bits, case 2)", 2,
+      { { 1, "094ed0a7c9b50a3dcecc037bb4e34eb5b158a8ee3f8ea661e76521e07629e663" },
+        { 4, "a187959bc2cf66cf57e28540dcd4834947e83cac83aee5f6a8028c5bc304c96d" } },
+      "de5f1dc34fbf1774a62038233601c08467e01b1f3d1a3671cdfe08de30666b1b" },
+    { "37. Threshold number of groups and members in each group (256 bits, case 2)", 2,
+      { { 1, "6b4b917c4263ba9978a28eee6c214dfa1ae31bacdf3d515516c6b508c3cb8204" },
+        { 3, "de5f1dc34fbf1774a62038233601c08467e01b1f3d1a3671cdfe08de30666b1b" } },
+      "c41d5cf80fed71a008a3a0ae0458ff0c6d621b1a5522bccbfedbcfad87005c06" },
+    { "38. Threshold number of groups and members in each group (256 bits, case 3)", 2,
+      { { 0, "bc41d7aec90d616217e3d505413186c5a96f1b78aea3ef47f6da666337107b86" },
+        { 1, "6b4b917c4263ba9978a28eee6c214dfa1ae31bacdf3d515516c6b508c3cb8204" } },
+      "c41d5cf80fed71a008a3a0ae0458ff0c6d621b1a5522bccbfedbcfad87005c06" },
+    { "41. Valid mnemonics which can detect some errors in modular arithmetic", 3,
+      { { 7, "3ed2fa64acf769131509ca05437606b1" },
+        { 9, "58ccc8f63e2232eb372d91241e61506b" },
+        { 0, "0d5f0655e0645fad705c1e128887678f" } },
+      "369fea28d93fc048e6173ce2cf366fa6" },
+    { "43. Extendable basic sharing 2-of-3 (128 bits)", 2,
+      { { 0, "a5a69aa82af0f8068a01d8e8c095ddf3" },
+        { 2, "00d13191fb007cabfc4883edfa14552e" } },
+      "644c905b0c4da21692f06fff3ed8b3e1" },
+    { "45. Extendable basic sharing 2-of-3 (256 bits)", 2,
+      { { 2, "daef18f6bfd2792749905e41a402dae0365bc2434e455226096a99f941d203bf" },
+        { 0, "b4290e56271e919a44596794aef75071b07536ee113e1529299a08b19190ed81" } },
+      "c45ead80f047443382179457805dc18515d76efe43e02f104027fcb245bd229a" },
+};
+
+#endif
