@@ -221,10 +221,15 @@ memory_count(const unsigned char *masked, size_t n)
 
             if ((unsigned long)(uintptr_t)page >= at && (unsigned long)(uintptr_t)page < at + want)
                 continue;
-            for (ssize_t i = 0; i + (ssize_t)n <= got && i < 65536; i++) {
+            for (const unsigned char *at_page = page; got >= (ssize_t)n; at_page++) {
+                const size_t left = (size_t)got - n + 1 < 65536 ? (size_t)got - n + 1 : 65536;
                 size_t k = 0;
 
-                while (k < n && (page[i + (ssize_t)k] ^ 0x5a) == masked[k])
+                /* the first octet by the C library's fast search: there is much memory */
+                if ((size_t)(at_page - page) >= left ||
+                    (at_page = memchr(at_page, masked[0] ^ 0x5a, left - (size_t)(at_page - page))) == NULL)
+                    break;
+                while (k < n && (at_page[k] ^ 0x5a) == masked[k])
                     k++;
                 found += k == n;
             }
