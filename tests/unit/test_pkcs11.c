@@ -500,7 +500,7 @@ test_pin_in_memory(void **state)
     /* the last key of the token gone, its log-in is gone: a wrong PIN is looked at again */
     assert_int_equal(key_load_token(uri, STR_LIT("999999"), KEY_CA_SIGN, &k, &why), ERR_DENIED);
     assert_int_equal(token_pin_change(token, STR_LIT("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), STR_LIT(PIN), &why), OK);
-    (void)snprintf(with_source, sizeof(with_source), "%s&pin-source=file:%s", uri, pin_path);
+    assert_true((size_t)snprintf(with_source, sizeof(with_source), "%s&pin-source=file:%s", uri, pin_path) < sizeof(with_source));
     assert_int_equal(key_load_token(with_source, STR_LIT(PIN), KEY_CA_SIGN, &k, &why), ERR_INPUT);
     assert_null(k);
 }

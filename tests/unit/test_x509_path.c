@@ -188,7 +188,7 @@ CHANGE(name_with_control_character) { w->leaf.subject = "Al\x01ix"; }
 CHANGE(duplicate_extension) { w->leaf.extra = STR_LIT("\x30\x0b\x06\x03\x55\x1d\x0f\x04\x04\x03\x02\x07\x80"); }
 CHANGE(key_type_outside) { w->profile.key_algs = 1u << KEY_RSA; }
 CHANGE(key_type_inside) { w->profile.key_algs = 1u << KEY_P256 | 1u << KEY_P384; }
-CHANGE(sha1)
+CHANGE(signed_by_sha1)
 {
     w->leaf.algorithm = STR_LIT("\x30\x09\x06\x07\x2a\x86\x48\xce\x3d\x04\x01");
 }
@@ -240,7 +240,7 @@ static const struct {
     ROW(version_1, CERT_MALFORMED), ROW(serial_zero, CERT_MALFORMED), ROW(serial_negative, CERT_MALFORMED),
     ROW(serial_too_long, CERT_MALFORMED), ROW(algorithms_differ, CERT_MALFORMED), ROW(no_issuer_key_id, CERT_MALFORMED),
     ROW(extension_not_der, CERT_MALFORMED), ROW(name_with_control_character, CERT_MALFORMED),
-    ROW(duplicate_extension, CERT_MALFORMED), ROW(key_type_outside, CERT_WEAK_KEY), ROW(sha1, CERT_WEAK_KEY),
+    ROW(duplicate_extension, CERT_MALFORMED), ROW(key_type_outside, CERT_WEAK_KEY), ROW(signed_by_sha1, CERT_WEAK_KEY),
     ROW(too_many_bytes, CERT_MALFORMED), ROW(too_deep_along, CERT_MALFORMED),
 };
 
