@@ -297,7 +297,9 @@ class System:
         self.spawn('worker', 'worker')
         self.spawn('notifier', 'notifier')
         for node in range(1, self.nodes + 1):
-            self.wait_port(self.port if node == 1 else self.port2, f'idp{node}')
+            # The listeners open one after the other.
+            for port in (self.port, self.door_port) if node == 1 else (self.port2, self.door_port2):
+                self.wait_port(port, f'idp{node}')
         self.wait_port(self.lmtp_port, 'worker')
 
     def spawn(self, name, command, env=None, prefix=()):
@@ -319,7 +321,7 @@ class System:
                 p.wait()
         return p.returncode
 
-    def wait_port(self, port, name, seconds=20):
+    def wait_port(self, port, name, seconds=60):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             assert self.processes[name].poll() is None, f'{name} ended:\n{self.log(name)[-2000:]}'

@@ -352,8 +352,9 @@ demo_programs_start() {
     proc_start idp2 "$IDP2_CONFIG $files" "$IDP_BIN" serve --config "$IDP2_CONFIG"
     proc_start idp-worker "$IDP_WORKER_CONFIG $files" "$IDP_BIN" worker --config "$IDP_WORKER_CONFIG"
     proc_start idp-notifier "$IDP_NOTIFIER_CONFIG $files" "$IDP_BIN" notifier --config "$IDP_NOTIFIER_CONFIG"
-    proc_wait_ready idp "$IDP_PORT"
-    proc_wait_ready idp2 "$IDP2_PORT"
+    # The listeners open one after the other; the town's door comes last.
+    proc_wait_ready idp "$API_PORT"
+    proc_wait_ready idp2 "$API2_PORT"
     proc_wait_ready idp-worker "$LMTP_PORT"
 }
 
