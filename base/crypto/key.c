@@ -9,6 +9,7 @@
 #include <openssl/param_build.h>
 #include <openssl/params.h>
 
+#include "base/crypto/der-oid.h"
 #include "base/crypto/der.h"
 #include "base/crypto/key-internal.h"
 #include "base/crypto/pkcs11-internal.h"
@@ -63,7 +64,8 @@ ec_check(EVP_PKEY *pkey, enum key_alg *ret_alg, struct why *why)
     else
         return why_set(why, ERR_DENIED, "EC key on curve %s (allowed: P-256, P-384)", group);
     ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-    if (ctx == NULL || EVP_PKEY_public_check(ctx) != 1)
+    /* on the curve and not at infinity: of a group of prime order, as both are, that is all (SP 800-56A §5.6.2.3.4) */
+    if (ctx == NULL || EVP_PKEY_public_check_quick(ctx) != 1)
         return ossl_why(why, ERR_DENIED, "EC point is not valid");
     *ret_alg = alg;
     return OK;
@@ -106,8 +108,9 @@ spki_encode(EVP_PKEY *pkey, enum key_alg alg, struct buf *ret, struct why *why)
     return OK;
 }
 
-enum err
-key_from_evp(EVP_PKEY *pkey, bool has_private, enum key_purpose purpose, struct key **ret, struct why *why)
+/* spki: the same key as canonical DER when the caller has it, else STR_NULL. */
+static enum err
+key_make(EVP_PKEY *pkey, struct str spki, bool has_private, enum key_purpose purpose, struct key **ret, struct why *why)
 {
     AUTO(EVP_PKEY_freep) EVP_PKEY *owned = pkey;
     AUTO(key_freep) struct key *k = NULL;
@@ -123,12 +126,20 @@ key_from_evp(EVP_PKEY *pkey, bool has_private, enum key_purpose purpose, struct 
     k->bits = EVP_PKEY_get_bits(owned);
     k->purpose = purpose;
     k->has_private = has_private;
-    if ((e = spki_encode(owned, alg, &k->spki, why)) != OK)
+    if (spki.n > 0)
+        buf_add_str(&k->spki, spki);
+    else if ((e = spki_encode(owned, alg, &k->spki, why)) != OK)
         return e;
     k->pkey = TAKE(owned);
     jwk_thumbprint(k, k->thumbprint);
     *ret = TAKE(k);
     return OK;
+}
+
+enum err
+key_from_evp(EVP_PKEY *pkey, bool has_private, enum key_purpose purpose, struct key **ret, struct why *why)
+{
+    return key_make(pkey, STR_NULL, has_private, purpose, ret, why);
 }
 
 /* --- public keys from outside ---------------------------------------------------------------------- */
@@ -150,13 +161,45 @@ is_certificate(struct str der, bool *ret)
     return OK;
 }
 
+/* A SubjectPublicKeyInfo of the forms that nearly all have, straight from its numbers: d2i_PUBKEY() takes 100 microseconds and
+ * more to find the decoder, this a few. *ret stays NULL when it is of another form, which is not a fault yet. */
+static enum err
+spki_read(struct str der, EVP_PKEY **ret, struct why *why)
+{
+    struct str whole, algorithm, type, parameters, bits, numbers, n, e;
+
+    if (der_check(der, 4096, NULL) != OK || der_expect(&der, DER_SEQUENCE, &whole) != OK ||
+        der_expect(&whole, DER_SEQUENCE, &algorithm) != OK || der_expect(&algorithm, DER_OID, &type) != OK ||
+        der_expect(&whole, DER_BIT_STRING, &bits) != OK || whole.n != 0 || bits.n < 2 || bits.p[0] != 0)
+        return OK;
+    bits = (struct str){ bits.p + 1, bits.n - 1 };
+    if (str_eq(type, OID_RSA_ENCRYPTION)) {
+        if (der_check(bits, 4096, NULL) != OK || der_expect(&algorithm, DER_NULL, &parameters) != OK || algorithm.n != 0 ||
+            der_expect(&bits, DER_SEQUENCE, &numbers) != OK || der_expect(&numbers, DER_INTEGER, &n) != OK ||
+            der_expect(&numbers, DER_INTEGER, &e) != OK || numbers.n != 0 || (n.p[0] & 0x80) != 0 || (e.p[0] & 0x80) != 0)
+            return OK;
+        n = n.p[0] == 0 ? (struct str){ n.p + 1, n.n - 1 } : n;
+        e = e.p[0] == 0 ? (struct str){ e.p + 1, e.n - 1 } : e;
+        return evp_from_rsa(n, e, ret, why);
+    }
+    if (str_eq(type, OID_EC_PUBLIC_KEY) && bits.p[0] == 4 && der_expect(&algorithm, DER_OID, &parameters) == OK &&
+        algorithm.n == 0) {
+        if (str_eq(parameters, OID_P256) && bits.n == 65)
+            return evp_from_ec(KEY_P256, bits, ret, why);
+        if (str_eq(parameters, OID_P384) && bits.n == 97)
+            return evp_from_ec(KEY_P384, bits, ret, why);
+    }
+    return OK;
+}
+
 enum err
 key_public(struct str der, struct key **ret, struct why *why)
 {
     const unsigned char *p = str_bytes(der);
     const unsigned char *const end = p + der.n;
-    EVP_PKEY *pkey;
+    EVP_PKEY *pkey = NULL;
     bool certificate;
+    enum err e;
 
     if (der.n > 65536 || is_certificate(der, &certificate) != OK)
         return why_set(why, ERR_INPUT, "neither a certificate nor a SubjectPublicKeyInfo");
@@ -167,6 +210,10 @@ key_public(struct str der, struct key **ret, struct why *why)
             return ossl_why(why, ERR_INPUT, "certificate");
         pkey = X509_get_pubkey(x);
     } else {
+        if ((e = spki_read(der, &pkey, why)) != OK)
+            return e;
+        if (pkey != NULL)
+            return key_make(pkey, der, false, KEY_TLS, ret, why);
         pkey = d2i_PUBKEY(NULL, &p, (long)der.n);
         if (pkey != NULL && p != end) {
             EVP_PKEY_free(pkey);

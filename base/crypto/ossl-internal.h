@@ -41,6 +41,8 @@ void ossl_hmac(enum ossl_md_id id, struct str key, const struct str *parts, size
 
 /* As why_set(), with the newest entries of OpenSSL's error queue appended; the queue is emptied. */
 MUST_USE enum err ossl_why(struct why *why, enum err e, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Empties it without a word: after a call that succeeded and left entries all the same. */
+void ossl_queue_clear(void);
 
 static inline const unsigned char *
 str_bytes(struct str s)

@@ -84,3 +84,9 @@ ossl_why(struct why *why, enum err e, const char *fmt, ...)
     }
     return why_set(why, e, "%s%s", text, queue);
 }
+
+void
+ossl_queue_clear(void)
+{
+    ERR_clear_error();
+}

@@ -62,8 +62,19 @@ struct ca_cross {
     struct str certificate;
     utime not_after;
 };
+/* One that is there already stays. */
 MUST_USE enum err ca_cross_add(struct pg *pg, const struct ca_cross *cross, struct why *why);
 MUST_USE enum err ca_cross_list(struct pg *pg, struct arena *a, struct ca_cross **ret, size_t *ret_n, struct why *why);
+
+/* A list that an offline root signed in a ceremony; a number that is there already stays as it is. */
+struct ca_root_list {
+    int ca_id;
+    int64_t number;
+    utime this_update, next_update;
+    int entries;
+    struct str der;
+};
+MUST_USE enum err ca_root_list_put(struct pg *pg, const struct ca_root_list *list, utime now, struct why *why);
 
 /* --- who keeps which share (custodian_store.c) ----------------------------------------------------------------- */
 extern const struct pg_stmts custodian_stmts;
@@ -74,6 +85,8 @@ struct custodian {
     const char *name;              /* of the person */
     unsigned char sha256[SHA256_LEN];    /* share_seal() */
 };
+/* A share of that number that is there already, ended or not, stays as it is. ERR_CONFLICT (code "custodian.exists"):
+ * another share of this person. */
 MUST_USE enum err custodian_add(struct pg *pg, const struct custodian *c, utime now, struct why *why);
 /* The custodians of a set who have not ended, by number. */
 MUST_USE enum err custodian_list(struct pg *pg, const char *set_id, struct arena *a, struct custodian **ret, size_t *ret_n,

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { S_ADD, S_FIND, S_BY_ID, S_LIST, S_STATE, S_CROSS_ADD, S_CROSS_LIST };
+enum { S_ADD, S_FIND, S_BY_ID, S_LIST, S_STATE, S_CROSS_ADD, S_CROSS_LIST, S_LIST_PUT };
 #define COLUMNS                                                                                                      \
     "SELECT id, name, generation, kind = 'root', issuer_id, state, subject, serial, spki, key_id, certificate, "     \
     "key_uri, set_id, not_before, not_after, shards, (extract(epoch FROM crl_period) * 1000000)::int8, "             \
@@ -26,9 +26,16 @@ static const struct pg_stmt stmts[] = {
         "WHEN 'compromised' THEN state IN ('active', 'retiring') ELSE false END RETURNING id) "
         "SELECT c.id, audit_add($3, 'ceremony', '', 'ca.' || $2, 'ca:' || c.id, 'ok', '{}') FROM c", 3 },
     [S_CROSS_ADD] = { "ca.cross.add",
-        "INSERT INTO ca_cross (ca_id, issuer_id, certificate, not_after) VALUES ($1::int4, $2::int4, $3, $4)", 4 },
+        "INSERT INTO ca_cross (ca_id, issuer_id, certificate, not_after) VALUES ($1::int4, $2::int4, $3, $4) "
+        "ON CONFLICT (ca_id, issuer_id) DO NOTHING", 4 },
     [S_CROSS_LIST] = { "ca.cross.list",
         "SELECT ca_id, issuer_id, certificate, not_after FROM ca_cross ORDER BY ca_id, issuer_id", 0 },
+    [S_LIST_PUT] = { "ca.root_list.put",
+        "WITH n AS (INSERT INTO crl_counter (ca_id, shard, number) VALUES ($1::int4, 0, $2::int8) ON CONFLICT (ca_id, shard) "
+        "DO UPDATE SET number = greatest(crl_counter.number, excluded.number) RETURNING 1) "
+        "INSERT INTO crl (ca_id, shard, number, kind, horizon, this_update, next_update, entries, sha256, der, made_at) "
+        "SELECT $1::int4, 0, $2::int8, 'full', pg_current_xact_id(), $3, $4, $5::int4, $6, $7, $8 FROM n "
+        "ON CONFLICT (ca_id, shard, number, kind) DO NOTHING", 8 },
 };
 const struct pg_stmts ca_stmts = PG_STMTS(stmts);
 
@@ -216,4 +223,22 @@ ca_cross_list(struct pg *pg, struct arena *a, struct ca_cross **ret, size_t *ret
     *ret = list;
     *ret_n = (size_t)pg_rows(r);
     return OK;
+}
+
+enum err
+ca_root_list_put(struct pg *pg, const struct ca_root_list *list, utime now, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+    unsigned char digest[SHA256_LEN];
+
+    sha256(list->der, digest);
+    pg_arg_i32(&args, list->ca_id);
+    pg_arg_i64(&args, list->number);
+    pg_arg_time(&args, list->this_update);
+    pg_arg_time(&args, list->next_update);
+    pg_arg_i32(&args, list->entries);
+    pg_arg_bytes(&args, digest, sizeof(digest));
+    arg_str(&args, list->der);
+    pg_arg_time(&args, now);
+    return pg_exec(pg, &stmts[S_LIST_PUT], &args, NULL, why);
 }

@@ -5,7 +5,7 @@ enum { S_ADD, S_LIST, S_END };
 static const struct pg_stmt stmts[] = {
     [S_ADD] = { "custodian.add",
         "INSERT INTO custodian (set_id, number, person_id, threshold, total, sha256, made_at) "
-        "VALUES ($1, $2::int4, $3, $4::int4, $5::int4, $6, $7)", 7 },
+        "VALUES ($1, $2::int4, $3, $4::int4, $5::int4, $6, $7) ON CONFLICT (set_id, number) DO NOTHING", 7 },
     [S_LIST] = { "custodian.list",
         "SELECT c.set_id, c.number, c.threshold, c.total, c.person_id, p.name, c.sha256 FROM custodian c "
         "JOIN person p ON p.id = c.person_id WHERE c.set_id = $1 AND c.ended_at IS NULL ORDER BY c.number", 1 },
@@ -27,8 +27,8 @@ custodian_add(struct pg *pg, const struct custodian *c, utime now, struct why *w
     pg_arg_bytes(&args, c->sha256, sizeof(c->sha256));
     pg_arg_time(&args, now);
     e = pg_exec(pg, &stmts[S_ADD], &args, NULL, why);
-    return e == ERR_CONFLICT ? why_code(why, e, "custodian.exists", "this share, or a share of this person, is there already")
-                             : e;
+    return e == ERR_CONFLICT ? why_code(why, e, "custodian.exists", "a share of this person is there already, or the person is not "
+                                            "known") : e;
 }
 
 enum err

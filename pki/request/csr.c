@@ -1,0 +1,120 @@
+/*
+ * csr: see csr.h. The name is walked over as one element, attributes are looked at for their type alone.
+ */
+#include "pki/request/csr.h"
+
+#include "base/crypto/der-oid.h"
+#include "base/crypto/der.h"
+#include "pki/request/request-internal.h"
+
+static enum err
+refuse(struct why *why, const char *code, const char *text)
+{
+    return why_code(why, ERR_INPUT, code, "%s", text);
+}
+
+static enum err
+attributes_read(struct str attributes, struct csr *ret)
+{
+    struct str attribute, type, values;
+
+    while (attributes.n > 0) {
+        if (der_expect(&attributes, DER_SEQUENCE, &attribute) != OK || der_expect(&attribute, DER_OID, &type) != OK ||
+            der_expect(&attribute, DER_SET, &values) != OK || attribute.n != 0)
+            return ERR_INPUT;
+        if (str_eq(type, OID_PKCS9_CHALLENGE_PASSWORD))
+            ret->challenge_password = true;
+        if (str_eq(type, OID_PKCS9_EXTENSION_REQUEST))
+            ret->extension_request = true;
+    }
+    return OK;
+}
+
+/* The algorithm of a signature of that key; parameters as RFC 4055 §5, RFC 5758 §3.2 and RFC 8410 §3 have them. */
+static enum err
+sig_alg_read(struct str algorithm, enum key_alg key, enum sig_alg *ret)
+{
+    static const struct {
+        enum key_alg key;
+        enum sig_alg alg;
+        struct str oid;
+    } rows[] = {
+        { KEY_RSA, SIG_RS256, OID_SHA256_WITH_RSA },     { KEY_RSA, SIG_RS384, OID_SHA384_WITH_RSA },
+        { KEY_RSA, SIG_RS512, OID_SHA512_WITH_RSA },     { KEY_P256, SIG_ES256, OID_ECDSA_WITH_SHA256 },
+        { KEY_P384, SIG_ES384, OID_ECDSA_WITH_SHA384 },  { KEY_ED25519, SIG_EDDSA, OID_ED25519 },
+    };
+    struct str oid, null;
+
+    if (der_expect(&algorithm, DER_OID, &oid) != OK)
+        return ERR_INPUT;
+    if (key == KEY_RSA && (der_expect(&algorithm, DER_NULL, &null) != OK || null.n != 0))
+        return ERR_INPUT;
+    if (algorithm.n != 0)
+        return ERR_INPUT;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].key == key && str_eq(oid, rows[i].oid)) {
+            *ret = rows[i].alg;
+            return OK;
+        }
+    return ERR_INPUT;
+}
+
+/* CertificationRequestInfo ::= SEQUENCE { version, subject, subjectPKInfo, attributes [0] } */
+static enum err
+info_read(struct str info, struct csr *ret, struct why *why)
+{
+    struct str version, name, attributes;
+    unsigned tag;
+
+    if (der_expect(&info, DER_INTEGER, &version) != OK)
+        return refuse(why, "pki.csr.structure", "no version");
+    if (!str_eq(version, (struct str){ "", 1 }))
+        return refuse(why, "pki.csr.version", "not version 1");
+    if (der_expect(&info, DER_SEQUENCE, &name) != OK || der_element(&info, &tag, &ret->spki) != OK || tag != DER_SEQUENCE ||
+        der_expect(&info, DER_CONTEXT(0), &attributes) != OK || info.n != 0 || attributes_read(attributes, ret) != OK)
+        return refuse(why, "pki.csr.structure", "not a CertificationRequestInfo");
+    return OK;
+}
+
+enum err
+csr_read(struct str der, struct csr *ret, struct why *why)
+{
+    AUTO(csr_done) struct csr csr = { STR_NULL, NULL, false, false };
+    struct str rest = der, whole, info, algorithm, signature;
+    struct spki_parts parts = { .alg = KEY_RSA };
+    enum sig_alg alg = SIG_RS256;
+    struct why strict = WHY_INIT;
+    unsigned tag;
+    enum err e;
+
+    if (der.n > CSR_MAX)
+        return why_code(why, ERR_INPUT, "pki.csr.size", "a request of more than %zu octets", CSR_MAX);
+    if (der_check(der, CSR_MAX, &strict) != OK)
+        return refuse(why, "pki.csr.der", strict.text);
+    if (der_expect(&rest, DER_SEQUENCE, &whole) != OK || der_element(&whole, &tag, &info) != OK || tag != DER_SEQUENCE ||
+        der_expect(&whole, DER_SEQUENCE, &algorithm) != OK || der_expect(&whole, DER_BIT_STRING, &signature) != OK ||
+        whole.n != 0 || signature.n < 2 || signature.p[0] != 0)
+        return refuse(why, "pki.csr.structure", "not a CertificationRequest");
+    rest = info;
+    if (der_expect(&rest, DER_SEQUENCE, &whole) != OK)
+        return refuse(why, "pki.csr.structure", "not a CertificationRequestInfo");
+    if ((e = info_read(whole, &csr, why)) != OK || (e = spki_parse(csr.spki, "pki.csr", &parts, why)) != OK)
+        return e;
+    if (sig_alg_read(algorithm, parts.alg, &alg) != OK)
+        return refuse(why, "pki.csr.signature_algorithm", "signed in a way that is not taken here, or not by this kind of key");
+    /* the numbers are sound: what is left to go wrong is a point off its curve */
+    if (key_public(csr.spki, &csr.key, why) != OK)
+        return refuse(why, parts.alg == KEY_RSA ? "pki.csr.key_number" : "pki.csr.key_point", "not a public key");
+    if (key_verify(csr.key, alg, info, (struct str){ signature.p + 1, signature.n - 1 }, false, why) != OK)
+        return why_code(why, ERR_DENIED, "pki.csr.signature", "the signature is not that of the key in it");
+    *ret = csr;
+    csr.key = NULL;                  /* moved */
+    return OK;
+}
+
+void
+csr_done(struct csr *csr)
+{
+    key_free(csr->key);
+    csr->key = NULL;
+}
