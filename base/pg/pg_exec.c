@@ -38,7 +38,7 @@ exec_first(struct pg *pg, const struct pg_stmt *stmt, const struct pg_args *args
     if (PQenterPipelineMode(pg->conn) != 1)
         return why_set(why, ERR_INTERNAL, "%s: %s", stmt->name, PQerrorMessage(pg->conn));
     pg->pipelined = true;
-    if (PQsendQueryParams(pg->conn, "BEGIN", 0, NULL, NULL, NULL, NULL, 0) != 1 || !send_stmt(pg, stmt, args) ||
+    if (PQsendQueryParams(pg->conn, pg->tx_begin, 0, NULL, NULL, NULL, NULL, 0) != 1 || !send_stmt(pg, stmt, args) ||
         PQpipelineSync(pg->conn) != 1 || !pg_flush(pg, deadline))
         return pg_judge(pg, NULL, stmt->name, why);
     begun = pg_next(pg, deadline, &alive);
@@ -169,10 +169,11 @@ pause_before_run(int run)
     (void)nanosleep(&t, NULL);      /* a shorter pause does no harm */
 }
 
-enum err
-pg_tx(struct pg *pg, pg_tx_body body, void *arg, struct why *why)
+static enum err
+tx_run(struct pg *pg, const char *begin, pg_tx_body body, void *arg, struct why *why)
 {
     CHECK(pg->tx == TX_NONE);
+    pg->tx_begin = begin;
     for (int run = 1;; run++) {
         enum err e;
 
@@ -189,4 +190,16 @@ pg_tx(struct pg *pg, pg_tx_body body, void *arg, struct why *why)
             return why_code(why, ERR_UNAVAILABLE, "pg.contention", "transaction collided %d times", run);
         pause_before_run(run);
     }
+}
+
+enum err
+pg_tx(struct pg *pg, pg_tx_body body, void *arg, struct why *why)
+{
+    return tx_run(pg, "BEGIN", body, arg, why);
+}
+
+enum err
+pg_tx_snapshot(struct pg *pg, pg_tx_body body, void *arg, struct why *why)
+{
+    return tx_run(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ", body, arg, why);
 }
