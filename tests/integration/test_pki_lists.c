@@ -736,6 +736,38 @@ many_entries(void **state)
     assert_int_equal(f->made.delta.entries, 0);
 }
 
+/* notAfter is inside: a list of that very second is not beyond it, one of the next is (RFC 5280 §3.3). A held one that expires
+ * stays as long, and is not released by it. */
+static void
+the_last_second(void **state)
+{
+    struct fixture *f = *state;
+    const utime end = f->now + 10 * USEC_PER_SEC;
+    struct crl_order o = order_of(f, 0, true, false);
+
+    cert_insert(f, 0, 0, true, end);
+    cert_insert(f, 1, 0, true, end);
+    revoke_now(f, 0);
+    sql(f->op, "UPDATE certificate SET state = 'held', reason = 6, revoked_at = %s WHERE state = 'active'", at_text(f->now));
+    o.now = end;
+    assert_ok(make(f, &o), &f->why);
+    assert_int_equal(f->made.full.entries, 2);
+    sql(f->op, "UPDATE certificate SET state = 'expired' WHERE state = 'held'");
+    assert_ok(make(f, &o), &f->why);                                 /* again within that second */
+    assert_int_equal(f->made.full.entries, 2);
+    o.now += USEC_PER_SEC;                                           /* the one beyond */
+    o.delta = true;
+    assert_ok(make(f, &o), &f->why);
+    assert_int_equal(f->made.full.entries, 2);
+    o.now += USEC_PER_SEC;
+    assert_ok(make(f, &o), &f->why);
+    assert_int_equal(f->made.full.entries, 0);
+    assert_int_equal(f->made.delta.entries, 2);                      /* removeFromCRL */
+    o.now += USEC_PER_SEC;
+    assert_ok(make(f, &o), &f->why);
+    assert_int_equal(f->made.delta.entries, 0);
+}
+
 static void
 addresses(void **state)
 {
@@ -759,6 +791,7 @@ main(void)
         cmocka_unit_test_setup_teardown(what_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_disappears, setup, teardown),
         cmocka_unit_test_setup_teardown(after_a_restore, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_last_second, setup, teardown),
         cmocka_unit_test_setup_teardown(two_signers, setup, teardown),
         cmocka_unit_test_setup_teardown(many_entries, setup, teardown),
         cmocka_unit_test_setup_teardown(a_random_walk, setup_sharded, teardown),
