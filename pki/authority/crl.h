@@ -64,6 +64,20 @@ struct crl_made {
 MUST_USE enum err crl_make(struct pg *pg, const struct crl_order *order, struct key *key, struct crl_made *ret, struct why *why);
 void crl_made_done(struct crl_made *made);
 
+/* The newest list of a shard, of that kind. */
+struct crl_stored {
+    int64_t number, base;          /* base: of a delta, else 0 */
+    utime this_update, next_update, made_at;
+    unsigned char sha256[SHA256_LEN];
+};
+/* Its octets are appended to out. Only if its number is above `above`: who looks each second fetches octets once. ERR_NOT_FOUND: none. ERR_INTERNAL, code
+ * pki.crl.stored: its octets are away or not those that were signed, or out has no room. */
+MUST_USE enum err crl_newest(struct pg *pg, int ca_id, int shard, bool delta, int64_t above, struct buf *out,
+                             struct crl_stored *ret, struct why *why);
+/* Drops the octets, never the rows, of lists made before that time, but of the newest of each shard and kind: a list of a million
+ * entries is 49 MB, and there may be one a second. For the role pki_worker. */
+MUST_USE enum err crl_octets_drop(struct pg *pg, utime before, int *ret_n, struct why *why);
+
 /* "/crl/cards-g1.crl", "/crl/cards-g1-delta.crl", and with several shards "/crl/cards-g1-3.crl", "/crl/cards-g1-3-delta.crl". */
 #define CRL_PATH_SIZE (CA_LABEL_SIZE + 24)
 void crl_path(const struct ca *ca, int shard, bool delta, char out[CRL_PATH_SIZE]);

@@ -4,7 +4,7 @@
 
 #include "pki/authority/crl-internal.h"
 
-enum { S_NUMBER, S_BEFORE, S_FULL, S_DELTA, S_LOST, S_PUT };
+enum { S_NUMBER, S_BEFORE, S_FULL, S_DELTA, S_LOST, S_PUT, S_NEWEST, S_DROP };
 
 /* -infinity when nothing was made before: then all are listed that ever were revoked. */
 #define ENDED "coalesce($4::timestamptz, '-infinity')"
@@ -43,6 +43,13 @@ static const struct pg_stmt stmts[] = {
     [S_PUT] = { "crl.put",
         "INSERT INTO crl (ca_id, shard, number, kind, base, horizon, this_update, next_update, entries, sha256, der, made_at) "
         "VALUES ($1::int4, $2::int4, $3::int8, $4, $5::int8, $6::text::xid8, $7, $8, $9::int8, $10, $11, $12)", 12 },
+    [S_NEWEST] = { "crl.newest",
+        "SELECT number, base, this_update, next_update, made_at, sha256, der FROM crl WHERE ca_id = $1::int4 AND "
+        "shard = $2::int4 AND kind = $3 AND number > $4::int8 ORDER BY number DESC LIMIT 1", 4 },
+    [S_DROP] = { "crl.octets_drop",
+        "WITH d AS (UPDATE crl SET der = NULL WHERE made_at < $1 AND der IS NOT NULL AND EXISTS (SELECT FROM crl n WHERE "
+        "n.ca_id = crl.ca_id AND n.shard = crl.shard AND n.kind = crl.kind AND n.number > crl.number) RETURNING 1) "
+        "SELECT count(*) FROM d", 1 },
 };
 const struct pg_stmts crl_stmts = PG_STMTS(stmts);
 
@@ -181,4 +188,47 @@ crl_store_put(struct pg *pg, const struct crl_order *order, const struct crl_mad
     pg_arg_bytes(&args, list->der.p, list->der.n);
     pg_arg_time(&args, order->now);
     return pg_exec(pg, &stmts[S_PUT], &args, NULL, why);
+}
+
+enum err
+crl_newest(struct pg *pg, int ca_id, int shard, bool delta, int64_t above, struct buf *out, struct crl_stored *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    unsigned char digest[SHA256_LEN];
+    struct str der, stored;
+    enum err e;
+
+    pg_arg_i32(&args, ca_id);
+    pg_arg_i32(&args, shard);
+    pg_arg_text(&args, delta ? "delta" : "full");
+    pg_arg_i64(&args, above);
+    if ((e = pg_exec(pg, &stmts[S_NEWEST], &args, &r, why)) != OK)
+        return e;
+    if (pg_rows(r) == 0)
+        return why_code(why, ERR_NOT_FOUND, "pki.crl.none", "no newer list");
+    stored = pg_str(r, 0, 5);
+    der = pg_str(r, 0, 6);
+    sha256(der, digest);
+    if (der.n == 0 || !str_eq(stored, (struct str){ (const char *)digest, SHA256_LEN }))
+        return why_code(why, ERR_INTERNAL, "pki.crl.stored", "list %" PRId64 ": its octets are away or altered", pg_i64(r, 0, 0));
+    *ret = (struct crl_stored){ .number = pg_i64(r, 0, 0), .base = pg_i64(r, 0, 1), .this_update = pg_time(r, 0, 2),
+                                .next_update = pg_time(r, 0, 3), .made_at = pg_time(r, 0, 4) };
+    memcpy(ret->sha256, digest, SHA256_LEN);
+    buf_add_str(out, der);
+    return buf_ok(out) ? OK : why_set(why, ERR_INTERNAL, "no room for the list");
+}
+
+enum err
+crl_octets_drop(struct pg *pg, utime before, int *ret_n, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_time(&args, before);
+    if ((e = pg_exec(pg, &stmts[S_DROP], &args, &r, why)) != OK)
+        return e;
+    *ret_n = (int)pg_i64(r, 0, 0);
+    return OK;
 }

@@ -769,6 +769,36 @@ the_last_second(void **state)
 }
 
 static void
+the_newest_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct crl_order full = order_of(f, 0, true, false), both = order_of(f, 0, true, true);
+    AUTO(buf_free) struct buf der = BUF_BOUNDED(1 << 16);
+    struct crl_stored got;
+    int n = 0;
+
+    assert_err(crl_newest(f->pg, f->ca.id, 0, false, 0, &der, &got, &f->why), ERR_NOT_FOUND, &f->why);
+    assert_ok(make(f, &full), &f->why);
+    assert_ok(make(f, &both), &f->why);
+    assert_ok(make(f, &both), &f->why);
+    assert_ok(crl_octets_drop(f->pg, f->now, &n, &f->why), &f->why);         /* not before that time */
+    assert_int_equal(n, 0);
+    assert_ok(crl_octets_drop(f->pg, f->now + 1, &n, &f->why), &f->why);
+    assert_int_equal(n, 3);                                                  /* full 1 and 2, delta 2 */
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.crl"), 5);
+    assert_ok(crl_newest(f->pg, f->ca.id, 0, false, 2, &der, &got, &f->why), &f->why);
+    assert_int_equal(got.number, 3);
+    assert_true(str_eq(buf_view(&der), f->made.full.der));
+    buf_reset(&der);
+    assert_ok(crl_newest(f->pg, f->ca.id, 0, true, 2, &der, &got, &f->why), &f->why);
+    assert_int_equal(got.base, 2);
+    assert_true(str_eq(buf_view(&der), f->made.delta.der));
+    assert_err(crl_newest(f->pg, f->ca.id, 0, false, 3, &der, &got, &f->why), ERR_NOT_FOUND, &f->why);
+    sql(f->op, "UPDATE crl SET der = set_byte(der, 40, 0) WHERE number = 3");
+    refused(crl_newest(f->pg, f->ca.id, 0, false, 2, &der, &got, &f->why), ERR_INTERNAL, "pki.crl.stored");
+}
+
+static void
 addresses(void **state)
 {
     struct fixture *f = *state;
@@ -792,6 +822,7 @@ main(void)
         cmocka_unit_test_setup_teardown(nothing_disappears, setup, teardown),
         cmocka_unit_test_setup_teardown(after_a_restore, setup, teardown),
         cmocka_unit_test_setup_teardown(the_last_second, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_newest_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(two_signers, setup, teardown),
         cmocka_unit_test_setup_teardown(many_entries, setup, teardown),
         cmocka_unit_test_setup_teardown(a_random_walk, setup_sharded, teardown),
