@@ -28,6 +28,7 @@ struct pg {
     PGconn *conn;                  /* NULL when down */
     const struct pg_config *conf;  /* borrowed */
     enum pg_tx_state tx;
+    const char *tx_begin;          /* the statement that begins this transaction */
     bool tx_retry;                 /* a statement of this transaction met a serialisation failure or deadlock */
     bool doomed;                   /* the server said FATAL, or is the wrong one: do not use this connection again */
     bool pipelined;                /* libpq is in pipeline mode */

@@ -147,6 +147,12 @@ int64_t pg_i64s_item(const struct pg_result *r, int row, int col, size_t i);
  */
 typedef enum err (*pg_tx_body)(struct pg *pg, void *arg, struct why *why);
 MUST_USE enum err pg_tx(struct pg *pg, pg_tx_body body, void *arg, struct why *why);
+/*
+ * The same at REPEATABLE READ: all statements of a run see the database as it was at the first one. A row that somebody
+ * else changed since is a serialisation failure: a body that begins with the row it wants alone waits for the other,
+ * and is run again with a view that has the other's work.
+ */
+MUST_USE enum err pg_tx_snapshot(struct pg *pg, pg_tx_body body, void *arg, struct why *why);
 
 /* --- notifications ---------------------------------------------------------------------------- */
 /* LISTEN on a channel (an identifier of ours, [a-z_]+). Opens the connection again when it was lost. */

@@ -60,7 +60,7 @@ static enum err
 post_begin(struct pg *pg, struct why *why)
 {
     pg->tx = TX_OPEN;
-    return post_literal(pg, "BEGIN", why);
+    return post_literal(pg, pg->tx_begin, why);
 }
 
 static enum err
@@ -277,10 +277,11 @@ pause_before_run(int run)
     (void)nanosleep(&t, NULL);      /* a shorter pause does no harm */
 }
 
-enum err
-pg_tx(struct pg *pg, pg_tx_body body, void *arg, struct why *why)
+static enum err
+tx_run(struct pg *pg, const char *begin, pg_tx_body body, void *arg, struct why *why)
 {
     CHECK(pg->tx == TX_NONE);
+    pg->tx_begin = begin;
     for (int run = 1;; run++) {
         enum err e;
 
@@ -297,4 +298,16 @@ pg_tx(struct pg *pg, pg_tx_body body, void *arg, struct why *why)
             return why_code(why, ERR_UNAVAILABLE, "pg.contention", "transaction collided %d times", run);
         pause_before_run(run);
     }
+}
+
+enum err
+pg_tx(struct pg *pg, pg_tx_body body, void *arg, struct why *why)
+{
+    return tx_run(pg, "BEGIN", body, arg, why);
+}
+
+enum err
+pg_tx_snapshot(struct pg *pg, pg_tx_body body, void *arg, struct why *why)
+{
+    return tx_run(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ", body, arg, why);
 }

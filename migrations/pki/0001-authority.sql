@@ -292,19 +292,22 @@ CREATE TABLE certificate (
     accepted_at     timestamptz,
     UNIQUE (ca_id, serial),
     CHECK ((state IN ('held', 'revoked')) <= (revoked_at IS NOT NULL)),
+    CHECK ((revoked_at IS NOT NULL) <= (state IN ('held', 'revoked', 'expired', 'archived'))),
     CHECK (state <> 'held' OR reason = 6)
 );
 COMMENT ON TABLE certificate IS 'The truth about every certificate (DOMAIN 2.3). A row is there, reserved with the text to be signed, before the key is touched. Never the same key twice, whoever asks (A2c III.3).';
 COMMENT ON COLUMN certificate.serial IS '128 random bits, the first bit 0 and the first byte not 0.';
 COMMENT ON COLUMN certificate.state IS 'reserved: text linted and written, not signed yet; void: a reservation that a crash left, never signed.';
 COMMENT ON COLUMN certificate.reason IS 'RFC 5280 §5.3.1 code, always kept; whether a CRL shows it is the profile''s choice (L18).';
-COMMENT ON COLUMN certificate.revoked_at IS 'When it was revoked or held; stays when a hold becomes a revocation.';
+COMMENT ON COLUMN certificate.revoked_at IS 'When it was revoked or held; stays when a hold becomes a revocation and when it expires; NULL again once released. Who has it stands in the CRLs.';
 COMMENT ON COLUMN certificate.invalid_at IS 'Since when the key must be thought bad (invalidityDate).';
 COMMENT ON COLUMN certificate.compromised IS 'Somebody said so once: never released again.';
 COMMENT ON COLUMN certificate.station_id IS 'Whose client certificate this is, for certificates of stations.';
 COMMENT ON COLUMN certificate.accepted_at IS 'When the holder accepted it (P-121).';
 CREATE INDEX certificate_registration ON certificate (registration_id);
-CREATE INDEX certificate_bad ON certificate (ca_id, shard, serial) WHERE state IN ('held', 'revoked');
+CREATE INDEX certificate_bad ON certificate (ca_id, shard, serial) WHERE revoked_at IS NOT NULL;
+CREATE INDEX certificate_bad_at ON certificate (ca_id, shard, revoked_at) WHERE revoked_at IS NOT NULL;
+CREATE INDEX certificate_bad_end ON certificate (ca_id, shard, not_after) WHERE revoked_at IS NOT NULL;
 CREATE INDEX certificate_end ON certificate (not_after) WHERE state IN ('issued', 'active', 'held');
 CREATE INDEX certificate_reserved ON certificate (state_since) WHERE state = 'reserved';
 CREATE INDEX certificate_unaccepted ON certificate (profile, not_before) WHERE accepted_at IS NULL AND state IN ('issued', 'active');

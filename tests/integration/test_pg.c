@@ -1059,11 +1059,75 @@ our_bugs_panic(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* Somebody else writes in the middle of the first run of each. */
+struct view {
+    struct fixture *f;
+    int runs;
+    bool writes;
+    int64_t before, after;
+};
+
+static int64_t
+things(struct pg *pg, struct why *why)
+{
+    struct pg_result *r = NULL;
+    int64_t n;
+
+    assert_ok(pg_exec(pg, &list[COUNT], NULL, &r, why), why);
+    n = pg_i64(r, 0, 0);
+    pg_result_free(r);
+    return n;
+}
+
+static enum err
+looks_twice(struct pg *pg, void *arg, struct why *why)
+{
+    struct view *v = arg;
+    struct pg_args args = PG_ARGS_INIT;
+
+    v->runs++;
+    v->before = things(pg, why);
+    if (v->runs == 1)
+        operator_run("INSERT INTO t.thing VALUES (50, 'other'); UPDATE t.thing SET label = 'theirs' WHERE id = 1", NULL, 0);
+    v->after = things(pg, why);
+    if (!v->writes)
+        return OK;
+    pg_arg_i64(&args, 1);
+    return pg_exec(pg, &list[UPDATE], &args, NULL, why);
+}
+
+static void
+a_snapshot_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct view plain = { .f = f }, still = { .f = f }, writer = { .f = f, .writes = true };
+    char label[40];
+
+    assert_ok(pg_tx(f->pg, looks_twice, &plain, &f->why), &f->why);
+    assert_int_equal(plain.after, plain.before + 1);                 /* READ COMMITTED: each statement looks anew */
+    operator_run("DELETE FROM t.thing WHERE id = 50", NULL, 0);
+    assert_ok(pg_tx_snapshot(f->pg, looks_twice, &still, &f->why), &f->why);
+    assert_int_equal(still.after, still.before);
+    assert_int_equal(still.runs, 1);
+    operator_run("DELETE FROM t.thing WHERE id = 50", NULL, 0);
+    /* what they changed is not overwritten unseen: the body runs again and sees it */
+    assert_ok(pg_tx_snapshot(f->pg, looks_twice, &writer, &f->why), &f->why);
+    assert_int_equal(writer.runs, 2);
+    assert_int_equal(writer.before, still.before + 1);
+    operator_run("SELECT label FROM t.thing WHERE id = 1", label, sizeof(label));
+    assert_string_equal(label, "theirs+");
+    /* and the next plain one is READ COMMITTED again */
+    operator_run("DELETE FROM t.thing WHERE id = 50", NULL, 0);
+    plain.runs = 0;
+    assert_ok(pg_tx(f->pg, looks_twice, &plain, &f->why), &f->why);
+    assert_int_equal(plain.after, plain.before + 1);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(open_names_what_does_not_fit), T(open_checks_the_schema_version), T(open_before_migration_says_so),
+        T(a_snapshot_stays), T(open_names_what_does_not_fit), T(open_checks_the_schema_version), T(open_before_migration_says_so),
         T(open_without_a_server_is_unavailable), T(values_come_back), T(nulls_come_back), T(empty_is_not_null),
         T(arrays_come_back), T(array_beyond_the_ceiling_is_refused), T(bad_values_are_the_peers_fault),
         T(violations_are_conflicts_with_the_constraint), T(our_bugs_panic), T(refused_at_commit_is_refused),
