@@ -186,7 +186,8 @@ def test_rights_of_a_blocked_account(c):
     assert 'a refusé de changer' in page.text, page.text[:2000]
     assert c.proposal(dossier) == 'authz refused' and c.here(dossier) == 'peut_emprunter' == c.held(handle)
     assert c.t.sql("SELECT count(*) FROM outbox WHERE state = 'dead'") == '0'
-    assert c.lea.get(f'/dossier/{dossier}/authz').status == 409, 'rights of an account that is not open'
+    # The block itself comes to the town with the changes, which are asked for from time to time.
+    eventually('rights of an account that is not open', lambda: c.lea.get(f'/dossier/{dossier}/authz').status == 409)
 
 
 def test_close_and_reopen(c):
