@@ -63,7 +63,7 @@ revocation_is_refusal(const char *outcome)
     return strncmp(outcome, "revocation.", 11) == 0;
 }
 
-/* --- the decision ---------------------------------------------------------------------------------------------------------- */
+/* --- the decision ------------------------------------------------------------------------------------------------------- */
 
 static bool
 is_state(const struct revocation_facts *f, const char *state)
@@ -154,7 +154,7 @@ revocation_decide(const struct profile *p, const struct revocation_facts *f, enu
         decide_resume(p, f, now, ret);
 }
 
-/* --- two release a hold ------------------------------------------------------------------------------------------------------ */
+/* --- two release a hold ------------------------------------------------------------------------------------------------- */
 
 void
 revocation_resume_text(const char *certificate_id, const char *ca_label, struct str serial, utime held_at, struct buf *out)
@@ -181,7 +181,7 @@ revocation_resume_subject(const char *certificate_id, const char *ca_label, stru
     sha256(buf_view(&text), ret);
 }
 
-/* --- the act ------------------------------------------------------------------------------------------------------------------ */
+/* --- the act ------------------------------------------------------------------------------------------------------------ */
 
 static bool
 reason_ok(const struct revocation *act)

@@ -116,7 +116,7 @@ struct revocation_decision {
 void revocation_decide(const struct profile *p, const struct revocation_facts *facts, enum revocation_act act, int reason,
                        utime invalid_at, utime now, struct revocation_decision *ret);
 
-/* --- by the clock, under the role pki_worker ------------------------------------------------------------------------------ */
+/* --- by the clock, under the role pki_worker ---------------------------------------------------------------------------- */
 
 /* Revokes what is due: deferred ones, holds past hold_max, certificates that nobody accepted (P-121); at most max of each
  * and profile. *ret_n (may be NULL): how many. Each is one statement with its audit rows. */

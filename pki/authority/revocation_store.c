@@ -57,7 +57,7 @@ kept(const struct pg_result *r, int row, int col, struct arena *a)
     return (struct str){ arena_dup(a, s.p, s.n), s.n };
 }
 
-/* --- the key ---------------------------------------------------------------------------------------------------------------- */
+/* --- the key ------------------------------------------------------------------------------------------------------------ */
 
 enum err
 revocation_key_take(struct pg *pg, const struct revocation *act, const unsigned char sha256[SHA256_LEN], utime now,
@@ -115,7 +115,7 @@ revocation_answer(struct pg *pg, const struct revocation *act, struct arena *a, 
     return OK;
 }
 
-/* --- what is meant ------------------------------------------------------------------------------------------------------------ */
+/* --- what is meant ------------------------------------------------------------------------------------------------------ */
 
 static void
 target_read(const struct pg_result *r, int row, struct arena *a, struct revocation_target *ret)

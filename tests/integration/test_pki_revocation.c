@@ -5,8 +5,11 @@
 #include "tests/integration/pki_support.h"
 
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "pki/authority/revocation.h"
+#include "pki/custody/person_key.h"
 
 #define NOW (INT64_C(1795000000) * USEC_PER_SEC)
 #define HOUR USEC_PER_HOUR
@@ -203,7 +206,7 @@ yes(struct fixture *f, size_t human, const struct cert *c, utime at)
                            &f->w.why), &f->w.why);
 }
 
-/* --- states × acts × policies -------------------------------------------------------------------------------------------- */
+/* --- states × acts × policies ------------------------------------------------------------------------------------------- */
 
 static const struct shape {
     const char *name, *state, *more, *due;
@@ -290,15 +293,15 @@ case_check(struct fixture *f, const struct shape *s, size_t call, int policy)
                         fate->request != NULL ? "1" : "0");
     assert_string_equal(value(f, "count(*) FROM status_change WHERE $ID <> ''", c.id), fate->state != NULL ? "1" : "0");
     if (fate->letter == 'R') {
-        const char *want = call == 2 ? "revoked:4" : call == 1 || strstr(s->more, "compromised") != NULL ? "revoked:1" : "revoked:5";
+        const bool bad = call == 1 || strstr(s->more, "compromised") != NULL;
 
-        assert_string_equal(is, want);
-        assert_string_equal(value(f, "compromised FROM certificate WHERE id = $ID", c.id),
-                            call == 1 || strstr(s->more, "compromised") != NULL ? "t" : "f");
+        assert_string_equal(is, call == 2 ? "revoked:4" : bad ? "revoked:1" : "revoked:5");
+        assert_string_equal(value(f, "compromised FROM certificate WHERE id = $ID", c.id), bad ? "t" : "f");
         if (strcmp(s->state, "held") == 0)           /* the first date stays */
             assert_string_equal(value(f, "revoked_at FROM certificate WHERE id = $ID", c.id), date);
         else
-            assert_string_equal(value(f, "extract(epoch FROM revoked_at)::int8 FROM certificate WHERE id = $ID", c.id), "1795000000");
+            assert_string_equal(value(f, "extract(epoch FROM revoked_at)::int8 FROM certificate WHERE id = $ID", c.id),
+                                "1795000000");
     } else if (fate->letter == 'H') {
         assert_string_equal(is, "held:6");
         assert_string_equal(value(f, "holds FROM certificate WHERE id = $ID", c.id), "1");
@@ -322,7 +325,7 @@ every_state_act_policy(void **state)
                 case_check(f, &shapes[s], call, policy);
 }
 
-/* --- the same call again, and input ------------------------------------------------------------------------------------------ */
+/* --- the same call again, and input ------------------------------------------------------------------------------------- */
 
 static void
 said_again_is_answered_alike(void **state)
@@ -397,7 +400,7 @@ bad_input_stores_nothing(void **state)
     assert_string_equal(value(f, "extract(epoch FROM invalid_at)::int8 FROM certificate WHERE id = $ID", c.id), "1794913600");
 }
 
-/* --- releases ------------------------------------------------------------------------------------------------------------------- */
+/* --- releases ----------------------------------------------------------------------------------------------------------- */
 
 static void
 two_release_a_hold(void **state)
@@ -424,14 +427,15 @@ two_release_a_hold(void **state)
     assert_string_equal(act_on(f, REVOCATION_RESUME, REASON_NONE, &c, NOW + 3 * DAY), REVOCATION_FINAL);
 }
 
-/* --- holders and stations -------------------------------------------------------------------------------------------------------- */
+/* --- holders and stations ----------------------------------------------------------------------------------------------- */
 
 static void
 all_of_a_holder(void **state)
 {
     struct fixture *f = *state;
     const struct cert a = cert_make(f, DEFER, "active", "anna", "t", ""), b = cert_make(f, HOLD, "issued", "anna", "t", ""),
-                      dead = cert_make(f, HOLD, "expired", "anna", "t", ""), there = cert_make(f, HOLD, "active", "anna", "u", ""),
+                      dead = cert_make(f, HOLD, "expired", "anna", "t", ""),
+                      there = cert_make(f, HOLD, "active", "anna", "u", ""),
                       other = cert_make(f, HOLD, "active", "berta", "t", "");
     struct revocation act = { .act = REVOCATION_SUSPEND, .reason = REASON_NONE, .invalid_at = UTIME_NULL, .requester = BY_TOWN,
                               .holder = "anna", .town = "t", .key = "all" };
@@ -487,7 +491,7 @@ stations_have_towns_and_profiles(void **state)
     assert_string_equal(state_of(f, &c), "revoked:5");
 }
 
-/* --- at once ----------------------------------------------------------------------------------------------------------------------- */
+/* --- at once ------------------------------------------------------------------------------------------------------------ */
 
 struct racer {
     struct fixture *f;
@@ -560,7 +564,7 @@ many_at_once_have_one_effect(void **state)
     assert_string_equal(state_of(f, &mixed), "revoked:4");
 }
 
-/* --- the clock ------------------------------------------------------------------------------------------------------------------------ */
+/* --- the clock ---------------------------------------------------------------------------------------------------------- */
 
 static int
 due(struct fixture *f, utime now)
@@ -604,8 +608,10 @@ the_clock_revokes(void **state)
     assert_int_equal(due(f, NOW + 90 * DAY), 1);
     assert_string_equal(state_of(f, &c), "revoked:5");
     assert_string_equal(value(f, "revoked_at FROM certificate WHERE id = $ID", c.id), date);
-    assert_string_equal(value(f, "count(*) FROM revocation_request WHERE certificate_id = $ID AND requester = 'timer'", c.id), "1");
-    assert_string_equal(value(f, "count(*) FROM audit_event WHERE object = 'certificate:' || $ID AND actor = 'system'", c.id), "1");
+    assert_string_equal(value(f, "count(*) FROM revocation_request WHERE certificate_id = $ID AND requester = 'timer'", c.id),
+                        "1");
+    assert_string_equal(value(f, "count(*) FROM audit_event WHERE object = 'certificate:' || $ID AND actor = 'system'", c.id),
+                        "1");
 }
 
 static void
@@ -632,7 +638,7 @@ nobody_accepted_it(void **state)
     assert_int_equal(due(f, NOW + 120 * DAY), 0);
 }
 
-/* --- whoever writes ------------------------------------------------------------------------------------------------------------------ */
+/* --- whoever writes ----------------------------------------------------------------------------------------------------- */
 
 static void
 revoked_stays_revoked(void **state)
@@ -664,7 +670,8 @@ static void
 roles_suffice(void **state)
 {
     struct fixture *f = *state;
-    const struct cert c = cert_make(f, HOLD, "active", "h", "t", ""), d = cert_make(f, DEFER, "active", "h", "t", "accepted_at = NULL");
+    const struct cert c = cert_make(f, HOLD, "active", "h", "t", ""),
+                      d = cert_make(f, DEFER, "active", "h", "t", "accepted_at = NULL");
     static const char *const roles[] = { "pki_front", "pki_worker" };
     char conninfo[600];
     struct pg_config conf = f->conf;
@@ -692,6 +699,136 @@ roles_suffice(void **state)
     }
 }
 
+/* --- the commands ------------------------------------------------------------------------------------------------------- */
+
+static void
+file_put(const char *folder, const char *name, struct str text)
+{
+    char path[128];
+    FILE *out;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    out = fopen(path, "w");
+    assert_non_null(out);
+    assert_int_equal(fwrite(text.p, 1, text.n, out), text.n);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* A person with a key file FOLDER/NAME, pass phrase "NAME's phrase", in that role now. */
+static void
+person_make(struct fixture *f, const char *folder, const char *name, enum role role, char ret_id[37])
+{
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(16384), spki = BUF_BOUNDED(128);
+    AUTO(key_freep) struct key *k = NULL;
+    const struct password_cost cost = { 64, 1 };
+    const utime now = utime_seconds(clock_now()) * USEC_PER_SEC;
+    struct grant g = { .role = role, .from = now - DAY, .until = now + YEAR, .name = name };
+    char phrase[64];
+
+    snprintf(phrase, sizeof(phrase), "%s knows a long phrase", name);
+    assert_ok(person_key_new(name, str_of(phrase), &cost, &text, &k, &f->w.why), &f->w.why);
+    file_put(folder, name, buf_view(&text));
+    file_put(folder, arena_printf(f->w.a, "%s.answers", name), str_of(arena_printf(f->w.a, "phrase = %s\n", phrase)));
+    key_spki(k, &spki);
+    rand_uuid(ret_id);
+    assert_ok(pki_person_add(f->w.pg, ret_id, name, "Somebody", buf_view(&spki), "operator:test", NOW, &f->w.why), &f->w.why);
+    rand_uuid(g.id);
+    memcpy(g.person, ret_id, sizeof(g.person));
+    g.public_key = buf_view(&spki);
+    assert_ok(grant_by_ceremony(f->w.pg, &g, f->w.ceremony, "ceremony", NOW, &f->w.why), &f->w.why);
+}
+
+/* Runs it as that person; what it printed on both outputs, with its exit status in front. */
+static const char *
+command(struct fixture *f, const char *folder, const char *person, const char *act, const struct cert *c, const char *more)
+{
+    char hex[33], out[2000], *words = arena_strdup(f->w.a, more), *rest = NULL;
+    const char *argv[32] = { "beffroi-pki", act, "--config", arena_printf(f->w.a, "%s/conf", folder), "--ca", "cards-g1",
+                             "--serial", hex, "--key", arena_printf(f->w.a, "%s/%s", folder, person), "--answers",
+                             arena_printf(f->w.a, "%s/%s.answers", folder, person) };
+    size_t n = 0, args = 12;
+    int ends[2], status;
+    ssize_t got;
+    pid_t child;
+
+    for (size_t i = 0; i < 16; i++)
+        snprintf(hex + 2 * i, 3, "%02x", c->serial[i]);
+    for (char *w = strtok_r(words, " ", &rest); w != NULL; w = strtok_r(NULL, " ", &rest))
+        argv[args++] = w;
+    assert_int_equal(pipe(ends), 0);
+    if ((child = fork()) == 0) {
+        dup2(ends[1], 1);
+        dup2(ends[1], 2);
+        close(ends[0]);
+        execv(PKI_BIN, (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    close(ends[1]);
+    while (n < sizeof(out) - 1 && (got = read(ends[0], out + n, sizeof(out) - 1 - n)) > 0)
+        n += (size_t)got;
+    close(ends[0]);
+    out[n] = '\0';
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return arena_printf(f->w.a, "%d %s", WEXITSTATUS(status), out);
+}
+
+#define assert_says(text, part)                                                                     \
+    do {                                                                                            \
+        const char *said_ = (text);                                                                 \
+        if (strstr(said_, part) == NULL)                                                            \
+            fail_msg("%s: not \"%s\"", said_, part);                                                \
+    } while (0)
+
+static void
+operators_have_commands(void **state)
+{
+    struct fixture *f = *state;
+    const char *live = arena_printf(f->w.a, "profile = 'citizen-card-local', not_after = to_timestamp(%lld)",
+                                    (long long)(utime_seconds(clock_now()) + 86400 * 365));
+    const struct cert c = cert_make(f, HOLD, "active", "h", "t", live), d = cert_make(f, DEFER, "active", "h", "t",
+                      arena_printf(f->w.a, "%s, holds = 0", live)), e = cert_make(f, DEFER, "active", "h", "t", live);
+    char folder[] = "/tmp/beffroi-revocation.XXXXXX", rosa[37], vera[37], remi[37];
+    static const char *const files[] = { "conf", "rosa", "rosa.answers", "vera", "vera.answers", "remi", "remi.answers" };
+
+    assert_non_null(mkdtemp(folder));
+    file_put(folder, "conf", str_of(arena_printf(f->w.a, "environment = test\nbase_url = http://pki.example\nname = test\n"
+             "migrations = %s/migrations/pki\nprofiles = %s/pki/profiles\nkeys = %s/keys\ndatabase = %s\n", SOURCE_DIR,
+             SOURCE_DIR, folder, f->w.conninfo)));
+    person_make(f, folder, "rosa", ROLE_REVOCATION, rosa);
+    person_make(f, folder, "vera", ROLE_VALIDATION, vera);
+    person_make(f, folder, "remi", ROLE_SYSTEMS, remi);
+    sql_run(f, arena_printf(f->w.a, "UPDATE certificate SET profile = 'agent-card' WHERE id = '%s'", d.id));
+
+    /* the engineer and the validator cannot (P-201) */
+    assert_says(command(f, folder, "remi", "revoke", &c, "--reason superseded"), "1 ");
+    assert_says(command(f, folder, "vera", "suspend", &c, ""), "1 ");
+    assert_string_equal(state_of(f, &c), "active:-1");
+    assert_says(command(f, folder, "rosa", "revoke", &c, "--reason hold"), "--reason is");
+    assert_says(command(f, folder, "rosa", "revoke", &c, ""), "2 usage");
+    /* held, released by two */
+    assert_string_equal(command(f, folder, "rosa", "suspend", &c, "--proof pv-7"), "0 held\n");
+    assert_says(command(f, folder, "rosa", "suspend", &c, ""), REVOCATION_ALREADY);
+    assert_says(command(f, folder, "rosa", "resume", &c, ""), "one more person");
+    assert_says(command(f, folder, "rosa", "resume", &c, ""), "one more person");
+    assert_says(command(f, folder, "remi", "resume", &c, ""), "1 ");
+    assert_string_equal(state_of(f, &c), "held:6");
+    assert_says(command(f, folder, "vera", "resume", &c, ""), "released");
+    assert_string_equal(state_of(f, &c), "active:-1");
+    /* deferred, taken back */
+    assert_says(command(f, folder, "rosa", "suspend", &d, ""), "0 deferred until 20");
+    assert_string_equal(command(f, folder, "rosa", "resume", &d, ""), "0 withdrawn\n");
+    /* for good */
+    assert_string_equal(command(f, folder, "rosa", "revoke", &e, "--reason key_compromise --invalid-at 2026-11-01T00:00:00Z"),
+                        "0 revoked\n");
+    assert_string_equal(state_of(f, &e), "revoked:1");
+    assert_says(command(f, folder, "rosa", "resume", &e, ""), REVOCATION_FINAL);
+    assert_string_equal(value(f, "requester_ref || ' ' || proof FROM revocation_request WHERE certificate_id = $ID AND "
+                                 "outcome = 'held'", c.id), arena_printf(f->w.a, "%s pv-7", rosa));
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        unlink(arena_printf(f->w.a, "%s/%s", folder, files[i]));
+    rmdir(folder);
+}
+
 int
 main(void)
 {
@@ -707,6 +844,7 @@ main(void)
         cmocka_unit_test_setup_teardown(nobody_accepted_it, setup, teardown),
         cmocka_unit_test_setup_teardown(revoked_stays_revoked, setup, teardown),
         cmocka_unit_test_setup_teardown(roles_suffice, setup, teardown),
+        cmocka_unit_test_setup_teardown(operators_have_commands, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
