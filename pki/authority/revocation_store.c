@@ -224,7 +224,8 @@ revocation_apply(struct pg *pg, const struct revocation *act, const struct revoc
     pg_arg_text(&args, d->outcome);
     pg_arg_time(&args, d->due_at);
     pg_arg_text(&args, actor);
-    pg_arg_text(&args, act->requester == BY_OPERATOR ? "revocation" : "");
+    /* who resumes may have another role: the approvals say which */
+    pg_arg_text(&args, act->requester == BY_OPERATOR && act->act != REVOCATION_RESUME ? "revocation" : "");
     if ((e = pg_exec(pg, &stmts[S_APPLY], &args, &r, why)) != OK)
         return e;
     return pg_i64(r, 0, 0) == 1 ? OK : why_set(why, ERR_INTERNAL, "a locked certificate changed");
