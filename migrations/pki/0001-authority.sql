@@ -341,10 +341,6 @@ BEGIN
         IF OLD.state = NEW.state AND OLD.reason IS NOT DISTINCT FROM NEW.reason THEN
             RETURN NULL;
         END IF;
-        IF OLD.state = 'revoked' AND NEW.state NOT IN ('revoked', 'archived') THEN
-            RAISE EXCEPTION 'a revoked certificate stays revoked' USING ERRCODE = 'check_violation',
-                CONSTRAINT = 'certificate_final';
-        END IF;
     END IF;
     INSERT INTO status_change (ca_id, serial, shard, was, state, reason, at)
         VALUES (NEW.ca_id, NEW.serial, NEW.shard, CASE TG_OP WHEN 'UPDATE' THEN OLD.state ELSE '' END, NEW.state, NEW.reason,
@@ -356,11 +352,30 @@ BEGIN
     RETURN NULL;
 END
 $$;
+-- A trigger of its own: the one below does not look at what becomes 'reserved'.
+CREATE FUNCTION certificate_final() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    RAISE EXCEPTION 'a revoked certificate stays revoked' USING ERRCODE = 'check_violation', CONSTRAINT = 'certificate_final';
+END
+$$;
+CREATE TRIGGER certificate_final BEFORE UPDATE OF state ON certificate FOR EACH ROW
+    WHEN (OLD.state = 'revoked' AND NEW.state NOT IN ('revoked', 'archived') OR OLD.state = 'archived' AND NEW.state <> 'archived')
+    EXECUTE FUNCTION certificate_final();
 -- A reservation is nobody's to know: what is signed has its first row when it is issued.
 CREATE TRIGGER certificate_changed AFTER INSERT OR UPDATE OF state, reason ON certificate
     FOR EACH ROW WHEN (NEW.state <> 'reserved') EXECUTE FUNCTION certificate_changed();
 
 -- --- revocation --------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE revocation_key (
+    station_id uuid REFERENCES station,
+    key        text NOT NULL CHECK (length(key) BETWEEN 1 AND 128),
+    sha256     bytea NOT NULL CHECK (octet_length(sha256) = 32),
+    at         timestamptz NOT NULL,
+    UNIQUE NULLS NOT DISTINCT (station_id, key)
+);
+COMMENT ON TABLE revocation_key IS 'Keys of calls that were carried out: the same call again is answered alike, another one under the key is refused.';
+COMMENT ON COLUMN revocation_key.sha256 IS 'Of what was asked for.';
 
 CREATE TABLE revocation_request (
     id             uuid PRIMARY KEY,
@@ -372,7 +387,7 @@ CREATE TABLE revocation_request (
     requester_ref  text NOT NULL DEFAULT '',
     proof          text NOT NULL DEFAULT '',
     station_id     uuid REFERENCES station,
-    key            text NOT NULL CHECK (length(key) BETWEEN 1 AND 128),
+    key            text NOT NULL,
     state          text NOT NULL CHECK (state IN ('received', 'deferred', 'executed', 'published', 'archived', 'refused', 'withdrawn')),
     outcome        text NOT NULL DEFAULT '',
     received_at    timestamptz NOT NULL,
@@ -380,12 +395,14 @@ CREATE TABLE revocation_request (
     executed_at    timestamptz,
     published_at   timestamptz,
     crl_number     bigint,
-    UNIQUE NULLS NOT DISTINCT (station_id, key)
+    UNIQUE NULLS NOT DISTINCT (station_id, key, certificate_id)
 );
-COMMENT ON TABLE revocation_request IS 'Requests to suspend, revoke or resume, as objects of their own (P-200); the key makes a second call harmless.';
+COMMENT ON TABLE revocation_request IS 'Requests to suspend, revoke or resume, as objects of their own (P-200), one for each certificate that is meant.';
+COMMENT ON COLUMN revocation_request.outcome IS 'What the act did when it was asked for, or the code of its refusal: the answer to the same call, never changed.';
 COMMENT ON COLUMN revocation_request.act IS 'suspend: the account is blocked, and the profile''s policy of K2 decides about the certificate; revoke: for good; resume: the account lives again.';
 COMMENT ON COLUMN revocation_request.due_at IS 'Policy defer: revoked then unless resumed before.';
 CREATE INDEX revocation_request_certificate ON revocation_request (certificate_id);
+CREATE UNIQUE INDEX revocation_request_waiting ON revocation_request (certificate_id) WHERE state = 'deferred';
 CREATE INDEX revocation_request_due ON revocation_request (due_at) WHERE state = 'deferred';
 CREATE INDEX revocation_request_open ON revocation_request (executed_at) WHERE state = 'executed';
 
@@ -480,6 +497,8 @@ GRANT DELETE ON job, status_change TO pki_worker;
 GRANT SELECT ON ca, ca_cross, station, registration, request, certificate, certificate_der, status_change, revocation_request,
     crl, crl_published, node, alarm TO pki_front;
 GRANT INSERT ON registration, request, revocation_request TO pki_front;
+GRANT SELECT, INSERT ON revocation_key TO pki_front;
+GRANT SELECT ON approval, person, role_grant, role_live TO pki_front;      -- a release from hold asks for two
 GRANT UPDATE (state, closed_at, renewals, proof, proof_ref, proof_at, subject) ON registration TO pki_front;
 GRANT UPDATE (state, state_since, reason, revoked_at, invalid_at, holds, compromised, accepted_at) ON certificate TO pki_front;
 GRANT UPDATE (state, outcome, due_at, executed_at) ON revocation_request TO pki_front;

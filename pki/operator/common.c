@@ -11,11 +11,13 @@
 #include "pki/authority/alarm.h"
 #include "pki/authority/certificate.h"
 #include "pki/authority/request.h"
+#include "pki/authority/revocation.h"
 #include "pki/custody/person_key.h"
 
 const struct pg_stmts *const pki_command_stmts[] = {
     &audit_stmts, &audit_seal_stmts, &job_stmts, &alarm_stmts, &pki_person_stmts, &grant_stmts, &approval_stmts, &ca_stmts,
-    &custodian_stmts, &ceremony_stmts, &registration_stmts, &request_stmts, &certificate_stmts, NULL,
+    &custodian_stmts, &ceremony_stmts, &registration_stmts, &request_stmts, &certificate_stmts, &revocation_stmts,
+    NULL,
 };
 
 static void

@@ -14,10 +14,12 @@
 #include "base/pg/job.h"
 #include "pki/authority/alarm.h"
 #include "pki/authority/certificate.h"
+#include "pki/authority/revocation.h"
 
 #define SCAN_AGE USEC_PER_SEC          /* a request older than this has lost its caller, or has none */
 #define RESERVED_MAX (60 * USEC_PER_SEC)       /* longer than any statement and signature may take */
 #define EXPIRE_MAX 1000
+#define REVOKE_MAX 1000
 #define CHANGES_KEPT (90 * USEC_PER_DAY)
 #define JOBS_DONE_KEPT (8 * USEC_PER_DAY)
 #define JOBS_DEAD_KEPT (90 * USEC_PER_DAY)
@@ -25,7 +27,7 @@
 #define TIMERS 8
 
 const struct pg_stmts *const signer_worker_stmts[] = { &audit_stmts, &audit_seal_stmts, &job_stmts, &alarm_stmts,
-                                                       &certificate_timer_stmts, NULL };
+                                                       &certificate_timer_stmts, &revocation_timer_stmts, NULL };
 
 /* --- the scanner ------------------------------------------------------------------------------------------------------- */
 
@@ -192,6 +194,13 @@ acceptance(struct signer *s, struct pg *pg, utime now, struct why *why)
     return e;
 }
 
+/* Deferred revocations, holds that lasted too long, certificates that nobody accepted. */
+static enum err
+revoke_due(struct signer *s, struct pg *pg, utime now, struct why *why)
+{
+    return revocation_run_due(pg, &s->pki->profiles, now, REVOKE_MAX, NULL, why);
+}
+
 static enum err
 purge(struct signer *s, struct pg *pg, utime now, struct why *why)
 {
@@ -215,6 +224,7 @@ static const struct timer timers[] = {
     { "lost", 5 * USEC_PER_SEC, void_lost },
     { "expire", USEC_PER_SEC, expire },
     { "acceptance", USEC_PER_MIN, acceptance },
+    { "revocation", USEC_PER_SEC, revoke_due },
     { "purge", USEC_PER_HOUR, purge },
 };
 
