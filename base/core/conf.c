@@ -60,8 +60,8 @@ fd_close(int *fd)
         close(*fd);
 }
 
-static enum err
-file_read(const char *path, struct buf *out, struct why *why)
+enum err
+conf_read(const char *path, struct buf *out, struct why *why)
 {
     AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat st;
@@ -83,7 +83,7 @@ file_read(const char *path, struct buf *out, struct why *why)
     if (n < 0)
         return why_set(why, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
     if (!buf_ok(out))
-        return why_set(why, ERR_INPUT, "%s: longer than %zu bytes", path, FILE_MOST);
+        return why_set(why, ERR_INPUT, "%s: longer than %zu bytes", path, out->max);
     return OK;
 }
 
@@ -231,7 +231,7 @@ file_parse(struct conf_input *in, const char *path, int depth, struct why *why)
     AUTO(buf_free) struct buf text = BUF_BOUNDED(FILE_MOST);
     enum err e;
 
-    if ((e = file_read(path, &text, why)) != OK)
+    if ((e = conf_read(path, &text, why)) != OK)
         return e;
     return text_parse(in, buf_view(&text), path, depth, why);
 }

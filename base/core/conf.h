@@ -49,7 +49,10 @@ struct conf_item {
  * ERR_NOT_FOUND, ERR_DENIED or ERR_UNAVAILABLE for the file itself. On failure nothing is owned by target. */
 MUST_USE enum err conf_load(const char *path, const struct conf_item *items, size_t n, void *target,
                             struct why *why);
-/* The same from the text of a file that the caller has read; path stands for it in complaints and for what is relative.
+/* Appends a whole file of settings to out, whose ceiling is the file's. ERR_NOT_FOUND, ERR_DENIED (that too when everybody
+ * may write to it), ERR_UNAVAILABLE; ERR_INPUT: no regular file, or longer than the ceiling. */
+MUST_USE enum err conf_read(const char *path, struct buf *out, struct why *why);
+/* conf_load() from the text of a file that the caller has read; path stands for it in complaints and for what is relative.
  * "include" is refused: the caller knows one text. ret_lines (may be NULL) gets n line numbers, of each setting's first
  * value, 0 where the default stands: for complaints about several settings together. */
 MUST_USE enum err conf_parse(struct str text, const char *path, const struct conf_item *items, size_t n, void *target,

@@ -6,11 +6,8 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "pki/profile/profile-internal.h"
 
@@ -247,47 +244,13 @@ profile_free(struct profile *p)
     free(p);
 }
 
-static void
-fd_close(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
-static enum err
-file_read(const char *path, struct buf *out, struct why *why)
-{
-    AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    struct stat st;
-    char part[4096];
-    ssize_t n;
-
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return why_set(why,
-                       errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND
-                       : errno == EACCES                   ? ERR_DENIED
-                                                           : ERR_UNAVAILABLE,
-                       "%s: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return why_set(why, ERR_INPUT, "%s: not a regular file", path);
-    if ((st.st_mode & S_IWOTH) != 0)
-        return why_set(why, ERR_DENIED, "%s: everybody may write to it", path);
-    while ((n = read(fd, part, sizeof(part))) > 0)
-        buf_add(out, part, (size_t)n);
-    if (n < 0)
-        return why_set(why, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
-    if (!buf_ok(out))
-        return why_set(why, ERR_INPUT, "%s: longer than %zu bytes", path, FILE_MOST);
-    return OK;
-}
-
 enum err
 profile_load(const char *path, struct profile **ret, struct why *why)
 {
     AUTO(buf_free) struct buf text = BUF_BOUNDED(FILE_MOST);
     enum err e;
 
-    if ((e = file_read(path, &text, why)) != OK)
+    if ((e = conf_read(path, &text, why)) != OK)
         return e;
     return profile_parse(buf_view(&text), path, ret, why);
 }
