@@ -6,7 +6,7 @@ Runs below tests/lib/with-pg (BEFFROI_TEST_PG names the cluster). Everything liv
 process started here is stopped by its pid.
 """
 import base64, contextlib, email, email.policy, http.client, http.cookiejar, json, os, re, signal, socket
-import socketserver, ssl, subprocess, sys, tempfile, threading, time, urllib.parse
+import socketserver, ssl, subprocess, sys, tempfile, threading, time, traceback, urllib.parse
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), '..', '..'))
 
@@ -172,6 +172,14 @@ class Browser:
         return self.post(self.at, {'csrf': self.csrf(page), 'login': login, 'password': password, 'do': 'signin'}, **kw)
 
 
+def say(exc):
+    """What went wrong, once and before the logs of the programs: an excerpt of a test's words then holds it."""
+    if exc[1] is not None and not getattr(exc[1], 'said', False):
+        exc[1].said = True
+        traceback.print_exception(*exc, file=sys.stdout)
+        sys.stdout.flush()
+
+
 class System:
     plain = False          # the public listener without TLS, as behind a front
     tuning = ['environment = test', 'password.memory = 8192', 'password.passes = 1', 'threads = 4']     # light
@@ -195,6 +203,7 @@ class System:
         return self
 
     def __exit__(self, *exc):
+        say(exc)
         if exc[0] is not None or os.environ.get('BEFFROI_TEST_LOGS'):
             for name in self.processes:
                 with open(self.path(name + '.log'), errors='replace') as f:

@@ -5,7 +5,7 @@
 """
 import base64, contextlib, hashlib, hmac, http.client, os, re, signal, socket, struct, subprocess, time, urllib.parse
 
-from beffroi import TOP, Browser, free_port, run
+from beffroi import TOP, Browser, free_port, run, say
 
 
 def totp(secret, at):
@@ -76,6 +76,7 @@ class Town:
         return self
 
     def __exit__(self, *exc):
+        say(exc)
         if exc[0] is not None:
             for name in self.processes:
                 print(f'--- mairie {name}\n' + self.log(name)[-4000:], flush=True)
@@ -152,9 +153,9 @@ class Town:
         return r
 
     def code(self, login):
-        """A one-time code whose step was not used: one step either side is accepted."""
-        now = time.time()
-        step = max(int(now) // 30 - 1, self.used.get(login, 0) + 1)
+        """A one-time code whose step was not used: one step either side is accepted, on a slow machine too, where the step
+        may end before the code is read."""
+        step = max(int(time.time() + 10) // 30 - 1, self.used.get(login, 0) + 1)
         while step > int(time.time()) // 30 + 1:
             time.sleep(1)
         self.used[login] = step
