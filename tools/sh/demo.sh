@@ -192,9 +192,13 @@ SECRETS
 
 # The authority, from its ceremonies to the certificates that the others start with.
 demo_pki() {
+    local process
     pki_configure
     demo_command pki-migrate "$PKI_BIN" migrate --config "$PKI_CONFIG"
     demo_command pki-keys "$PKI_BIN" keys init --config "$PKI_CONFIG"
+    for process in signer front status; do
+        demo_command pki-keys "$PKI_BIN" keys give "$process" "$KEY_DIR/pki-$process" --config "$PKI_CONFIG"
+    done
     pki_ceremonies
     pki_signer_start
     pki_certificates

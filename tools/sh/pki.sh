@@ -2,7 +2,8 @@
 # postgres.sh and demo.sh.
 #
 #   KEY_DIR/root      the root's medium: register, sealed key, certificates, lists, records, keys and shares of persons
-#   KEY_DIR/pki       key files of the processes, sealed keys of the issuing authorities
+#   KEY_DIR/pki       key files of all processes, sealed keys of the issuing authorities; KEY_DIR/pki-PROCESS: those of one
+#   KEY_DIR/pki-lists what the status process keeps
 #   PKI_DIR           what others read: root-ca.pem, servers-ca.pem …, one NAME.pem (with its chain) and NAME.key per program
 #
 # Ceremonies are run from prepared answers, whose pass phrases are in STATE/secrets: this is a demonstration, and the records say
@@ -120,7 +121,7 @@ pki_ceremony() {
 # Each ceremony is whole or was not: what the register names is there.
 pki_ceremonies() {
     local ca
-    as_demo mkdir -p -m 0700 "$KEY_DIR/root" "$KEY_DIR/pki"
+    as_demo mkdir -p -m 0700 "$KEY_DIR/root"
     [ -n "$(pki_set_of root 2>/dev/null)" ] || pki_ceremony root root pki_root_answers
     for ca in $PKI_ISSUING; do
         [ -n "$(pki_set_of "$ca")" ] || pki_ceremony issuing "$ca" pki_issuing_answers "$ca"
@@ -132,7 +133,7 @@ pki_ceremonies() {
 }
 
 # --- configuration --------------------------------------------------------------------------------------------------
-pki_conf() { # ROLE: the settings of one process of the authority
+pki_conf() { # ROLE KEYS: the settings of one process of the authority
     local socket="host=$STATE/pg/operator/socket port=$PG_OPERATOR_PORT dbname=pki options='-c search_path=pki'"
     cat <<CONF
 # One process of the demo's certification authority; made by ./run, changed by the next ./run.
@@ -144,7 +145,7 @@ profiles = $PROG_DIR/profiles
 database = $socket user=$1
 database.worker = $socket user=pki_worker
 database.owner = $socket user=pki_owner
-keys = $KEY_DIR/pki
+keys = $KEY_DIR/$2
 clock.file = $CLOCK_DIR/offset
 signer.socket = $KEY_DIR/pki/signer.socket
 signer.issuers = $DEMO_NAME
@@ -157,11 +158,14 @@ pki_configure() {
     DEMO_NAME=$(as_demo id -un) DEMO_GROUP=$(as_demo id -gn)
     PKI_DATABASE_OWNER="host=$STATE/pg/operator/socket port=$PG_OPERATOR_PORT dbname=pki user=pki_owner options='-c search_path=pki'"
     PKI_CONFIG=$CONF_DIR/pki.conf
+    PKI_SIGNER_CONFIG=$CONF_DIR/pki-signer.conf
     PKI_FRONT_CONFIG=$CONF_DIR/pki-front.conf
     PKI_STATUS_CONFIG=$CONF_DIR/pki-status.conf
-    pki_conf pki_signer | write_file "$PKI_CONFIG"
+    # The operator's, with every key: what commands are given. Each process has one with its own keys.
+    pki_conf pki_signer pki | write_file "$PKI_CONFIG"
+    pki_conf pki_signer pki-signer | write_file "$PKI_SIGNER_CONFIG"
     {
-        pki_conf pki_front
+        pki_conf pki_front pki-front
         cat <<CONF
 front.listen = $(listen_list "$PKI_PORT")
 front.url = $PKI_URL
@@ -171,34 +175,33 @@ front.client_ca = $PKI_DIR/servers-ca.pem
 CONF
     } | write_file "$PKI_FRONT_CONFIG"
     {
-        pki_conf pki_status
+        pki_conf pki_status pki-status
         cat <<CONF
 status.listen = $(listen_list "$PKI_STATUS_PORT")
-status.folder = $KEY_DIR/pki-status
+status.folder = $KEY_DIR/pki-lists
 CONF
     } | write_file "$PKI_STATUS_CONFIG"
-    demo_reads "$PKI_CONFIG" "$PKI_FRONT_CONFIG" "$PKI_STATUS_CONFIG"
-    as_demo mkdir -p -m 0700 "$KEY_DIR/pki" "$KEY_DIR/pki-status"
+    demo_reads "$PKI_CONFIG" "$PKI_SIGNER_CONFIG" "$PKI_FRONT_CONFIG" "$PKI_STATUS_CONFIG"
     # Whose names and addresses certificates have: with others, everything is made anew.
     if [ "$(cat "$PKI_DIR/made-for" 2>/dev/null)" != "$SUFFIX $PKI_STATUS_URL $TOWN_NAME" ]; then
         pki_forget
         printf '%s\n' "$SUFFIX $PKI_STATUS_URL $TOWN_NAME" | write_file "$PKI_DIR/made-for"
     fi
+    as_demo mkdir -p -m 0700 "$KEY_DIR/pki" "$KEY_DIR/pki-lists"
     pg_database_make operator "$PG_OPERATOR_PORT" pki pki pki_owner "$PKI_OWNER_PASSWORD" pki_signer pki_worker pki_front pki_status
 }
 pki_forget() {
     local name
     for name in pki-front pki-status pki-signer; do proc_stop "$name"; done
-    rm -rf -- "$KEY_DIR/root" "$KEY_DIR/pki" "$KEY_DIR/pki-status"
+    rm -rf -- "$KEY_DIR/root" "$KEY_DIR"/pki "$KEY_DIR"/pki-*
     rm -f -- "$PKI_DIR"/*
-    as_demo mkdir -p -m 0700 "$KEY_DIR/pki" "$KEY_DIR/pki-status"
     printf 'SET client_min_messages = warning;\nDROP DATABASE IF EXISTS pki WITH (FORCE);\n' | pg_super operator "$PG_OPERATOR_PORT" postgres
 }
 
 # --- the signer -----------------------------------------------------------------------------------------------------
 pki_signer_start() {
     local i
-    proc_start pki-signer "$PKI_CONFIG $(staged profiles)" "$PKI_BIN" signer --config "$PKI_CONFIG"
+    proc_start pki-signer "$PKI_SIGNER_CONFIG $(staged profiles)" "$PKI_BIN" signer --config "$PKI_SIGNER_CONFIG"
     for ((i = 0; i < 600; i++)); do
         as_demo test -S "$KEY_DIR/pki/signer.socket" && as_demo "$PKI_BIN" status --config "$PKI_CONFIG" >"$LOG_DIR/signer-status.log" 2>&1 && break
         proc_pid pki-signer >/dev/null || proc_failed pki-signer "the signer ended at its start"
