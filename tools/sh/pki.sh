@@ -14,7 +14,8 @@ PKI_ORGANIZATION='Syndicat intercommunal de démonstration'
 PKI_IDENTIFIER=552100554                       # a SIREN whose check digit is right
 PKI_ISSUING="servers soft cards"
 PKI_CUSTODIANS="bruno chloe denis"             # two of the three open
-PKI_PERSONS="anne $PKI_CUSTODIANS emma farid"  # emma enters requests, farid validates them
+PKI_PERSONS="anne $PKI_CUSTODIANS emma farid sylvie"    # emma enters requests, farid validates them
+PKI_STATION=guichet-est                        # who asks over EST in the demo
 
 pki_person_label() {
     case $1 in
@@ -24,6 +25,7 @@ pki_person_label() {
     denis) printf 'Denis Tiers' ;;
     emma) printf 'Emma Saisie' ;;
     farid) printf 'Farid Contrôle' ;;
+    sylvie) printf 'Sylvie Systèmes' ;;
     esac
 }
 pki_person_role() {
@@ -31,6 +33,7 @@ pki_person_role() {
     anne) printf security ;;
     emma) printf registration ;;
     farid) printf validation ;;
+    sylvie) printf systems ;;
     *) printf custodian ;;
     esac
 }
@@ -234,10 +237,7 @@ pki_certificate() {
     chmod 0644 "$file.csr"
     id=$(pki_command request-add request add --config "$PKI_CONFIG" --profile "$profile" --holder "$holder" --csr "$file.csr" \
         --by emma "$@")
-    for who in emma farid; do
-        pki_command request-approve request approve "$id" --config "$PKI_CONFIG" --key "$KEY_DIR/root/persons/$who.key" --answers fd:3 \
-            3< <(printf 'phrase = %s\n' "$(pki_key_phrase "$who")") >/dev/null
-    done
+    for who in emma farid; do pki_signed "$who" request-approve request approve "$id"; done
     certificate=$(pki_command request-issue request issue "$id" --config "$PKI_CONFIG")
     pki_command certificate-show certificate show "$certificate" --config "$PKI_CONFIG" --out "$KEY_DIR/pki/$certificate.pem" >/dev/null
     cat "$KEY_DIR/pki/$certificate.pem" "$PKI_DIR/servers-ca.pem" | write_file "$file.pem" 0644
@@ -246,11 +246,35 @@ pki_certificate() {
     mv -f "$file.key.new" "$file.key"
     rm -f "$file.csr"
 }
+# pki_signed WHO NAME COMMAND…: a command that the person signs with their key.
+pki_signed() {
+    local who=$1 name=$2
+    shift 2
+    pki_command "$name" "$@" --config "$PKI_CONFIG" --key "$KEY_DIR/root/persons/$who.key" --answers fd:3 \
+        3< <(printf 'phrase = %s\n' "$(pki_key_phrase "$who")") >/dev/null
+}
+# A station, let in by two persons, and its client certificate; the OCSP responders of the status process.
+pki_stations() {
+    local ca
+    if [ ! -e "$PKI_DIR/station.pem" ]; then
+        step "letting the station $PKI_STATION in; registering the OCSP responders"
+        if ! as_demo "$PKI_BIN" station show "$PKI_STATION" --config "$PKI_CONFIG" >"$LOG_DIR/station-show.log" 2>&1; then
+            pki_signed sylvie station-add station add "$PKI_STATION" --profile citizen-soft,citizen-card,server,town,station \
+                --all-towns --may-revoke
+        fi
+        grep -q '"state":"active"' "$LOG_DIR/station-show.log" || pki_signed anne station-approve station approve "$PKI_STATION"
+        for ca in $PKI_ISSUING; do
+            pki_command responder-add responder add "$ca" demo --config "$PKI_CONFIG" --common-name "OCSP $ca demo" >/dev/null
+        done
+    fi
+    pki_certificate station station "$PKI_STATION" --common-name "$PKI_STATION"
+}
 pki_certificates() {
     local name
     for name in idp api mairie agenda sondage pki; do pki_certificate "$name" server "$name" --dns "$name.$SUFFIX"; done
     pki_certificate town town "$TOWN_NAME" --common-name "$TOWN_NAME"
     pki_certificate town2 town "${TOWN_NAME}2" --common-name "${TOWN_NAME}2"
+    pki_stations
     pki_stranger
 }
 # A client certificate with the town's name, from somebody else's authority: the name of ours, another key.
