@@ -14,6 +14,8 @@ static const struct command commands[] = {
     { "status", operator_status, "what of the signer is locked and what is open" },
     { "person", operator_person, "key, add, list, end: persons of the authority" },
     { "role", operator_role, "propose, approve, withdraw, list: roles, granted by two" },
+    { "station", operator_station, "add, approve, suspend, resume, end, list, show: programs that may ask for certificates" },
+    { "responder", operator_responder, "add, end: status processes that answer OCSP for an authority" },
     { "request", operator_request, "add, list, show, approve, issue: certificates that an operator asks for" },
     { "certificate", operator_certificate, "show, list: certificates that the authority knows" },
     { "suspend", operator_suspend, "suspend a certificate: what its profile says happens to it" },

@@ -199,12 +199,19 @@ CREATE TABLE station (
     profiles   text[] NOT NULL,
     towns      text[],
     may_revoke boolean NOT NULL DEFAULT false,
-    state      text NOT NULL CHECK (state IN ('active', 'suspended')),
-    added_at   timestamptz NOT NULL
+    state      text NOT NULL CHECK (state IN ('proposed', 'active', 'suspended', 'ended')),
+    added_at   timestamptz NOT NULL,
+    suspended_at timestamptz,
+    ended_at   timestamptz,
+    CHECK (cardinality(profiles) > 0 AND cardinality(towns) > 0),
+    CHECK ((state = 'suspended') <= (suspended_at IS NOT NULL)),
+    CHECK ((state = 'ended') = (ended_at IS NOT NULL))
 );
 COMMENT ON TABLE station IS 'Programs and machines that may ask: the IdP, card operations, a personalisation station. Known by client certificates that we issued to them (certificate.station_id).';
 COMMENT ON COLUMN station.profiles IS 'Profiles for which it may register holders.';
 COMMENT ON COLUMN station.towns IS 'Towns whose holders it may touch; NULL: all.';
+COMMENT ON COLUMN station.state IS 'proposed: waits for the second person; ended: for good, its name is never given again.';
+COMMENT ON COLUMN station.suspended_at IS 'When it was suspended, the last time: what two approve when it resumes names this moment.';
 
 CREATE TABLE registration (
     id             uuid PRIMARY KEY,

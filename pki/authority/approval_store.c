@@ -73,3 +73,26 @@ approval_check(struct pg *pg, enum approval_act act, const unsigned char subject
         return e;
     return approval_verify_two(list, n, act, subject, beneficiary, now, why);
 }
+
+enum err
+approval_say(struct pg *pg, enum approval_act act, const unsigned char subject[SHA256_LEN], const char *beneficiary,
+             const struct signed_yes *yes, utime now, bool *ret_enough, struct why *why)
+{
+    AUTO(arena_freep) struct arena *a = arena_new(1 << 20);
+    const struct approval *own = NULL;
+    struct approval *list = NULL;
+    size_t n = 0;
+    enum err e;
+
+    if ((e = approval_add(pg, act, subject, yes, why)) != OK ||
+        (e = approval_load(pg, act, subject, now, a, &list, &n, why)) != OK)
+        return e;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].person, yes->person) == 0)
+            own = &list[i];
+    CHECK(own != NULL);
+    if ((e = approval_verify_one(own, act, subject, beneficiary, now, why)) != OK)
+        return e;
+    *ret_enough = approval_verify_two(list, n, act, subject, beneficiary, now, NULL) == OK;
+    return OK;
+}

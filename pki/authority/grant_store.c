@@ -106,34 +106,17 @@ is_id(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
-/* Does the proposer's yes count by itself: roles, signature, not for themself? The second will be asked at approval. */
-static enum err
-proposer_check(struct pg *pg, const struct grant_arg *x, const unsigned char subject[SHA256_LEN], struct why *why)
-{
-    AUTO(arena_freep) struct arena *a = arena_new(1 << 20);
-    struct approval *list = NULL;
-    size_t n = 0;
-    enum err e;
-
-    if ((e = approval_load(pg, APPROVE_ROLE_GRANT, subject, x->now, a, &list, &n, why)) != OK)
-        return e;
-    CHECK(n == 1);
-    if ((list[0].roles & (ROLE_BIT(ROLE_SECURITY) | ROLE_BIT(ROLE_SERVICE_DESK) | ROLE_BIT(ROLE_SYSTEMS))) == 0)
-        return why_code(why, ERR_DENIED, "approval.roles", "the proposer has no role for this");
-    return approval_verify(&list[0], APPROVE_ROLE_GRANT, subject, why);
-}
-
 static enum err
 propose_body(struct pg *pg, void *arg, struct why *why)
 {
     const struct grant_arg *x = arg;
     unsigned char subject[SHA256_LEN];
+    bool enough;
     enum err e;
 
     grant_subject(x->g, subject);
     if ((e = row_add(pg, x->g, NULL, x->yes->person, why)) != OK ||
-        (e = approval_add(pg, APPROVE_ROLE_GRANT, subject, x->yes, why)) != OK ||
-        (e = proposer_check(pg, x, subject, why)) != OK)
+        (e = approval_say(pg, APPROVE_ROLE_GRANT, subject, x->g->person, x->yes, x->now, &enough, why)) != OK)
         return e;
     return audit(pg, x->g, "role.propose", x->actor, x->now, why);
 }

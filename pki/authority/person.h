@@ -90,6 +90,11 @@ MUST_USE enum err approval_load(struct pg *pg, enum approval_act act, const unsi
 /* Both in one: may it be done now? As approval_verify_two(). */
 MUST_USE enum err approval_check(struct pg *pg, enum approval_act act, const unsigned char subject[SHA256_LEN],
                                  const char *beneficiary, utime now, struct why *why);
+/* One person's yes, stored if it counts by itself; *ret_enough: with what was said before, two make it now. Inside a
+ * transaction that an error ends. ERR_DENIED as approval_verify_one(), ERR_CONFLICT as approval_add(). */
+MUST_USE enum err approval_say(struct pg *pg, enum approval_act act, const unsigned char subject[SHA256_LEN],
+                               const char *beneficiary, const struct signed_yes *yes, utime now, bool *ret_enough,
+                               struct why *why);
 
 /* The bits of a text[] of role names; a name that this program does not know is ERR_INTERNAL. */
 MUST_USE enum err roles_of_column(const struct pg_result *r, int row, int col, role_set *ret, struct why *why);

@@ -76,31 +76,6 @@ request_subject(const struct request *q, const struct registration *r, struct st
     sha256(buf_view(&text), ret);
 }
 
-/* Is this one signature good? The person's roles are judged with the other's, when there are two. */
-static enum err
-yes_check(struct pg *pg, const struct signed_yes *yes, const unsigned char subject[SHA256_LEN], utime now, struct arena *a,
-          struct why *why)
-{
-    struct pki_person *persons;
-    size_t n;
-    enum err e;
-
-    if ((e = pki_person_list(pg, now, a, &persons, &n, why)) != OK)
-        return e;
-    for (size_t i = 0; i < n; i++) {
-        struct approval one = { .public_key = persons[i].public_key, .active = persons[i].active,
-                                .roles = persons[i].roles, .signature = yes->signature, .at = yes->at };
-
-        if (strcmp(persons[i].id, yes->person) != 0)
-            continue;
-        if (!persons[i].active || (persons[i].roles & (ROLE_BIT(ROLE_REGISTRATION) | ROLE_BIT(ROLE_VALIDATION))) == 0)
-            return why_code(why, ERR_DENIED, "approval.roles", "%s is neither registration nor validation now",
-                            persons[i].name);
-        return approval_verify(&one, APPROVE_REQUEST, subject, why);
-    }
-    return why_code(why, ERR_NOT_FOUND, "person.unknown", "no such person");
-}
-
 struct approve_arg {
     const char *id, *actor;
     const struct signed_yes *yes;
@@ -118,13 +93,8 @@ approve_body(struct pg *pg, void *arg, struct why *why)
 
     x->enough = false;
     if ((e = request_lock(pg, x->id, why)) != OK ||
-        (e = approval_add(pg, APPROVE_REQUEST, x->subject, x->yes, why)) != OK)
-        return e;
-    e = approval_check(pg, APPROVE_REQUEST, x->subject, NULL, x->now, why);
-    x->enough = e == OK;
-    if (e != OK && e != ERR_DENIED)
-        return e;
-    if (x->enough && (e = request_approved(pg, x->id, why)) != OK)
+        (e = approval_say(pg, APPROVE_REQUEST, x->subject, NULL, x->yes, x->now, &x->enough, why)) != OK ||
+        (x->enough && (e = request_approved(pg, x->id, why)) != OK))
         return e;
     snprintf(object, sizeof(object), "request:%s", x->id);
     return audit_add(pg, &(struct audit_entry){ .at = x->now, .actor = x->actor, .role = "", .verb = "request.approve",
@@ -155,7 +125,7 @@ request_approve(struct pg *pg, const struct keyring *field, const char *id, cons
         registration_subject_text(&s, &names);
     }
     request_subject(&q, &r, buf_view(&names), subject);
-    if ((e = yes_check(pg, yes, subject, now, a, why)) != OK || (e = pg_tx(pg, approve_body, &x, why)) != OK)
+    if ((e = pg_tx(pg, approve_body, &x, why)) != OK)
         return e;
     *ret_enough = x.enough;
     return OK;

@@ -108,6 +108,20 @@ refusal(const struct approval *a, enum approval_act act, const unsigned char sub
     return NULL;
 }
 
+enum err
+approval_verify_one(const struct approval *a, enum approval_act act, const unsigned char subject[SHA256_LEN],
+                    const char *beneficiary, utime now, struct why *why)
+{
+    const char *refused = refusal(a, act, subject, beneficiary, now);
+
+    CHECK((unsigned)act < APPROVE_COUNT);
+    if (refused == NULL)
+        return OK;
+    if ((a->roles & (acts[act].first | acts[act].second)) == 0)
+        return why_code(why, ERR_DENIED, "approval.roles", "%s: the person has no role for it now", acts[act].name);
+    return why_set(why, ERR_DENIED, "%s: an approval %s", acts[act].name, refused);
+}
+
 /* Have two different persons the two roles? */
 static bool
 roles_met(const struct approval *a, const struct approval *b, const struct act_row *row)

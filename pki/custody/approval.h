@@ -56,6 +56,10 @@ MUST_USE enum err approval_sign(struct key *person_key, enum approval_act act, u
 /* One signature alone. ERR_DENIED: wrong. */
 MUST_USE enum err approval_verify(const struct approval *a, enum approval_act act, const unsigned char subject[SHA256_LEN],
                                   struct why *why);
+/* Does this one count by itself? ERR_DENIED: why says what is wrong with it, with code "approval.roles" when it is that the
+ * person has no role for the act. beneficiary as below. */
+MUST_USE enum err approval_verify_one(const struct approval *a, enum approval_act act, const unsigned char subject[SHA256_LEN],
+                                      const char *beneficiary, utime now, struct why *why);
 /*
  * Two of them make it. beneficiary: the id of the person whom the act serves, who never counts, or NULL.
  * ERR_DENIED with why->code: "approval.few" (fewer than two persons count: why says what is wrong with the others),

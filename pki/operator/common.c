@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/core/enc.h"
@@ -12,12 +13,13 @@
 #include "pki/authority/certificate.h"
 #include "pki/authority/request.h"
 #include "pki/authority/revocation.h"
+#include "pki/authority/station.h"
 #include "pki/custody/person_key.h"
 
 const struct pg_stmts *const pki_command_stmts[] = {
     &audit_stmts, &audit_seal_stmts, &job_stmts, &alarm_stmts, &pki_person_stmts, &grant_stmts, &approval_stmts, &ca_stmts,
     &custodian_stmts, &ceremony_stmts, &registration_stmts, &request_stmts, &certificate_stmts, &revocation_stmts,
-    NULL,
+    &station_stmts, NULL,
 };
 
 static void
@@ -97,6 +99,36 @@ signatory_come(struct pg *pg, const char *key_file, const char *answers, utime n
     *ret = s;
     s = (struct signatory){ .key = NULL };
     return OK;
+}
+
+enum err
+signatory_may(const struct signatory *s, role_set roles, struct why *why)
+{
+    if (!s->person.active || (s->person.roles & roles) == 0)
+        return why_code(why, ERR_DENIED, "approval.roles", "%s has no role for this now", s->person.name);
+    return OK;
+}
+
+enum err
+operator_denied(struct pg *pg, const struct signatory *s, const char *verb, const char *object, utime now, enum err e,
+                struct why *why)
+{
+    struct why failed = WHY_INIT;
+    char detail[64] = "{}";
+    enum err written;
+
+    if (e != ERR_DENIED)
+        return e;
+    if (s->person.id[0] != '\0')
+        snprintf(detail, sizeof(detail), "{\"person\":\"%s\"}", s->person.id);
+    written = audit_add(pg, &(struct audit_entry){ .at = now, .actor = command_actor(), .role = "", .verb = verb, .object = object,
+                                                   .result = why->code[0] != '\0' ? why->code : "denied", .detail = detail },
+                        &failed);
+    if (written != OK) {
+        *why = failed;
+        return written;
+    }
+    return e;
 }
 
 utime

@@ -18,6 +18,8 @@ int operator_lock(int argc, char **argv);
 int operator_status(int argc, char **argv);
 int operator_person(int argc, char **argv);
 int operator_role(int argc, char **argv);
+int operator_station(int argc, char **argv);
+int operator_responder(int argc, char **argv);
 int operator_request(int argc, char **argv);
 int operator_certificate(int argc, char **argv);
 int operator_suspend(int argc, char **argv);
@@ -44,6 +46,12 @@ void signatory_done(struct signatory *s);
  * ERR_NOT_FOUND: no such person; ERR_DENIED: wrong pass phrase, or another key than the row has. */
 MUST_USE enum err signatory_come(struct pg *pg, const char *key_file, const char *answers, utime now, struct signatory *ret,
                                  struct why *why);
+/* Has the person one of these roles now? ERR_DENIED, code "approval.roles". */
+MUST_USE enum err signatory_may(const struct signatory *s, role_set roles, struct why *why);
+/* What an act answered: a refusal of a person's rights (ERR_DENIED) goes to the audit trail first (D-13), with the person
+ * when they are known. Returns e, or why the row could not be written. */
+MUST_USE enum err operator_denied(struct pg *pg, const struct signatory *s, const char *verb, const char *object, utime now,
+                                  enum err e, struct why *why);
 /* What approvals sign with: whole seconds. */
 utime operator_second(void);
 

@@ -466,7 +466,8 @@ stations_have_towns_and_profiles(void **state)
 {
     struct fixture *f = *state;
     const struct cert c = cert_make(f, IMMEDIATE, "active", "h", "t", "");
-    static const char *const bad[] = { "state = 'suspended'", "may_revoke = false", "towns = '{u}'", "profiles = '{p-hold}'" };
+    static const char *const bad[] = { "state = 'suspended', suspended_at = added_at", "may_revoke = false", "towns = '{u}'",
+                                      "profiles = '{p-hold}'" };
     struct revocation act = { .act = REVOCATION_SUSPEND, .reason = REASON_NONE, .invalid_at = UTIME_NULL,
                               .requester = BY_STATION, .key = "s" };
     struct revocation_result *r;
