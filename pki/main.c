@@ -1,9 +1,11 @@
 /* beffroi-pki: the certification authority. One binary, one command per process or act. */
 #include "pki/ceremony/ceremony.h"
+#include "pki/front/front.h"
 #include "pki/operator/operator.h"
 
 static const struct command commands[] = {
     { "signer", operator_signer, "the process that signs: keys of issuing CAs, a Unix socket, no network" },
+    { "front", operator_front, "the process that stations speak to: EST, registrations, revocations over mutual TLS" },
     { "migrate", program_migrate, "bring the database's schema up to this program" },
     { "keys", program_keys, "init, give: make the key files that are missing; copy those of one process" },
     { "ceremony", ceremony_command, "script, run, import, verify: acts on keys of CAs, before witnesses" },
@@ -19,11 +21,14 @@ static const struct command commands[] = {
     { "suspend", operator_suspend, "suspend a certificate: what its profile says happens to it" },
     { "revoke", operator_revoke, "revoke a certificate for good" },
     { "resume", operator_resume, "a suspended certificate lives again: two release a hold" },
+    { "routes", program_routes, "print the routes of the processes" },
     { "audit", program_audit, "verify: name an audit row that was edited, is missing or unsealed" },
     { "clock", program_clock, "show or move the clock (demo and test only)" },
     { "config", program_config, "sample, reference: print the settings" },
     { "--check-config", program_check_config, "read a configuration and its profiles, change nothing" },
 };
+
+static const struct program_door doors[] = { { "front", front_routes } };
 
 int
 main(int argc, char **argv)
@@ -36,6 +41,7 @@ main(int argc, char **argv)
                       .schema_min = PKI_SCHEMA_MIN, .schema_max = PKI_SCHEMA_MAX },
         .keys = pki_key_files, .nkeys = pki_key_nfiles,
         .processes = pki_processes, .nprocesses = pki_nprocesses,
+        .doors = doors, .ndoors = ARRAY_LEN(doors),
         .load = operator_load,
     };
 

@@ -36,6 +36,8 @@ struct pki_conf {
     struct conf_list front_listen;
     char *front_url;
     char *front_tls_cert, *front_tls_key, *front_client_ca;
+    int64_t front_issue_threads;
+    int64_t front_rate_read, front_rate_issue, front_rate_revoke;    /* an hour; 0: no limit */
     struct conf_list status_listen;
     struct conf_list trusted_proxies;
     char *status_folder;                 /* lists and answers kept as files */

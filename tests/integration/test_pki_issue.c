@@ -386,6 +386,14 @@ keys(void **state)
         pki_approve_two(&f->w, f->field, id);
         refused(f, "used", id, NOW, "pki.key.used");
     }
+    /* the key of an authority, though its holder has it in hand */
+    w.holder = "a-7";
+    w.names.number = STR_LIT("777");
+    other = registered(f, &w);
+    id = pki_request_make(&f->w, &other, f->cas[SERVERS].key, REQUEST_ENROLL, "");
+    pki_approve_two(&f->w, f->field, id);
+    refused(f, "of an authority", id, NOW, "pki.key.ca");
+    issued(f, asked(f, &other, REQUEST_ENROLL, ""), NOW);
 }
 
 static void
@@ -394,6 +402,7 @@ level_life_and_authority(void **state)
     struct fixture *f = *state;
     struct wish w = card;
     struct registration r;
+    int *life = NULL;
 
     w.support = SUPPORT_SOFTWARE;                         /* P-120 */
     r = registered(f, &w);
@@ -415,6 +424,13 @@ level_life_and_authority(void **state)
     f->cas[CARDS].ca.not_after = NOW + 2 * YEAR;          /* L2 */
     refused(f, "outlives its CA", asked(f, &r, REQUEST_ENROLL, ""), NOW, "pki.profile.ca_end");
     f->cas[CARDS].ca.not_after = NOW + 8 * YEAR;
+    for (size_t i = 0; i < f->profiles.n; i++)             /* P-138: as if a profile had slipped through its own checks */
+        if (strcmp(f->profiles.items[i]->name, "citizen-card") == 0)
+            life = &f->profiles.items[i]->life.years;
+    assert_non_null(life);
+    *life += 3;
+    refused(f, "longer than its kind", asked(f, &r, REQUEST_ENROLL, ""), NOW, "pki.profile.life");
+    *life -= 3;
     issued(f, asked(f, &r, REQUEST_ENROLL, ""), NOW);
     w.holder = "a-5";                                      /* the name of a-4 */
     r = registered(f, &w);

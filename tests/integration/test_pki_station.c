@@ -24,13 +24,18 @@ struct fixture {
     struct pg_config conf;
     struct pg *pg;
     char ids[PERSONS][37];
-    struct key *key;
-    struct ca ca;
+    struct profile_set profiles;
+    struct keyring *field;
+    struct clock_guard clock;
+    struct issue_ca cas[2];
+    struct issue_context x;
 };
+enum { CARDS, SERVERS };
 
 static int
 setup(void **state)
 {
+    static const char *const cas[] = { "cards", "servers" };
     struct fixture *f = calloc(1, sizeof(*f));
     char set[37];
 
@@ -42,8 +47,18 @@ setup(void **state)
     for (size_t i = 0; i < PERSONS; i++)
         desk_person(&f->d, persons[i].name, persons[i].role, f->ids[i]);
     rand_uuid(set);
-    f->key = pki_key_make(KEY_P256, 0);
-    pki_ca_make(&f->w, "cards", f->key, "offline", set, 0, &f->ca);
+    assert_ok(profile_set_load(SOURCE_DIR "/pki/profiles", &f->profiles, &f->w.why), &f->w.why);
+    assert_ok(keyring_load(arena_printf(f->w.a, "%s/keys/field", f->d.folder), &f->field, &f->w.why), &f->w.why);
+    for (size_t i = 0; i < 2; i++) {
+        AUTO(buf_free) struct buf spki = BUF_BOUNDED(1024);
+
+        f->cas[i].key = pki_key_make(KEY_P256, 0);
+        key_spki(f->cas[i].key, &spki);
+        assert_ok(key_public(buf_view(&spki), &f->cas[i].public_key, &f->w.why), &f->w.why);
+        pki_ca_make(&f->w, cas[i], f->cas[i].key, "sealed:/nowhere", set, i == 0 ? 0 : f->cas[0].ca.id, &f->cas[i].ca);
+    }
+    f->x = (struct issue_context){ .profiles = &f->profiles, .field = f->field, .base_url = "http://pki.example",
+                                   .clock = &f->clock, .cas = f->cas, .ncas = 2, .actor = "signer" };
     *state = f;
     return 0;
 }
@@ -53,7 +68,12 @@ teardown(void **state)
 {
     struct fixture *f = *state;
 
-    key_free(f->key);
+    for (size_t i = 0; i < 2; i++) {
+        key_free(f->cas[i].key);
+        key_free(f->cas[i].public_key);
+    }
+    keyring_free(f->field);
+    profile_set_free(&f->profiles);
     pg_close(f->pg);
     desk_end(&f->d);
     pki_world_end(&f->w);
@@ -253,6 +273,161 @@ responders(void **state)
     assert_int_equal(r.state, REGISTRATION_CLOSED);
 }
 
+/* --- what a station may ask ---------------------------------------------------------------------------------------------------- */
+
+static void
+station_put(struct fixture *f, const char *id, const char *name)
+{
+    operator_run(arena_printf(f->w.a, "INSERT INTO pki.station (id, name, profiles, towns, state, added_at) VALUES ('%s', '%s', "
+                              "'{citizen-card}', '{rivemont}', 'active', '2026-01-01')", id, name), NULL, 0);
+}
+
+/* A request of that origin for a new key: what the judge says of it. */
+static const char *
+judged(struct fixture *f, const char *registration, enum request_origin origin, const char *station, int responder_of,
+       const char *node, char ret_certificate[37])
+{
+    AUTO(key_freep) struct key *k = pki_key_make(KEY_P256, 0);
+    AUTO(buf_free) struct buf spki = BUF_BOUNDED(1024);
+    struct request q = { .kind = REQUEST_ENROLL, .origin = origin, .csr = pki_csr_make(&f->w, k) };
+    struct issue_result result;
+    char id[37];
+    enum err e;
+
+    rand_uuid(q.id);
+    memcpy(q.registration, registration, sizeof(q.registration));
+    snprintf(q.station, sizeof(q.station), "%s", station);
+    key_spki(k, &spki);
+    sha256(buf_view(&spki), q.spki_sha256);
+    f->w.why = (struct why)WHY_INIT;
+    assert_ok(request_add(f->w.pg, &q, "test", f->w.now, id, NULL, &f->w.why), &f->w.why);
+    if (responder_of != 0)
+        operator_run(arena_printf(f->w.a, "INSERT INTO pki.ocsp_signer (id, ca_id, node, request_id, asked_at) VALUES "
+                                  "(gen_random_uuid(), %d, '%s', '%s', '2026-01-01')", responder_of, node, id), NULL, 0);
+    e = issue_request(&f->x, f->w.pg, id, f->w.now, &result, &f->w.why);
+    if (e != OK)
+        return arena_strdup(f->w.a, f->w.why.code);
+    if (ret_certificate != NULL)
+        memcpy(ret_certificate, result.certificate, sizeof(result.certificate));
+    return "issued";
+}
+
+static void
+only_what_is_its_own(void **state)
+{
+    static const char idp[] = "00000000-0000-4000-8000-000000000001", other[] = "00000000-0000-4000-8000-000000000002";
+    static const char *const bad[] = { "state = 'suspended', suspended_at = added_at", "state = 'proposed'",
+                                       "state = 'ended', ended_at = added_at", "profiles = '{agent-card}'", "towns = '{valbourg}'" };
+    const struct subject names = { .number = STR_LIT("12345678") };
+    struct fixture *f = *state;
+    struct registration r;
+
+    station_put(f, idp, "idp");
+    station_put(f, other, "other");
+    r = pki_registration_make(&f->w, f->field, "citizen-card", "a-1", &names, SUPPORT_CARD, PROOF_FACE_TO_FACE);
+    operator_run("UPDATE pki.registration SET station_id = '00000000-0000-4000-8000-000000000001', town = 'rivemont'", NULL, 0);
+    assert_string_equal(judged(f, r.id, REQUEST_EST, other, 0, "", NULL), "pki.station");
+    assert_string_equal(judged(f, r.id, REQUEST_OPERATOR, idp, 0, "", NULL), "pki.station");
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        operator_run(arena_printf(f->w.a, "UPDATE pki.station SET %s WHERE name = 'idp'", bad[i]), NULL, 0);
+        assert_string_equal(judged(f, r.id, REQUEST_EST, idp, 0, "", NULL), "pki.station");
+        operator_run("UPDATE pki.station SET state = 'active', ended_at = NULL, profiles = '{citizen-card}', towns = '{rivemont}'",
+                     NULL, 0);
+    }
+    assert_string_equal(judged(f, r.id, REQUEST_EST, idp, 0, "", NULL), "issued");
+}
+
+static void
+a_responder_for_its_own_authority(void **state)
+{
+    struct fixture *f = *state;
+    struct registration r;
+    const int cards = f->cas[CARDS].ca.id, servers = f->cas[SERVERS].ca.id;
+
+    assert_says(run(f, -1, "responder add cards node1"), "0 ");
+    assert_ok(registration_find_holder(f->pg, "", "responder", "cards/node1", f->w.a, &r, &f->w.why), &f->w.why);
+    assert_string_equal(judged(f, r.id, REQUEST_STATUS, "", servers, "node1", NULL), "pki.station");
+    assert_string_equal(judged(f, r.id, REQUEST_STATUS, "", cards, "node2", NULL), "pki.station");
+    assert_string_equal(judged(f, r.id, REQUEST_STATUS, "", 0, "", NULL), "pki.station");
+    assert_string_equal(judged(f, r.id, REQUEST_STATUS, "", cards, "node1", NULL), "issued");
+}
+
+static void
+known_by_its_certificate(void **state)
+{
+    static const char idp[] = "00000000-0000-4000-8000-000000000001";
+    const struct subject names = { .common_name = STR_LIT("idp") }, more = { .common_name = STR_LIT("idp two") };
+    struct fixture *f = *state;
+    struct registration own, program;
+    struct certificate_row row;
+    char certificate[37], found[37];
+    struct station s;
+    char *octets;
+
+    station_put(f, idp, "idp");
+    own = pki_registration_make(&f->w, f->field, "station", "idp", &names, SUPPORT_SOFTWARE, PROOF_NONE);
+    program = pki_registration_make(&f->w, f->field, "station", "no-station", &more, SUPPORT_SOFTWARE, PROOF_NONE);
+    /* over EST, as at a renewal: a station asks for itself */
+    assert_string_equal(judged(f, own.id, REQUEST_EST, idp, 0, "", certificate), "issued");
+    assert_ok(certificate_find(f->w.pg, str_of(certificate), f->w.a, &row, &f->w.why), &f->w.why);
+    assert_ok(station_of_certificate(f->pg, row.der, f->w.now, f->w.a, &s, found, &f->w.why), &f->w.why);
+    assert_string_equal(s.name, "idp");
+    assert_string_equal(found, certificate);
+    assert_true(station_has_profile(&s, "citizen-card") && !station_has_profile(&s, "agent-card"));
+    assert_true(station_has_town(&s, "rivemont") && station_has_town(&s, "") && !station_has_town(&s, "valbourg"));
+    /* its time, its state, the station's */
+    assert_err(station_of_certificate(f->pg, row.der, row.not_after + 1, f->w.a, &s, NULL, &f->w.why), ERR_DENIED, &f->w.why);
+    assert_string_equal(f->w.why.code, "station.certificate");
+    operator_run("UPDATE pki.station SET state = 'suspended', suspended_at = added_at", NULL, 0);
+    assert_err(station_of_certificate(f->pg, row.der, f->w.now, f->w.a, &s, NULL, &f->w.why), ERR_DENIED, &f->w.why);
+    assert_string_equal(f->w.why.code, "station.state");
+    operator_run("UPDATE pki.station SET state = 'active'", NULL, 0);
+    /* the same key under another signature */
+    octets = arena_dup(f->w.a, row.der.p, row.der.n);
+    octets[row.der.n - 1] ^= 1;
+    assert_err(station_of_certificate(f->pg, (struct str){ octets, row.der.n }, f->w.now, f->w.a, &s, NULL, &f->w.why), ERR_DENIED,
+               &f->w.why);
+    assert_string_equal(f->w.why.code, "station.unknown");
+    assert_err(station_of_certificate(f->pg, STR_LIT("no certificate"), f->w.now, f->w.a, &s, NULL, &f->w.why), ERR_DENIED,
+               &f->w.why);
+    assert_ok(station_of_certificate(f->pg, row.der, f->w.now, f->w.a, &s, NULL, &f->w.why), &f->w.why);
+    operator_run("UPDATE pki.certificate SET state = 'revoked', reason = 5, revoked_at = '2026-01-01'", NULL, 0);
+    assert_err(station_of_certificate(f->pg, row.der, f->w.now, f->w.a, &s, NULL, &f->w.why), ERR_DENIED, &f->w.why);
+    assert_string_equal(f->w.why.code, "station.certificate");
+    /* of the same profile, but of no station */
+    {
+        AUTO(key_freep) struct key *k = pki_key_make(KEY_P256, 0);
+        const char *id = pki_request_make(&f->w, &program, k, REQUEST_ENROLL, "");
+        struct issue_result result;
+
+        pki_approve_two(&f->w, f->field, id);
+        assert_ok(issue_request(&f->x, f->w.pg, id, f->w.now, &result, &f->w.why), &f->w.why);
+        assert_ok(certificate_find(f->w.pg, str_of(result.certificate), f->w.a, &row, &f->w.why), &f->w.why);
+        assert_err(station_of_certificate(f->pg, row.der, f->w.now, f->w.a, &s, NULL, &f->w.why), ERR_DENIED, &f->w.why);
+        assert_string_equal(f->w.why.code, "station.unknown");
+    }
+}
+
+/* The front reads what it needs under its own role. */
+static void
+the_front_may_look(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(pg_closep) struct pg *pg = NULL;
+    static const struct pg_stmts *const front[] = { &station_stmts, NULL };
+    struct pg_config conf = f->conf;
+    char conninfo[600];
+    struct station s;
+
+    station_put(f, "00000000-0000-4000-8000-000000000001", "idp");
+    test_conninfo("user=pki_front options='-c search_path=pki'", conninfo, sizeof(conninfo));
+    conf.conninfo = conninfo;
+    conf.stmts = front;
+    assert_ok(pg_open(&conf, &pg, &f->w.why), &f->w.why);
+    assert_ok(station_find(pg, "idp", f->w.a, &s, &f->w.why), &f->w.why);
+    assert_err(station_suspend(pg, "idp", f->ids[SYS], "front", f->w.now, &f->w.why), ERR_INTERNAL, &f->w.why);
+}
+
 int
 main(void)
 {
@@ -262,6 +437,10 @@ main(void)
         cmocka_unit_test_setup_teardown(a_yes_is_for_one_time, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_station, setup, teardown),
         cmocka_unit_test_setup_teardown(responders, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_what_is_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_responder_for_its_own_authority, setup, teardown),
+        cmocka_unit_test_setup_teardown(known_by_its_certificate, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_front_may_look, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
