@@ -202,6 +202,7 @@ demo_pki() {
     pki_ceremonies
     pki_signer_start
     pki_certificates
+    pki_doors_start
 }
 
 # --- programs -----------------------------------------------------------------------------------------------------
@@ -588,6 +589,16 @@ IDP_NOTIFIER_CONFIG=$IDP_NOTIFIER_CONFIG
 IDP_BIN=$IDP_BIN
 MAIRIE_CONFIG=$MAIRIE_CONFIG
 MAIRIE_BIN=$MAIRIE_BIN
+EST_URL=$PKI_URL/.well-known/est
+EST_CLIENT_CERT=$PKI_DIR/station.pem
+EST_CLIENT_KEY=$PKI_DIR/station.key
+OCSP_URL=$PKI_STATUS_URL/ocsp
+CRL_URL=$PKI_STATUS_URL/crl/servers-g1.crl
+ISSUING_CA=$PKI_DIR/servers-ca.pem
+PKI_URL=$PKI_URL
+PKI_STATUS_URL=$PKI_STATUS_URL
+PKI_BIN=$PKI_BIN
+PKI_CONFIG=$PKI_CONFIG
 LOG_DIR=$LOG_DIR
 ENDPOINTS
         for name in $PROCESSES; do

@@ -221,6 +221,12 @@ pki_unlock() {
     done
 }
 
+# What stations speak to, and what everybody reads.
+pki_doors_start() {
+    proc_start pki-front "$PKI_FRONT_CONFIG $PKI_DIR/pki.pem $PKI_DIR/servers-ca.pem $(staged profiles)" "$PKI_BIN" front --config "$PKI_FRONT_CONFIG"
+    proc_wait_ready pki-front "$PKI_PORT"
+}
+
 # --- certificates of the demo's programs ------------------------------------------------------------------------------
 # pki_certificate FILE PROFILE HOLDER OPTION…: a key and a certificate that two persons approved, as an operator asks for them; what is
 # there and holds for another 30 days stays.
