@@ -201,7 +201,7 @@ line_verify(struct str line, struct str record, struct why *why)
     sha256(buf_view(&key), digest);
     hex_encode(&hex, digest, sizeof(digest));
     buf_addf(&attended, "\nperson %.*s key %s ", (int)name.n, name.p, buf_cstr(&hex));
-    if (memmem(record.p, record.n, attended.data, attended.len) == NULL)
+    if (!buf_ok(&attended) || memmem(record.p, record.n, attended.data, attended.len) == NULL)
         return why_code(why, ERR_DENIED, "record.person", "%.*s signed, and the record does not name them with this key",
                         (int)name.n, name.p);
     return OK;
