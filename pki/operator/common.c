@@ -10,6 +10,7 @@
 #include "base/pg/job.h"
 #include "pki/authority/alarm.h"
 #include "pki/authority/certificate.h"
+#include "pki/authority/crl_due.h"
 #include "pki/authority/request.h"
 #include "pki/authority/revocation.h"
 #include "pki/custody/person_key.h"
@@ -17,7 +18,7 @@
 const struct pg_stmts *const pki_command_stmts[] = {
     &audit_stmts, &audit_seal_stmts, &job_stmts, &alarm_stmts, &pki_person_stmts, &grant_stmts, &approval_stmts, &ca_stmts,
     &custodian_stmts, &ceremony_stmts, &registration_stmts, &request_stmts, &certificate_stmts, &revocation_stmts,
-    NULL,
+    &crl_due_stmts, NULL,
 };
 
 static void

@@ -19,6 +19,7 @@ int operator_person(int argc, char **argv);
 int operator_role(int argc, char **argv);
 int operator_request(int argc, char **argv);
 int operator_certificate(int argc, char **argv);
+int operator_crl(int argc, char **argv);
 int operator_suspend(int argc, char **argv);
 int operator_revoke(int argc, char **argv);
 int operator_resume(int argc, char **argv);

@@ -24,7 +24,8 @@ init(struct signer *s, struct pki *pki, const struct pg_config *pg, const struct
     s->listen_fd = s->wake_fd = -1;
     CHECK(pthread_mutex_init(&s->sets_lock, NULL) == 0 && pthread_mutex_init(&s->view_lock, NULL) == 0 &&
           pthread_cond_init(&s->view_free, NULL) == 0 && pthread_mutex_init(&s->queue_lock, NULL) == 0 &&
-          pthread_cond_init(&s->queue_filled, NULL) == 0);
+          pthread_cond_init(&s->queue_filled, NULL) == 0 && pthread_mutex_init(&s->lists_run, NULL) == 0 &&
+          pthread_mutex_init(&s->lists_lock, NULL) == 0);
     if ((size_t)snprintf(s->node, sizeof(s->node), "%s/signer", pki->conf.name) >= sizeof(s->node))
         return why_set(why, ERR_INPUT, "name: too long");
     /* No debugger, no core: keys are in this memory (PKI §6.2). Tests look for leaks, as a debugger does. */
@@ -46,6 +47,9 @@ done(struct signer *s)
     }
     socket_close(s);
     pg_close(s->scan_pg);
+    free(s->lists);
+    pthread_mutex_destroy(&s->lists_lock);
+    pthread_mutex_destroy(&s->lists_run);
     pthread_cond_destroy(&s->queue_filled);
     pthread_mutex_destroy(&s->queue_lock);
     pthread_cond_destroy(&s->view_free);
@@ -74,18 +78,19 @@ serve(struct signer *s, const struct process *process)
     const int64_t asked = s->pki->conf.signer_threads;
     const size_t n = asked > 0 ? (size_t)asked : THREADS_PER_CORE * (size_t)sysconf(_SC_NPROCESSORS_ONLN);
     AUTO(mem_freep) pthread_t *workers = mem_alloc_array(n, sizeof(*workers));
-    pthread_t at_socket, scanner, timer;
+    pthread_t at_socket, scanner, lister, timer;
 
     for (size_t i = 0; i < n; i++)
         CHECK(pthread_create(&workers[i], NULL, work_run, s) == 0);
     CHECK(pthread_create(&at_socket, NULL, socket_run, s) == 0 && pthread_create(&scanner, NULL, scanner_run, s) == 0 &&
-          pthread_create(&timer, NULL, timer_run, s) == 0);
+          pthread_create(&lister, NULL, lister_run, s) == 0 && pthread_create(&timer, NULL, timer_run, s) == 0);
     LOG_INFO_EV("signer.ready", LF_STR("socket", s->pki->conf.signer_socket), LF_INT("threads", n));
     process_wait(process, NULL, NULL);
     work_stop(s);
     for (size_t i = 0; i < n; i++)
         pthread_join(workers[i], NULL);
     pthread_join(scanner, NULL);
+    pthread_join(lister, NULL);
     pthread_join(timer, NULL);
     atomic_store(&s->socket_stop, true);
     socket_wake(s);

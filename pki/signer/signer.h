@@ -7,6 +7,8 @@
  *
  *   issuers (setting signer.issuers)
  *     issue REQUEST               -> ok CERTIFICATE | refused CODE | unknown CODE | later CODE
+ *     crl LABEL [SHARD]           -> lines "crl LABEL SHARD NUMBER FULL DELTA", one for each shard, then ok; or refused CODE |
+ *                                    unknown CODE | later CODE. FULL and DELTA: numbers of entries, "-" where none was made
  *   custodians (members of the group signer.custodians)
  *     share SET NUMBER THRESHOLD TOTAL PERSON VALUE
  *                                 -> ok open | ok missing N | refused CODE | later CODE
@@ -21,7 +23,7 @@
  * "refused signer.command", and the connection ends.
  *
  * Threads: one at the socket; `signer.threads` that work, each with a connection as pki_signer; a scanner that takes requests
- * whose caller died, loads keys of authorities that came, and says how things are; timers as pki_worker; the audit sealer.
+ * whose caller died, loads keys of authorities that came, and says how things are; one that makes lists; timers as pki_worker; the audit sealer.
  * One signer works on a database: a second one does not start.
  */
 #ifndef PKI_SIGNER_SIGNER_H
