@@ -169,7 +169,7 @@ void_lost(struct signer *s, struct pg *pg, utime now, struct why *why)
     (void)s;
     if ((e = certificate_void_lost(pg, now - RESERVED_MAX, now, &n, why)) == OK && n > 0)
         LOG_ERROR_EV("signer.lost", LF_INT("reservations", n));
-    return e;
+    return e == OK ? certificate_lost_end(pg, now, why) : e;
 }
 
 static enum err
@@ -249,7 +249,7 @@ static const struct timer timers[] = {
     { "acceptance", USEC_PER_MIN, acceptance },
     { "revocation", USEC_PER_SEC, revoke_due },
     { "published", USEC_PER_SEC, published },
-    { "watch", 5 * USEC_PER_SEC, watch_look },
+    { "watch", 2 * USEC_PER_SEC, watch_look },
     { "octets", USEC_PER_MIN, octets },
     { "purge", USEC_PER_HOUR, purge },
 };

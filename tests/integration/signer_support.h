@@ -7,6 +7,7 @@
 #include "tests/integration/pki_support.h"
 
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <sys/stat.h>
 
@@ -93,6 +94,47 @@ issue(struct fixture *f, const char *id, char certificate[37])
     return signer_issue(f->client, id, certificate, &f->w.why);
 }
 
+/* Waits until that query says so many; a minute at most. */
+static inline void
+await(const char *query, int64_t wanted)
+{
+    int64_t got = -1;
+
+    for (int i = 0; i < 1200; i++) {
+        if ((got = operator_count(query)) == wanted)
+            return;
+        usleep(50 * 1000);
+    }
+    fail_msg("%s: %" PRId64 " instead of %" PRId64, query, got, wanted);
+}
+
+/* Moves the clock of the signer alone: a test's process shares it with nobody. */
+static inline void
+clock_move(struct fixture *f, int64_t delta)
+{
+    char by[32];
+    int status;
+    pid_t child;
+
+    snprintf(by, sizeof(by), "%" PRId64 "s", delta / USEC_PER_SEC);
+    if ((child = fork()) == 0) {
+        dup2(open("/dev/null", O_WRONLY), 1);
+        execl(PKI_BIN, "beffroi-pki", "clock", "--config", f->config, "--advance", by, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* All sessions of the signer are gone when this returns, as with its machine. */
+static inline void
+signer_kill(struct fixture *f)
+{
+    signer_end(f, SIGKILL);
+    operator_run("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename IN ('pki_signer', 'pki_worker')", NULL, 0);
+    await("SELECT count(*) FROM pg_stat_activity WHERE usename IN ('pki_signer', 'pki_worker')", 0);
+}
+
 /* --- the fixture ----------------------------------------------------------------------------------------------------------- */
 
 static inline void
@@ -105,7 +147,7 @@ file_put(const char *path, struct str text, mode_t mode)
 }
 
 static inline void
-config_write(struct fixture *f)
+config_write_as(struct fixture *f, const char *environment)
 {
     AUTO(buf_free) struct buf text = BUF_BOUNDED(8192);
     const struct passwd *me = getpwuid(getuid());
@@ -113,9 +155,12 @@ config_write(struct fixture *f)
     const char *host = getenv("PGHOST"), *port = getenv("PGPORT");
 
     assert_true(me != NULL && mine != NULL);
-    buf_addf(&text, "environment = test\nbase_url = http://pki.example\nname = test\nmigrations = %s/migrations/pki\n"
+    if (strcmp(environment, "production") != 0)
+        buf_addf(&text, "clock.file = %s/clock\n", f->folder);
+    buf_addf(&text, "environment = %s\nbase_url = http://pki.example\nname = test\nmigrations = %s/migrations/pki\n"
              "profiles = %s/pki/profiles\nkeys = %s/keys\nsigner.socket = %s\nsigner.issuers = %s\nsigner.custodians = %s\n"
-             "signer.threads = 6\nsigner.published = %s/published\nclock.file = %s/clock\n", SOURCE_DIR, SOURCE_DIR, f->folder, f->socket, me->pw_name, mine->gr_name, f->folder, f->folder);
+             "signer.threads = 6\nsigner.published = %s/published\n", environment, SOURCE_DIR, SOURCE_DIR, f->folder, f->socket,
+             me->pw_name, mine->gr_name, f->folder);
     buf_addf(&text, "database = host=%s port=%s dbname=test user=pki_signer options='-c search_path=pki'\n", host, port);
     buf_addf(&text, "database.worker = host=%s port=%s dbname=test user=pki_worker options='-c search_path=pki'\n", host, port);
     buf_addf(&text, "database.owner = %s\n", f->w.conninfo);
@@ -181,7 +226,7 @@ setup(void **state)
     assert_ok(keyfolder_init(path, pki_key_files, pki_key_nfiles, f->w.now, &f->w.why), &f->w.why);
     snprintf(path, sizeof(path), "%s/keys/field", f->folder);
     assert_ok(keyring_load(path, &f->field, &f->w.why), &f->w.why);
-    config_write(f);
+    config_write_as(f, "test");
     custodians_make(f);
     f->ca_key = pki_key_make(KEY_P256, 0);
     assert_ok(vault_seal(&f->s, f->set, "cards/1", f->ca_key, &sealed, &f->w.why), &f->w.why);
@@ -222,17 +267,25 @@ teardown(void **state)
     return 0;
 }
 
+/* A request of that registration for a new key, that two approved. */
+static inline const char *
+asked_by(struct fixture *f, const struct registration *r)
+{
+    AUTO(key_freep) struct key *k = pki_key_make(KEY_P256, 0);
+    const char *id = pki_request_make(&f->w, r, k, REQUEST_ENROLL, "");
+
+    pki_approve_two(&f->w, f->field, id);
+    return id;
+}
+
 /* A request for a card of that holder, that two approved, for a new key. */
 static inline const char *
 asked(struct fixture *f, const char *profile, const char *holder, enum profile_support support)
 {
     const struct subject names = { .number = str_of(holder) };
-    AUTO(key_freep) struct key *k = pki_key_make(KEY_P256, 0);
     const struct registration r = pki_registration_make(&f->w, f->field, profile, holder, &names, support, PROOF_FACE_TO_FACE);
-    const char *id = pki_request_make(&f->w, &r, k, REQUEST_ENROLL, "");
 
-    pki_approve_two(&f->w, f->field, id);
-    return id;
+    return asked_by(f, &r);
 }
 
 #endif

@@ -4,10 +4,6 @@
  */
 #include "tests/integration/signer_support.h"
 
-#include <inttypes.h>
-#include <pthread.h>
-
-#include "base/core/clock.h"
 #include "base/crypto/x509_path.h"
 
 #define LISTS "SELECT count(*) FROM pki.crl WHERE "
@@ -17,20 +13,6 @@
 
 /* --- support ------------------------------------------------------------------------------------------------------------- */
 
-/* Waits until that query says so many; a minute at most. */
-static void
-await(const char *query, int64_t wanted)
-{
-    int64_t got = -1;
-
-    for (int i = 0; i < 1200; i++) {
-        if ((got = operator_count(query)) == wanted)
-            return;
-        usleep(50 * 1000);
-    }
-    fail_msg("%s: %" PRId64 " instead of %" PRId64, query, got, wanted);
-}
-
 /* The first full list, and the first delta after it. */
 static void
 lists_begin(struct fixture *f)
@@ -39,15 +21,6 @@ lists_begin(struct fixture *f)
     unlock(f);
     await(LISTS "kind = 'full' AND number = 1", 1);
     await(LISTS "kind = 'delta' AND number = 2", 1);
-}
-
-/* All sessions of the signer are gone when this returns, as with its machine. */
-static void
-signer_kill(struct fixture *f)
-{
-    signer_end(f, SIGKILL);
-    operator_run("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename IN ('pki_signer', 'pki_worker')", NULL, 0);
-    await("SELECT count(*) FROM pg_stat_activity WHERE usename IN ('pki_signer', 'pki_worker')", 0);
 }
 
 /* A card of that holder, signed; its id. */
@@ -108,24 +81,6 @@ offer_all(const char *node)
     snprintf(sql, sizeof(sql), "INSERT INTO pki.crl_published SELECT ca_id, shard, number, kind, '%s', made_at + interval '1 s' "
              "FROM pki.crl ON CONFLICT DO NOTHING", node);
     operator_run(sql, NULL, 0);
-}
-
-/* Of the signer alone: this process shares its clock with no test. */
-static void
-clock_move(struct fixture *f, int64_t delta)
-{
-    char by[32];
-    int status;
-    pid_t child;
-
-    snprintf(by, sizeof(by), "%" PRId64 "s", delta / USEC_PER_SEC);
-    if ((child = fork()) == 0) {
-        dup2(open("/dev/null", O_WRONLY), 1);
-        execl(PKI_BIN, "beffroi-pki", "clock", "--config", f->config, "--advance", by, (char *)NULL);
-        _exit(127);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
 }
 
 /* So many more certificates like that one, in that state ("revoked" with what belongs to it). */
