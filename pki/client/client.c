@@ -116,6 +116,15 @@ answer_read(struct signer_client *c, struct buf *answer, struct why *why)
     return OK;
 }
 
+/* Who is put out at the door is told why before the connection ends: what cannot be sent may have an answer all the same. */
+static enum err
+exchange(struct signer_client *c, struct str line, struct buf *answer, struct why *why)
+{
+    if (send(c->fd, line.p, line.n, MSG_NOSIGNAL) != (ssize_t)line.n && errno != EPIPE && errno != ECONNRESET)
+        return away(c, why);
+    return answer_read(c, answer, why);
+}
+
 /* One command and its answer. A connection that the signer closed while it rested is opened again once. */
 static enum err
 ask(struct signer_client *c, struct str line, struct buf *answer, struct why *why)
@@ -125,18 +134,13 @@ ask(struct signer_client *c, struct str line, struct buf *answer, struct why *wh
 
     if ((e = ready(c, why)) != OK)
         return e;
-    if (send(c->fd, line.p, line.n, MSG_NOSIGNAL) != (ssize_t)line.n)
-        e = away(c, why);
-    else
-        e = answer_read(c, answer, why);
+    e = exchange(c, line, answer, why);
     if (e != ERR_UNAVAILABLE || !rested || answer->len > 0 || errno == ETIMEDOUT)
         return e;
     /* every command may be said twice */
     if ((e = ready(c, why)) != OK)
         return e;
-    if (send(c->fd, line.p, line.n, MSG_NOSIGNAL) != (ssize_t)line.n)
-        return away(c, why);
-    return answer_read(c, answer, why);
+    return exchange(c, line, answer, why);
 }
 
 /* What stands behind "ok" in the last line, or the failure. */

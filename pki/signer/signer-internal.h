@@ -13,7 +13,8 @@
 #include "pki/signer/signer.h"
 
 #define SIGNER_SETS_MAX 32           /* activation secrets in use at a time */
-#define SIGNER_PEERS_MAX 256
+#define SIGNER_PEERS_MAX 512
+#define SIGNER_PEERS_OF_USER 128     /* connections of one user; one more ends the one of theirs that rested longest */
 #define SIGNER_SCAN_MAX 256          /* requests that one scan takes */
 
 /* Authorities with the keys that are open; made anew when something changes, never edited. */
@@ -36,6 +37,7 @@ struct peer {
     int fd;
     unsigned rights;                 /* enum peer_right */
     uid_t uid;
+    utime since;                     /* monotonic: when it was last heard of; the socket's thread's */
     char line[SIGNER_LINE_MAX + 1];
     size_t len;                      /* read and not yet taken */
     atomic_bool busy;                /* a worker has its command: nothing is read */
@@ -88,6 +90,7 @@ struct signer {
     int listen_fd, wake_fd;          /* the socket; an eventfd that wakes its thread */
     uid_t *issuers;
     size_t nissuers;
+    utime stranger_said;             /* monotonic: when the log last spoke of one; the socket's thread's */
     gid_t custodians;
     bool has_custodians;
     atomic_bool stop;                /* workers, scanner, timers */

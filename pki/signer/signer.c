@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +16,8 @@
 static enum err
 init(struct signer *s, struct pki *pki, const struct pg_config *pg, const struct pg_config *worker, struct why *why)
 {
+    enum err e;
+
     s->pki = pki;
     s->pg = pg;
     s->worker = worker;
@@ -28,9 +29,13 @@ init(struct signer *s, struct pki *pki, const struct pg_config *pg, const struct
           pthread_mutex_init(&s->lists_lock, NULL) == 0);
     if ((size_t)snprintf(s->node, sizeof(s->node), "%s/signer", pki->conf.name) >= sizeof(s->node))
         return why_set(why, ERR_INPUT, "name: too long");
-    /* No debugger, no core: keys are in this memory (PKI §6.2). Tests look for leaks, as a debugger does. */
-    if (pki->conf.environment != ENVIRONMENT_TEST && prctl(PR_SET_DUMPABLE, 0) != 0)
-        return why_set(why, ERR_UNAVAILABLE, "prctl: %m");
+    /* Keys are in this memory (PKI §6.2): none of it goes to a disk. Core dumps are off in all programs. */
+    if ((e = process_lock_memory(why)) != OK && pki->conf.environment == ENVIRONMENT_PRODUCTION)
+        return e;
+    if (e != OK) {
+        LOG_WARN_EV("signer.memory", LF_WHY(why));
+        *why = (struct why)WHY_INIT;
+    }
     return OK;
 }
 

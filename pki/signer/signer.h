@@ -19,8 +19,8 @@
  *
  * REQUEST, CERTIFICATE and SET are UUIDs; VALUE is the share's value in hexadecimal, which the custodian's own command opened
  * with the custodian's pass phrase. `refused` is an answer for good, `later` one that may change (signer.locked, signer.clock,
- * signer.busy, signer.database). A peer that may not say a command reads "refused signer.peer"; a line that is none of these
- * "refused signer.command", and the connection ends.
+ * signer.busy, signer.database). A peer that may not say a command reads "refused signer.peer"; one that may say none reads it
+ * before it said anything, and the connection ends. So it does after a line that is none of these: "refused signer.command".
  *
  * Threads: one at the socket; `signer.threads` that work, each with a connection as pki_signer; a scanner that takes requests
  * whose caller died, loads keys of authorities that came, and says how things are; one that makes lists; timers as pki_worker; the audit sealer.
