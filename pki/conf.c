@@ -32,6 +32,9 @@ const struct conf_item pki_conf_items[] = {
     ITEM("signer.collect_max", CONF_DURATION, unlock_collect, "15min", "1min..24h",
          "Shares that were given are forgotten after so long when the others do not come."),
     ITEM("signer.idle_max", CONF_DURATION, unlock_idle, "0s", "0s..30d", "Locks after so long without a signature; 0s: never."),
+    ITEM("signer.published", CONF_PATH, signer_published, "", NULL,
+         "Folder with the lists that are offered, CA.crl and CA-delta.crl as in their addresses: numbers go on above them after a "
+         "restore, and nothing in them is lost; empty: none known."),
     ITEM("front.listen", CONF_LIST, front_listen, "", NULL, "Addresses of EST, registrations and revocations (mutual TLS)."),
     ITEM("front.url", CONF_TEXT, front_url, "", NULL, "What stations call it."),
     ITEM("front.tls.cert", CONF_PATH, front_tls_cert, "", NULL, "PEM chain of the front."),

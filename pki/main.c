@@ -18,6 +18,7 @@ static const struct command commands[] = {
     { "responder", operator_responder, "add, end: status processes that answer OCSP for an authority" },
     { "request", operator_request, "add, list, show, approve, issue: certificates that an operator asks for" },
     { "certificate", operator_certificate, "show, list: certificates that the authority knows" },
+    { "crl", operator_crl, "make, list: lists of revoked certificates" },
     { "suspend", operator_suspend, "suspend a certificate: what its profile says happens to it" },
     { "revoke", operator_revoke, "revoke a certificate for good" },
     { "resume", operator_resume, "a suspended certificate lives again: two release a hold" },

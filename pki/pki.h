@@ -33,6 +33,7 @@ struct pki_conf {
     char *signer_custodians;             /* group whose members may unlock and lock */
     int64_t signer_threads;
     int64_t unlock_collect, unlock_idle;
+    char *signer_published;              /* folder with the lists that are offered; may be empty */
     struct conf_list front_listen;
     char *front_url;
     char *front_tls_cert, *front_tls_key, *front_client_ca;

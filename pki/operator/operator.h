@@ -22,6 +22,7 @@ int operator_station(int argc, char **argv);
 int operator_responder(int argc, char **argv);
 int operator_request(int argc, char **argv);
 int operator_certificate(int argc, char **argv);
+int operator_crl(int argc, char **argv);
 int operator_suspend(int argc, char **argv);
 int operator_revoke(int argc, char **argv);
 int operator_resume(int argc, char **argv);
