@@ -4,12 +4,13 @@
 
 static const struct command commands[] = {
     { "signer", operator_signer, "the process that signs: keys of issuing CAs, a Unix socket, no network" },
+    { "status", operator_status, "the process that publishes: lists, OCSP answers, certificates of authorities; plain HTTP" },
     { "migrate", program_migrate, "bring the database's schema up to this program" },
     { "keys", program_keys, "init: make the key files that are missing" },
     { "ceremony", ceremony_command, "script, run, import, verify: acts on keys of CAs, before witnesses" },
     { "unlock", operator_unlock, "give one share of an activation secret to the signer" },
     { "lock", operator_lock, "lock the signer: every key is wiped" },
-    { "status", operator_status, "what of the signer is locked and what is open" },
+    { "signer-status", operator_signer_status, "what of the signer is locked and what is open" },
     { "person", operator_person, "key, add, list, end: persons of the authority" },
     { "role", operator_role, "propose, approve, withdraw, list: roles, granted by two" },
     { "request", operator_request, "add, list, show, approve, issue: certificates that an operator asks for" },
