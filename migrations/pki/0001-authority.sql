@@ -540,7 +540,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON job TO pki_front;
 GRANT SELECT ON ca, ca_cross, status_change, crl, crl_published, ocsp_signer, node TO pki_status;
 GRANT SELECT (id, ca_id, serial, shard, state, state_since, reason, revoked_at, invalid_at, not_after, profile, request_id)
     ON certificate TO pki_status;
-GRANT SELECT (id, state, reason, origin) ON request TO pki_status;
+GRANT SELECT (id, state, reason, origin, spki_sha256, received_at) ON request TO pki_status;
 GRANT SELECT (id, profile, holder, state) ON registration TO pki_status;
 GRANT INSERT ON request, ocsp_signer, crl_published TO pki_status;
 GRANT SELECT ON certificate_der TO pki_status;

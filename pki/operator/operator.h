@@ -15,6 +15,7 @@ int operator_signer(int argc, char **argv);
 int operator_front(int argc, char **argv);
 int operator_unlock(int argc, char **argv);
 int operator_lock(int argc, char **argv);
+int operator_signer_status(int argc, char **argv);
 int operator_status(int argc, char **argv);
 int operator_person(int argc, char **argv);
 int operator_role(int argc, char **argv);
