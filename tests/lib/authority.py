@@ -26,7 +26,7 @@ class Answer:
     @property
     def code(self):
         """Of a problem."""
-        return self.json()['type'].removeprefix('urn:beffroi:problem:')
+        return self.json()['code']
 
 
 class Authority:
