@@ -19,6 +19,7 @@ static const struct command commands[] = {
     { "suspend", operator_suspend, "suspend a certificate, or all of a holder: what the profile says happens" },
     { "revoke", operator_revoke, "revoke a certificate, or all of a holder, for good" },
     { "resume", operator_resume, "a suspended certificate lives again: two release a hold" },
+    { "verify", operator_verify, "look at every certificate, list, approval and record: is the database of one piece?" },
     { "audit", program_audit, "verify: name an audit row that was edited, is missing or unsealed" },
     { "clock", program_clock, "show or move the clock (demo and test only)" },
     { "config", program_config, "sample, reference: print the settings" },
