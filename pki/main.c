@@ -7,7 +7,7 @@ static const struct command commands[] = {
     { "signer", operator_signer, "the process that signs: keys of issuing CAs, a Unix socket, no network" },
     { "front", operator_front, "the process that stations speak to: EST, registrations, revocations over mutual TLS" },
     { "migrate", program_migrate, "bring the database's schema up to this program" },
-    { "keys", program_keys, "init: make the key files that are missing" },
+    { "keys", program_keys, "init, give: make the key files that are missing; copy those of one process" },
     { "ceremony", ceremony_command, "script, run, import, verify: acts on keys of CAs, before witnesses" },
     { "unlock", operator_unlock, "give one share of an activation secret to the signer" },
     { "lock", operator_lock, "lock the signer: every key is wiped" },
@@ -41,6 +41,7 @@ main(int argc, char **argv)
         .database = { .stmts = pki_command_stmts, .schema = PKI_SCHEMA,
                       .schema_min = PKI_SCHEMA_MIN, .schema_max = PKI_SCHEMA_MAX },
         .keys = pki_key_files, .nkeys = pki_key_nfiles,
+        .processes = pki_processes, .nprocesses = pki_nprocesses,
         .doors = doors, .ndoors = ARRAY_LEN(doors),
         .load = operator_load,
     };
