@@ -30,7 +30,7 @@ struct certificate_row {
     utime state_since;
     int reason;                    /* RFC 5280 §5.3.1; -1: none */
     char request[37], registration[37];
-    const char *profile, *holder;
+    const char *profile, *holder, *town;
     utime not_before, not_after, accepted_at;
     struct str der;                /* p is NULL: not signed, or not asked for */
 };
@@ -41,9 +41,23 @@ MUST_USE enum err certificate_find(struct pg *pg, struct str name, struct arena 
 /* The certificate of a request, with der. ERR_NOT_FOUND: none. */
 MUST_USE enum err certificate_of_request(struct pg *pg, const char *request_id, struct arena *a,
                                          struct certificate_row *ret, struct why *why);
-/* Newest first, at most max, without der; holder and state may be NULL: all. */
-MUST_USE enum err certificate_list(struct pg *pg, const char *holder, const char *state, int max, struct arena *a,
+/* Which ones; NULL and UTIME_NULL: all. */
+struct certificate_filter {
+    const char *holder, *town, *state, *profile;
+    const char *ca;                /* label */
+    utime ends_before;             /* notAfter */
+    bool live;                     /* issued, active or held */
+};
+#define CERTIFICATE_FILTER_ALL { .ends_before = UTIME_NULL }
+/* Newest first, at most max, without der. */
+MUST_USE enum err certificate_list(struct pg *pg, const struct certificate_filter *filter, int max, struct arena *a,
                                    struct certificate_row **ret, size_t *ret_n, struct why *why);
+
+/* The holder accepted it (P-121): issued -> active, with its audit row. proof_ref: number of the record, or "". *ret_new (may
+ * be NULL): false: it was accepted before, and stays as it is. ERR_NOT_FOUND, code "certificate.unknown"; ERR_CONFLICT, code
+ * "certificate.state": not issued, or held, revoked, ended. */
+MUST_USE enum err certificate_accept(struct pg *pg, const char *id, const char *proof_ref, const char *actor, utime now,
+                                     bool *ret_new, struct why *why);
 
 /* --- addresses ------------------------------------------------------------------------------------------------------ */
 

@@ -24,6 +24,9 @@ MUST_USE enum err revocation_answer(struct pg *pg, const struct revocation *act,
 /* Locks what is meant, in the order of ids, then reads what waits. Those that were never signed are not there. */
 MUST_USE enum err revocation_lock(struct pg *pg, const struct revocation *act, struct arena *a,
                                   struct revocation_target **ret, size_t *ret_n, struct why *why);
+/* The same, looked at only. */
+MUST_USE enum err revocation_look(struct pg *pg, const struct revocation *act, struct arena *a,
+                                  struct revocation_target **ret, size_t *ret_n, struct why *why);
 /* ERR_DENIED: the station may not, for one of those that are meant. */
 MUST_USE enum err revocation_station(struct pg *pg, const struct revocation *act, const struct revocation_target *targets,
                                      size_t n, struct why *why);

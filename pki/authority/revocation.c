@@ -181,6 +181,65 @@ revocation_resume_subject(const char *certificate_id, const char *ca_label, stru
     sha256(buf_view(&text), ret);
 }
 
+/* --- two for many ------------------------------------------------------------------------------------------------------- */
+
+static bool
+two_for_many(const struct revocation *act, size_t n)
+{
+    return act->requester == BY_OPERATOR && act->ca == NULL && act->act != REVOCATION_RESUME && n > REVOCATION_ALONE;
+}
+
+static enum err
+many_text(const struct revocation *act, const struct revocation_target *targets, size_t n, struct buf *out, struct why *why)
+{
+    char invalid_at[UTIME_RFC3339_LEN + 1] = "";
+
+    if (act->invalid_at != UTIME_NULL)
+        utime_rfc3339(act->invalid_at, invalid_at);
+    approval_line(out, "act", acts[act->act]);
+    buf_addf(out, "reason %d\n", act->reason);
+    approval_line(out, "invalid_at", invalid_at);
+    approval_line(out, "holder", act->holder);
+    approval_line(out, "town", act->town);
+    for (size_t i = 0; i < n; i++) {
+        buf_addf(out, "certificate %s:", targets[i].ca_label);
+        hex_encode(out, targets[i].serial.p, targets[i].serial.n);
+        buf_addc(out, '\n');
+    }
+    return buf_ok(out) ? OK : why_code(why, ERR_INPUT, "revocation.many", "%zu certificates are too many for one approval", n);
+}
+
+enum err
+revocation_many_text(struct pg *pg, const struct revocation *act, struct buf *out, size_t *ret_n, struct why *why)
+{
+    AUTO(arena_freep) struct arena *a = arena_new((size_t)64 << 20);
+    struct revocation_target *targets;
+    size_t n;
+    enum err e;
+
+    if ((e = revocation_look(pg, act, a, &targets, &n, why)) != OK ||
+        (two_for_many(act, n) && (e = many_text(act, targets, n, out, why)) != OK))
+        return e;
+    *ret_n = n;
+    return OK;
+}
+
+static enum err
+many_check(struct pg *pg, const struct revocation *act, const struct revocation_target *targets, size_t n, utime now,
+           struct why *why)
+{
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(APPROVAL_TEXT_MAX);
+    unsigned char subject[SHA256_LEN];
+    enum err e;
+
+    if (!two_for_many(act, n))
+        return OK;
+    if ((e = many_text(act, targets, n, &text, why)) != OK)
+        return e;
+    sha256(buf_view(&text), subject);
+    return approval_check(pg, APPROVE_REVOKE_MANY, subject, NULL, now, why);
+}
+
 /* --- the act ------------------------------------------------------------------------------------------------------------ */
 
 static bool
@@ -279,7 +338,8 @@ do_body(struct pg *pg, void *arg, struct why *why)
         if (n == 0)
             return x->act->ca != NULL ? why_code(why, ERR_NOT_FOUND, "certificate.unknown", "no such certificate")
                                       : why_code(why, ERR_NOT_FOUND, "revocation.none", "the holder has no live certificate");
-        if (x->act->station != NULL && (e = revocation_station(pg, x->act, targets, n, why)) != OK)
+        if ((x->act->station != NULL && (e = revocation_station(pg, x->act, targets, n, why)) != OK) ||
+            (e = many_check(pg, x->act, targets, n, x->now, why)) != OK)
             return e;
         for (size_t i = 0; i < n; i++)
             if ((e = one_do(pg, x, &targets[i], why)) != OK)

@@ -78,8 +78,8 @@ bool revocation_is_refusal(const char *outcome);
  * ERR_INPUT: a reason that the act does not take, texts too long. ERR_NOT_FOUND, code "certificate.unknown" or
  * "revocation.none" (no live one). ERR_CONFLICT, code "revocation.key": the key was used for something else.
  * ERR_DENIED: code "revocation.station" (the station is suspended, may not revoke, or not in that town or profile);
- * "approval.few", "approval.roles": a hold is released when two persons approved that (revocation_resume_subject()); the
- * same call may be made again. Nothing is stored of what has an error.
+ * "approval.few", "approval.roles": a hold is released when two persons approved that (revocation_resume_subject()), and
+ * many are revoked when two did (revocation_many_text()); the same call may be made again. Nothing is stored of what has an error.
  */
 MUST_USE enum err revocation_do(struct pg *pg, const struct profile_set *profiles, const struct revocation *act,
                                 const char *actor, utime now, struct arena *a, struct revocation_result **ret, size_t *ret_n,
@@ -92,6 +92,16 @@ void revocation_resume_subject(const char *certificate_id, const char *ca_label,
                                unsigned char ret[SHA256_LEN]);
 /* The same for one that is held now; ERR_NOT_FOUND, code "revocation.nothing": it is not. */
 MUST_USE enum err revocation_held_text(struct pg *pg, const char *certificate_id, struct buf *out, struct why *why);
+
+/*
+ * Two persons for many (APPROVE_REVOKE_MANY): an operator who suspends or revokes more than REVOCATION_ALONE certificates of a
+ * holder at once. revocation_do() asks it itself and answers "approval.few" or "approval.roles" until two have said so.
+ * The text they sign: act, reason, holder, and each certificate that is meant now. *ret_n: how many these are; no text is
+ * written when one person is enough. ERR_INPUT: too many for one text.
+ */
+#define REVOCATION_ALONE 10
+MUST_USE enum err revocation_many_text(struct pg *pg, const struct revocation *act, struct buf *out, size_t *ret_n,
+                                       struct why *why);
 
 /* --- the decision (pure) ----------------------------------------------------------------------------------------------- */
 

@@ -1,11 +1,12 @@
 /* revocation_store: the tables revocation_key and revocation_request, and the states of certificates that acts change. */
 #include "pki/authority/revocation-internal.h"
 
-enum { S_KEY, S_KEY_SAME, S_ANSWER, S_LOCK_ONE, S_LOCK_HOLDER, S_WAITING, S_STATION, S_APPLY, S_HELD };
+enum { S_KEY, S_KEY_SAME, S_ANSWER, S_LOCK_ONE, S_LOCK_HOLDER, S_LOOK_HOLDER, S_WAITING, S_STATION, S_APPLY, S_HELD };
 #define TARGET                                                                                                            \
     "SELECT c.id, a.name || '-g' || a.generation, c.profile, c.serial, c.state, c.compromised, c.holds, c.reason, "      \
     "c.revoked_at, c.invalid_at, c.not_after FROM certificate c JOIN ca a ON a.id = c.ca_id "                             \
     "JOIN registration r ON r.id = c.registration_id "
+#define OF_HOLDER "WHERE r.holder = $1 AND r.town = $2 AND c.state IN ('issued', 'active', 'held') ORDER BY c.id "
 static const struct pg_stmt stmts[] = {
     [S_KEY] = { "revocation.key",
         "INSERT INTO revocation_key (station_id, key, sha256, at) VALUES ($1, $2, $3, $4) "
@@ -19,9 +20,8 @@ static const struct pg_stmt stmts[] = {
     [S_LOCK_ONE] = { "revocation.lock_one",
         TARGET "WHERE a.name || '-g' || a.generation = $1 AND c.serial = $2 AND c.state NOT IN ('reserved', 'void') "
         "FOR UPDATE OF c", 2 },
-    [S_LOCK_HOLDER] = { "revocation.lock_holder",
-        TARGET "WHERE r.holder = $1 AND r.town = $2 AND c.state IN ('issued', 'active', 'held') ORDER BY c.id "
-        "FOR UPDATE OF c", 2 },
+    [S_LOCK_HOLDER] = { "revocation.lock_holder", TARGET OF_HOLDER "FOR UPDATE OF c", 2 },
+    [S_LOOK_HOLDER] = { "revocation.look_holder", TARGET OF_HOLDER, 2 },
     [S_WAITING] = { "revocation.waiting",
         "SELECT id, due_at FROM revocation_request WHERE certificate_id = $1 AND state = 'deferred'", 1 },
     [S_STATION] = { "revocation.station",
@@ -145,9 +145,9 @@ waiting_read(struct pg *pg, struct revocation_target *t, struct why *why)
     return OK;
 }
 
-enum err
-revocation_lock(struct pg *pg, const struct revocation *act, struct arena *a, struct revocation_target **ret, size_t *ret_n,
-                struct why *why)
+static enum err
+targets_read(struct pg *pg, const struct revocation *act, const struct pg_stmt *stmt, struct arena *a,
+             struct revocation_target **ret, size_t *ret_n, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
@@ -161,7 +161,7 @@ revocation_lock(struct pg *pg, const struct revocation *act, struct arena *a, st
         pg_arg_text(&args, act->holder);
         pg_arg_text(&args, act->town);
     }
-    if ((e = pg_exec(pg, &stmts[act->ca != NULL ? S_LOCK_ONE : S_LOCK_HOLDER], &args, &r, why)) != OK)
+    if ((e = pg_exec(pg, stmt, &args, &r, why)) != OK)
         return e;
     list = arena_alloc(a, ((size_t)pg_rows(r) + 1) * sizeof(*list));
     for (int i = 0; i < pg_rows(r); i++) {
@@ -172,6 +172,21 @@ revocation_lock(struct pg *pg, const struct revocation *act, struct arena *a, st
     *ret = list;
     *ret_n = (size_t)pg_rows(r);
     return OK;
+}
+
+enum err
+revocation_lock(struct pg *pg, const struct revocation *act, struct arena *a, struct revocation_target **ret, size_t *ret_n,
+                struct why *why)
+{
+    return targets_read(pg, act, &stmts[act->ca != NULL ? S_LOCK_ONE : S_LOCK_HOLDER], a, ret, ret_n, why);
+}
+
+enum err
+revocation_look(struct pg *pg, const struct revocation *act, struct arena *a, struct revocation_target **ret, size_t *ret_n,
+                struct why *why)
+{
+    CHECK(act->ca == NULL);
+    return targets_read(pg, act, &stmts[S_LOOK_HOLDER], a, ret, ret_n, why);
 }
 
 enum err

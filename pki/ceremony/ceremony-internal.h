@@ -12,6 +12,7 @@
 #include "pki/ceremony/ceremony.h"
 #include "pki/ceremony/register.h"
 #include "pki/custody/vault.h"
+#include "pki/encode/parts.h"
 #include "pki/profile/profile.h"
 
 #define PARTICIPANTS_MAX SHAMIR_TOTAL_MAX
@@ -129,12 +130,6 @@ DEFINE_FREEP(struct ceremony, ceremony_free)
 /* Reads the register, finds the CA in hand. */
 MUST_USE enum err ceremony_prepare(struct ceremony *c, struct why *why);
 
-/* What a certificate file says, as views into der. ERR_INPUT. */
-struct certificate_parts {
-    struct str tbs, serial, issuer, subject, spki, signature;
-    utime not_before, not_after;
-};
-MUST_USE enum err certificate_split(struct str der, struct certificate_parts *ret, struct why *why);
 struct participant *participant_find(struct ceremony *c, const char *name);
 /* "root-g2" to "root" and 2. */
 MUST_USE enum err label_split(const char *label, char ret_name[CA_NAME_MAX + 1], int *ret_generation);

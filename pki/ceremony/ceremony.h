@@ -68,6 +68,10 @@ MUST_USE enum err ceremony_import(struct pg *pg, const char *dir, utime now, str
  * altered, or a signature is wrong; ERR_INPUT: not a record. */
 MUST_USE enum err ceremony_verify(const char *record_path, size_t *ret_signers, struct why *why);
 
+/* One signature over a record's text, by one whom the record names with this key. ERR_DENIED, ERR_INPUT. */
+MUST_USE enum err ceremony_signature_verify(struct str record, struct str name, struct str public_key, struct str signature,
+                                            struct why *why);
+
 /* `beffroi-pki ceremony …`: the words after "ceremony". Returns the exit status: 0, 1 failed, 2 wrong usage. */
 int ceremony_command(int argc, char **argv);
 

@@ -16,30 +16,7 @@
 
 #define REASON_CA_COMPROMISE 2
 
-/* --- reading a certificate file ----------------------------------------------------------------------------------- */
-
-enum err
-certificate_split(struct str der, struct certificate_parts *ret, struct why *why)
-{
-    struct certificate_parts p;
-    struct str outer, whole, tbs, part, validity;
-    unsigned tag;
-
-    if (der_check(der, X509_DER_MAX, why) != OK || der_expect(&der, DER_SEQUENCE, &outer) != OK ||
-        der_element(&outer, &tag, &p.tbs) != OK || der_expect(&outer, DER_SEQUENCE, &part) != OK ||
-        der_expect(&outer, DER_BIT_STRING, &part) != OK || part.n < 2 || outer.n != 0)
-        return why_set(why, ERR_INPUT, "not a certificate");
-    p.signature = (struct str){ part.p + 1, part.n - 1 };
-    whole = p.tbs;
-    if (der_expect(&whole, DER_SEQUENCE, &tbs) != OK || der_expect(&tbs, DER_CONTEXT(0), &part) != OK ||
-        der_expect(&tbs, DER_INTEGER, &p.serial) != OK || der_expect(&tbs, DER_SEQUENCE, &part) != OK ||
-        der_element(&tbs, &tag, &p.issuer) != OK || der_expect(&tbs, DER_SEQUENCE, &validity) != OK ||
-        der_time(&validity, &p.not_before) != OK || der_time(&validity, &p.not_after) != OK ||
-        der_element(&tbs, &tag, &p.subject) != OK || der_element(&tbs, &tag, &p.spki) != OK)
-        return why_set(why, ERR_INPUT, "not a certificate of version 3");
-    *ret = p;
-    return OK;
-}
+/* --- names ------------------------------------------------------------------------------------------------------- */
 
 enum err
 label_split(const char *label, char ret_name[CA_NAME_MAX + 1], int *ret_generation)

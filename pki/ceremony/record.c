@@ -180,31 +180,40 @@ record_close(struct ceremony *c, struct why *why)
 
 /* --- verifying --------------------------------------------------------------------------------------------------- */
 
-static enum err
-line_verify(struct str line, struct str record, struct why *why)
+enum err
+ceremony_signature_verify(struct str record, struct str name, struct str public_key, struct str signature, struct why *why)
 {
-    AUTO(buf_free) struct buf key = BUF_BOUNDED(1024), sig = BUF_BOUNDED(64), octets = BUF_BOUNDED(128), hex = BUF_BOUNDED(80);
+    AUTO(buf_free) struct buf octets = BUF_BOUNDED(128), hex = BUF_BOUNDED(80), attended = BUF_BOUNDED(256);
     AUTO(key_freep) struct key *k = NULL;
-    AUTO(buf_free) struct buf attended = BUF_BOUNDED(256);
-    struct str name, rest;
     unsigned char digest[SHA256_LEN];
 
-    name = str_split(line, ' ', &rest);
-    if (!person_name_ok(name) || rest.p == NULL || base64url_decode(str_split(rest, ' ', &rest), &key) != OK || rest.p == NULL ||
-        base64url_decode(rest, &sig) != OK || key_public(buf_view(&key), &k, NULL) != OK)
-        return why_set(why, ERR_INPUT, "a signature's line is damaged");
+    if (!person_name_ok(name) || key_public(public_key, &k, NULL) != OK)
+        return why_set(why, ERR_INPUT, "a signature's name or key is damaged");
     signed_octets(record, &octets);
-    if (key_verify(k, SIG_EDDSA, buf_view(&octets), buf_view(&sig), false, why) != OK)
+    if (key_verify(k, SIG_EDDSA, buf_view(&octets), signature, false, why) != OK)
         return why_code(why, ERR_DENIED, "record.signature", "the signature of %.*s is not over this record", (int)name.n,
                         name.p);
     /* and the record says that this key was there */
-    sha256(buf_view(&key), digest);
+    sha256(public_key, digest);
     hex_encode(&hex, digest, sizeof(digest));
     buf_addf(&attended, "\nperson %.*s key %s ", (int)name.n, name.p, buf_cstr(&hex));
     if (!buf_ok(&attended) || memmem(record.p, record.n, attended.data, attended.len) == NULL)
         return why_code(why, ERR_DENIED, "record.person", "%.*s signed, and the record does not name them with this key",
                         (int)name.n, name.p);
     return OK;
+}
+
+static enum err
+line_verify(struct str line, struct str record, struct why *why)
+{
+    AUTO(buf_free) struct buf key = BUF_BOUNDED(1024), sig = BUF_BOUNDED(64);
+    struct str rest;
+    const struct str name = str_split(line, ' ', &rest);
+
+    if (rest.p == NULL || base64url_decode(str_split(rest, ' ', &rest), &key) != OK || rest.p == NULL ||
+        base64url_decode(rest, &sig) != OK)
+        return why_set(why, ERR_INPUT, "a signature's line is damaged");
+    return ceremony_signature_verify(record, name, buf_view(&key), buf_view(&sig), why);
 }
 
 enum err

@@ -27,11 +27,13 @@ int operator_crl(int argc, char **argv);
 int operator_suspend(int argc, char **argv);
 int operator_revoke(int argc, char **argv);
 int operator_resume(int argc, char **argv);
+int operator_verify(int argc, char **argv);
 
 /* --- what commands share (common.c) --------------------------------------------------------------------------- */
 
 /* Statements of the commands. */
 extern const struct pg_stmts *const pki_command_stmts[];
+extern const struct pg_stmts verify_stmts;
 /* What base/program reads a configuration with. */
 MUST_USE enum err operator_load(const char *config, unsigned need, struct program_site *ret, struct why *why);
 /* Configuration and database of a command, as the schema's owner (database.owner) or, without one, as this process. */

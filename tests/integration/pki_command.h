@@ -34,7 +34,7 @@ desk_file(const struct pki_desk *d, const char *name, struct str text)
 static inline const char *
 desk_exec(const struct pki_desk *d, const char *program, const char *const *argv)
 {
-    AUTO(buf_free) struct buf out = BUF_BOUNDED(1 << 20);
+    AUTO(buf_free) struct buf out = BUF_BOUNDED(4 << 20);
     char block[4096];
     int ends[2], status;
     ssize_t got;

@@ -20,7 +20,7 @@
 #include "pki/authority/issue.h"
 #include "pki/authority/revocation.h"
 #include "pki/custody/vault.h"
-#include "pki/encode/name.h"
+#include "pki/encode/certificate.h"
 
 #define DAY USEC_PER_DAY
 #define YEAR (365 * DAY)
@@ -123,6 +123,31 @@ pki_ca_make(struct pki_world *w, const char *name, const struct key *key, const 
     ca.serial = (struct str){ arena_dup(w->a, serial, sizeof(serial)), sizeof(serial) };
     assert_ok(ca_add(w->pg, &ca, w->now, &ca_id, &w->why), &w->why);
     assert_ok(ca_by_id(w->pg, ca_id, w->a, ret, &w->why), &w->why);
+}
+
+/* Gives that CA a certificate of its issuer (itself, for a root), as a ceremony would. */
+static inline void
+pki_ca_certify(struct pki_world *w, const struct profile *p, struct ca *ca, const struct ca *issuer, struct key *issuer_key)
+{
+    AUTO(buf_free) struct buf tbs = BUF_BOUNDED(CERTIFICATE_MAX), sig = BUF_BOUNDED(1024), der = BUF_BOUNDED(CERTIFICATE_MAX),
+                              hex = BUF_BOUNDED(4 * CERTIFICATE_MAX), serial_hex = BUF_BOUNDED(64);
+    const enum sig_alg alg = profile_sig_alg(key_algorithm(issuer_key));
+    unsigned char serial[SERIAL_LEN];
+    const struct certificate_input in = {
+        .profile = p, .serial = { (const char *)serial, sizeof(serial) }, .issuer = issuer->subject, .issuer_key_id = issuer->key_id,
+        .subject = ca->subject, .spki = ca->spki, .sig_alg = alg, .not_before = ca->not_before, .not_after = ca->not_after,
+        .urls = { STR_LIT("http://pki.example/crl/root-g1.crl"), STR_LIT("http://pki.example/crl/root-g1-delta.crl"),
+                  STR_LIT("http://pki.example/ocsp"), STR_LIT("http://pki.example/ca/root-g1.cer") } };
+
+    certificate_serial_draw(serial);
+    assert_ok(certificate_tbs_encode(&in, &tbs, &w->why), &w->why);
+    assert_ok(key_sign(issuer_key, KEY_CA_SIGN, alg, buf_view(&tbs), false, &sig, &w->why), &w->why);
+    assert_ok(certificate_assemble(buf_view(&tbs), alg, buf_view(&sig), &der, &w->why), &w->why);
+    hex_encode(&hex, der.data, der.len);
+    hex_encode(&serial_hex, serial, sizeof(serial));
+    operator_run(arena_printf(w->a, "UPDATE pki.ca SET certificate = '\\x%s', serial = '\\x%s' WHERE id = %d", buf_cstr(&hex),
+                              buf_cstr(&serial_hex), ca->id), NULL, 0);
+    assert_ok(ca_by_id(w->pg, ca->id, w->a, ca, &w->why), &w->why);
 }
 
 /* PKCS#10 without names, signed by its own key. */

@@ -2,14 +2,11 @@
  * revocation: every state × act × policy against a small model (D-13); the same call again; 64 at once; releases that two
  * approve; all of a holder; rights of stations; what the clock revokes; revoked stays revoked, whoever writes.
  */
-#include "tests/integration/pki_support.h"
+#include "tests/integration/pki_command.h"
 
 #include <pthread.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "pki/authority/revocation.h"
-#include "pki/custody/person_key.h"
 
 #define NOW (INT64_C(1795000000) * USEC_PER_SEC)
 #define HOUR USEC_PER_HOUR
@@ -702,83 +699,16 @@ roles_suffice(void **state)
 
 /* --- the commands ------------------------------------------------------------------------------------------------------- */
 
-static void
-file_put(const char *folder, const char *name, struct str text)
-{
-    char path[128];
-    FILE *out;
-
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    out = fopen(path, "w");
-    assert_non_null(out);
-    assert_int_equal(fwrite(text.p, 1, text.n, out), text.n);
-    assert_int_equal(fclose(out), 0);
-}
-
-/* A person with a key file FOLDER/NAME, pass phrase "NAME's phrase", in that role now. */
-static void
-person_make(struct fixture *f, const char *folder, const char *name, enum role role, char ret_id[37])
-{
-    AUTO(buf_free) struct buf text = BUF_BOUNDED(16384), spki = BUF_BOUNDED(128);
-    AUTO(key_freep) struct key *k = NULL;
-    const struct password_cost cost = { 64, 1 };
-    const utime now = utime_seconds(clock_now()) * USEC_PER_SEC;
-    struct grant g = { .role = role, .from = now - DAY, .until = now + YEAR, .name = name };
-    char phrase[64];
-
-    snprintf(phrase, sizeof(phrase), "%s knows a long phrase", name);
-    assert_ok(person_key_new(name, str_of(phrase), &cost, &text, &k, &f->w.why), &f->w.why);
-    file_put(folder, name, buf_view(&text));
-    file_put(folder, arena_printf(f->w.a, "%s.answers", name), str_of(arena_printf(f->w.a, "phrase = %s\n", phrase)));
-    key_spki(k, &spki);
-    rand_uuid(ret_id);
-    assert_ok(pki_person_add(f->w.pg, ret_id, name, "Somebody", buf_view(&spki), "operator:test", NOW, &f->w.why), &f->w.why);
-    rand_uuid(g.id);
-    memcpy(g.person, ret_id, sizeof(g.person));
-    g.public_key = buf_view(&spki);
-    assert_ok(grant_by_ceremony(f->w.pg, &g, f->w.ceremony, "ceremony", NOW, &f->w.why), &f->w.why);
-}
-
-/* Runs it as that person; what it printed on both outputs, with its exit status in front. */
+/* That act on that certificate, said by that person. */
 static const char *
-command(struct fixture *f, const char *folder, const char *person, const char *act, const struct cert *c, const char *more)
+command(const struct pki_desk *d, const char *person, const char *act, const struct cert *c, const char *more)
 {
-    char hex[33], out[2000], *words = arena_strdup(f->w.a, more), *rest = NULL;
-    const char *argv[32] = { "beffroi-pki", act, "--config", arena_printf(f->w.a, "%s/conf", folder), "--ca", "cards-g1",
-                             "--serial", hex, "--key", arena_printf(f->w.a, "%s/%s", folder, person), "--answers",
-                             arena_printf(f->w.a, "%s/%s.answers", folder, person) };
-    size_t n = 0, args = 12;
-    int ends[2], status;
-    ssize_t got;
-    pid_t child;
+    char hex[33];
 
     for (size_t i = 0; i < 16; i++)
         snprintf(hex + 2 * i, 3, "%02x", c->serial[i]);
-    for (char *w = strtok_r(words, " ", &rest); w != NULL; w = strtok_r(NULL, " ", &rest))
-        argv[args++] = w;
-    assert_int_equal(pipe(ends), 0);
-    if ((child = fork()) == 0) {
-        dup2(ends[1], 1);
-        dup2(ends[1], 2);
-        close(ends[0]);
-        execv(PKI_BIN, (char *const *)(uintptr_t)argv);
-        _exit(127);
-    }
-    close(ends[1]);
-    while (n < sizeof(out) - 1 && (got = read(ends[0], out + n, sizeof(out) - 1 - n)) > 0)
-        n += (size_t)got;
-    close(ends[0]);
-    out[n] = '\0';
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return arena_printf(f->w.a, "%d %s", WEXITSTATUS(status), out);
+    return desk_run(d, person, arena_printf(d->w->a, "%s --ca cards-g1 --serial %s %s", act, hex, more));
 }
-
-#define assert_says(text, part)                                                                     \
-    do {                                                                                            \
-        const char *said_ = (text);                                                                 \
-        if (strstr(said_, part) == NULL)                                                            \
-            fail_msg("%s: not \"%s\"", said_, part);                                                \
-    } while (0)
 
 static void
 operators_have_commands(void **state)
@@ -788,46 +718,41 @@ operators_have_commands(void **state)
                                     (long long)(utime_seconds(clock_now()) + 86400 * 365));
     const struct cert c = cert_make(f, HOLD, "active", "h", "t", live), d = cert_make(f, DEFER, "active", "h", "t",
                       arena_printf(f->w.a, "%s, holds = 0", live)), e = cert_make(f, DEFER, "active", "h", "t", live);
-    char folder[] = "/tmp/beffroi-revocation.XXXXXX", rosa[37], vera[37], remi[37];
-    static const char *const files[] = { "conf", "rosa", "rosa.answers", "vera", "vera.answers", "remi", "remi.answers" };
+    struct pki_desk desk;
+    char rosa[37], vera[37], remi[37];
 
-    assert_non_null(mkdtemp(folder));
-    file_put(folder, "conf", str_of(arena_printf(f->w.a, "environment = test\nbase_url = http://pki.example\nname = test\n"
-             "migrations = %s/migrations/pki\nprofiles = %s/pki/profiles\nkeys = %s/keys\ndatabase = %s\n", SOURCE_DIR,
-             SOURCE_DIR, folder, f->w.conninfo)));
-    person_make(f, folder, "rosa", ROLE_REVOCATION, rosa);
-    person_make(f, folder, "vera", ROLE_VALIDATION, vera);
-    person_make(f, folder, "remi", ROLE_SYSTEMS, remi);
+    desk_begin(&desk, &f->w);
+    desk_person(&desk, "rosa", ROLE_REVOCATION, rosa);
+    desk_person(&desk, "vera", ROLE_VALIDATION, vera);
+    desk_person(&desk, "remi", ROLE_SYSTEMS, remi);
     sql_run(f, arena_printf(f->w.a, "UPDATE certificate SET profile = 'agent-card' WHERE id = '%s'", d.id));
 
     /* the engineer and the validator cannot (P-201) */
-    assert_says(command(f, folder, "remi", "revoke", &c, "--reason superseded"), "1 ");
-    assert_says(command(f, folder, "vera", "suspend", &c, ""), "1 ");
+    assert_says(command(&desk, "remi", "revoke", &c, "--reason superseded"), "1 ");
+    assert_says(command(&desk, "vera", "suspend", &c, ""), "1 ");
     assert_string_equal(state_of(f, &c), "active:-1");
-    assert_says(command(f, folder, "rosa", "revoke", &c, "--reason hold"), "--reason is");
-    assert_says(command(f, folder, "rosa", "revoke", &c, ""), "2 usage");
+    assert_says(command(&desk, "rosa", "revoke", &c, "--reason hold"), "--reason is");
+    assert_says(command(&desk, "rosa", "revoke", &c, ""), "2 usage");
     /* held, released by two */
-    assert_string_equal(command(f, folder, "rosa", "suspend", &c, "--proof pv-7"), "0 held\n");
-    assert_says(command(f, folder, "rosa", "suspend", &c, ""), REVOCATION_ALREADY);
-    assert_says(command(f, folder, "rosa", "resume", &c, ""), "one more person");
-    assert_says(command(f, folder, "rosa", "resume", &c, ""), "one more person");
-    assert_says(command(f, folder, "remi", "resume", &c, ""), "1 ");
+    assert_string_equal(command(&desk, "rosa", "suspend", &c, "--proof pv-7"), "0 held\n");
+    assert_says(command(&desk, "rosa", "suspend", &c, ""), REVOCATION_ALREADY);
+    assert_says(command(&desk, "rosa", "resume", &c, ""), "one more person");
+    assert_says(command(&desk, "rosa", "resume", &c, ""), "one more person");
+    assert_says(command(&desk, "remi", "resume", &c, ""), "1 ");
     assert_string_equal(state_of(f, &c), "held:6");
-    assert_says(command(f, folder, "vera", "resume", &c, ""), "released");
+    assert_says(command(&desk, "vera", "resume", &c, ""), "released");
     assert_string_equal(state_of(f, &c), "active:-1");
     /* deferred, taken back */
-    assert_says(command(f, folder, "rosa", "suspend", &d, ""), "0 deferred until 20");
-    assert_string_equal(command(f, folder, "rosa", "resume", &d, ""), "0 withdrawn\n");
+    assert_says(command(&desk, "rosa", "suspend", &d, ""), "0 deferred until 20");
+    assert_string_equal(command(&desk, "rosa", "resume", &d, ""), "0 withdrawn\n");
     /* for good */
-    assert_string_equal(command(f, folder, "rosa", "revoke", &e, "--reason key_compromise --invalid-at 2026-11-01T00:00:00Z"),
+    assert_string_equal(command(&desk, "rosa", "revoke", &e, "--reason key_compromise --invalid-at 2026-11-01T00:00:00Z"),
                         "0 revoked\n");
     assert_string_equal(state_of(f, &e), "revoked:1");
-    assert_says(command(f, folder, "rosa", "resume", &e, ""), REVOCATION_FINAL);
+    assert_says(command(&desk, "rosa", "resume", &e, ""), REVOCATION_FINAL);
     assert_string_equal(value(f, "requester_ref || ' ' || proof FROM revocation_request WHERE certificate_id = $ID AND "
                                  "outcome = 'held'", c.id), arena_printf(f->w.a, "%s pv-7", rosa));
-    for (size_t i = 0; i < ARRAY_LEN(files); i++)
-        unlink(arena_printf(f->w.a, "%s/%s", folder, files[i]));
-    rmdir(folder);
+    desk_end(&desk);
 }
 
 int
