@@ -22,24 +22,10 @@ const struct keyfile idp_key_files[] = {
 };
 const size_t idp_key_nfiles = ARRAY_LEN(idp_key_files);
 
-bool
-idp_keys_process(const char *name, unsigned *ret_need)
-{
-    static const struct {
-        const char *name;
-        unsigned need;
-    } processes[] = {
-        { "web", IDP_NEED_WEB }, { "worker", IDP_NEED_WORKER }, { "notifier", IDP_NEED_NOTIFIER },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(processes); i++) {
-        if (strcmp(processes[i].name, name) == 0) {
-            *ret_need = processes[i].need;
-            return true;
-        }
-    }
-    return false;
-}
+const struct program_process idp_processes[] = {
+    { "web", IDP_NEED_WEB }, { "worker", IDP_NEED_WORKER }, { "notifier", IDP_NEED_NOTIFIER },
+};
+const size_t idp_nprocesses = ARRAY_LEN(idp_processes);
 
 enum err
 idp_keys_load(struct idp *idp, unsigned need, struct why *why)

@@ -14,14 +14,14 @@
 #ifndef IDP_KEYS_H
 #define IDP_KEYS_H
 
-#include "base/program/keyfolder.h"
+#include "base/program/program.h"
 #include "idp/idp.h"
 
 extern const struct keyfile idp_key_files[];     /* their need: bits of enum idp_need */
 extern const size_t idp_key_nfiles;
 
-/* "web", "worker", "notifier": the bit whose files that process loads. */
-bool idp_keys_process(const char *name, unsigned *ret_need);
+extern const struct program_process idp_processes[];
+extern const size_t idp_nprocesses;
 /* Loads the files that need asks for. */
 MUST_USE enum err idp_keys_load(struct idp *idp, unsigned need, struct why *why);
 void idp_keys_done(struct idp *idp);

@@ -8,7 +8,7 @@ static const struct command commands[] = {
     { "worker", operator_worker, "mail in and out, audit sealer, purges" },
     { "notifier", operator_notifier, "tells services that a session ended" },
     { "migrate", program_migrate, "bring the database's schema up to this program" },
-    { "keys", operator_keys, "init, give: make the key files that are missing; copy those of one process" },
+    { "keys", program_keys, "init, give: make the key files that are missing; copy those of one process" },
     { "town", operator_town, "add, suspend, resume: town halls" },
     { "sp", saml_sp_command, "add, list, remove: SAML services" },
     { "client", operator_client, "add, list: OpenID Connect clients" },
@@ -32,6 +32,7 @@ main(int argc, char **argv)
         .database = { .stmts = idp_all_stmts, .schema = IDP_SCHEMA,
                       .schema_min = IDP_SCHEMA_MIN, .schema_max = IDP_SCHEMA_MAX },
         .keys = idp_key_files, .nkeys = idp_key_nfiles,
+        .processes = idp_processes, .nprocesses = idp_nprocesses,
         .doors = idp_doors, .ndoors = idp_ndoors,
         .load = operator_load,
     };

@@ -1,9 +1,10 @@
 /*
  * keys: the key folder of the authority, row by row.
  *
- *   audit.pem    Ed25519, signs checkpoints of the audit trail
- *   field/       key ring (base/crypto/seal.h) of sealed columns
- *   csrf.key     32 bytes, hexadecimal
+ *                                                                                signer  front  status
+ *   audit.pem    Ed25519, signs checkpoints of the audit trail                      x
+ *   field/       key ring (base/crypto/seal.h) of sealed columns                    x      x
+ *   csrf.key     32 bytes, hexadecimal                                                     x       x
  *
  * Keys of CAs are no part of it: they are sealed under an activation secret and opened by custodians (pki/custody/vault.h).
  */
@@ -18,3 +19,8 @@ const struct keyfile pki_key_files[] = {
     FILE_("csrf.key", KEYFILE_SECRET, PKI_NEED_HTTP, csrf_key, .bits = 0),
 };
 const size_t pki_key_nfiles = ARRAY_LEN(pki_key_files);
+
+const struct program_process pki_processes[] = {
+    { "signer", PKI_NEED_SIGNER }, { "front", PKI_NEED_FRONT }, { "status", PKI_NEED_STATUS },
+};
+const size_t pki_nprocesses = ARRAY_LEN(pki_processes);

@@ -11,7 +11,7 @@
 #include "base/crypto/seal.h"
 #include "base/http/server.h"
 #include "base/pg/pg.h"
-#include "base/program/keyfolder.h"
+#include "base/program/program.h"
 #include "pki/profile/profile.h"
 #include "pki/request/key_quality.h"
 
@@ -36,6 +36,8 @@ struct pki_conf {
     struct conf_list front_listen;
     char *front_url;
     char *front_tls_cert, *front_tls_key, *front_client_ca;
+    int64_t front_issue_threads;
+    int64_t front_rate_read, front_rate_issue, front_rate_revoke;    /* an hour; 0: no limit */
     struct conf_list status_listen;
     struct conf_list trusted_proxies;
     char *status_folder;                 /* lists and answers kept as files */
@@ -74,6 +76,8 @@ extern const size_t pki_conf_nitems;
 /* The key folder (pki/keys.c); need: bits of enum pki_need. */
 extern const struct keyfile pki_key_files[];
 extern const size_t pki_key_nfiles;
+extern const struct program_process pki_processes[];
+extern const size_t pki_nprocesses;
 
 #define PKI_SCHEMA "pki"
 #define PKI_SCHEMA_MIN 1

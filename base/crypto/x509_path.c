@@ -409,6 +409,7 @@ read_and_verify(struct x509_run *run, const struct x509_cert *leaf, const struct
     AUTO(sent_done) struct sent sent = { .n = 0 };
     AUTO(X509_freep) X509 *x = NULL;
     struct x509_node node;
+    enum x509_verdict v;
 
     if (sent_read(run->profile, leaf, sent_ders, n_sent, &sent, why) != OK || x509_to_openssl(leaf, &x, why) != OK)
         return CERT_MALFORMED;
@@ -416,7 +417,11 @@ read_and_verify(struct x509_run *run, const struct x509_cert *leaf, const struct
     run->leaf = &node;
     run->sent = sent.nodes;
     run->n_sent = sent.n;
-    return verify(run, why);
+    v = verify(run, why);
+    run->leaf = NULL;
+    run->sent = NULL;
+    run->n_sent = 0;
+    return v;
 }
 
 enum err

@@ -327,7 +327,7 @@ http_server_port(const struct http_server *s, size_t listener)
 enum err
 http_server_reload(struct http_server *s, struct why *why)
 {
-    struct tls_cred **fresh = mem_alloc_array(s->nlisteners, sizeof(*fresh));
+    struct tls_cred **fresh = mem_alloc_array(s->nlisteners, sizeof(*fresh));      /* NOLINT(bugprone-sizeof-expression): of pointers */
     enum err e = OK;
 
     for (size_t i = 0; i < s->nlisteners && e == OK; i++)

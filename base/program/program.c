@@ -16,6 +16,18 @@ program_running(void)
     return running;
 }
 
+bool
+program_process_find(const char *name, unsigned *ret_need)
+{
+    for (size_t i = 0; i < program_running()->nprocesses; i++) {
+        if (strcmp(running->processes[i].name, name) == 0) {
+            *ret_need = running->processes[i].need;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 help(const struct program *p, FILE *to)
 {

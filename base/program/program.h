@@ -26,6 +26,12 @@ struct program_door {
     const struct http_routes *const *routes;  /* NULL-terminated */
 };
 
+/* A process of the program: `keys give` copies the key files of one, `doctor` looks at those of one. */
+struct program_process {
+    const char *name;                         /* "web", "worker" */
+    unsigned need;                            /* bits of keyfile.need */
+};
+
 /* What the commands below ask of a program that has read its configuration: views, owned by app. */
 struct program_site {
     void *app;                                /* the program's own */
@@ -48,6 +54,8 @@ struct program {
     struct pg_config database;                /* schema and its versions, statements of the commands; conninfo is not read */
     const struct keyfile *keys;
     size_t nkeys;
+    const struct program_process *processes;  /* none: they share one key folder */
+    size_t nprocesses;
     const struct program_door *doors;
     size_t ndoors;
     /* Reads the configuration, and what need names; what it fills *ret with is released by program_site_done(). */
@@ -59,10 +67,12 @@ struct program {
 int program_main(const struct program *p, int argc, char **argv);
 /* What program_main() was given. */
 const struct program *program_running(void);
+/* The process of that name of the running program. */
+bool program_process_find(const char *name, unsigned *ret_need);
 
 /* --- commands that are the same in each program (program_commands.c) ----------------------------------------------- */
 int program_migrate(int argc, char **argv);         /* migrate --config FILE [--dry-run] */
-int program_keys(int argc, char **argv);            /* keys init --config FILE */
+int program_keys(int argc, char **argv);            /* keys init --config FILE, keys give PROCESS FOLDER --config FILE */
 int program_audit(int argc, char **argv);           /* audit verify --config FILE */
 int program_clock(int argc, char **argv);           /* clock --config FILE [--advance [-]DURATION] */
 int program_config(int argc, char **argv);          /* config sample|reference */

@@ -33,24 +33,50 @@ program_migrate(int argc, char **argv)
     return 0;
 }
 
+static int
+keys_usage(void)
+{
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(512);
+    const struct program *p = program_running();
+
+    buf_adds(&text, "keys init --config FILE");
+    for (size_t i = 0; i < p->nprocesses; i++) {
+        if (i == 0)
+            buf_addf(&text, "\n       %s keys give ", p->name);
+        buf_addf(&text, "%s%s", i == 0 ? "" : "|", p->processes[i].name);
+    }
+    if (p->nprocesses > 0)
+        buf_adds(&text, " FOLDER --config FILE");
+    return command_usage(buf_cstr(&text));
+}
+
 int
 program_keys(int argc, char **argv)
 {
     const struct program *p = program_running();
-    const char *config = NULL, *words[1] = { NULL };
+    const char *config = NULL, *words[3] = { NULL };
     const struct command_option options[] = { { "--config", &config, NULL } };
     AUTO(program_site_done) struct program_site site = { .app = NULL };
     struct why why = WHY_INIT;
+    unsigned need = 0;
+    bool init, give;
     size_t n;
     enum err e;
 
-    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 1, &n) || config == NULL ||
-        !command_word_is(words, n, 0, "init"))
-        return command_usage("keys init --config FILE");
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 3, &n) || config == NULL)
+        return keys_usage();
+    init = n == 1 && command_word_is(words, n, 0, "init");
+    give = n == 3 && command_word_is(words, n, 0, "give") && program_process_find(words[1], &need);
+    if (!init && !give)
+        return keys_usage();
     if ((e = p->load(config, 0, &site, &why)) != OK)
         return command_fail(config, e, &why);
-    if ((e = keyfolder_init(site.keys, p->keys, p->nkeys, clock_now(), &why)) != OK)
-        return command_fail("keys init", e, &why);
+    e = init ? keyfolder_init(site.keys, p->keys, p->nkeys, clock_now(), &why)
+             : keyfolder_give(site.keys, p->keys, p->nkeys, need, words[2], &why);
+    if (e != OK)
+        return command_fail(init ? "keys init" : "keys give", e, &why);
+    if (give)
+        printf("%s: the keys of %s\n", words[2], words[1]);
     return 0;
 }
 

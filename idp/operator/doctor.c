@@ -343,7 +343,7 @@ operator_doctor(int argc, char **argv)
     size_t n;
 
     if (!command_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &n) || config == NULL ||
-        (process != NULL && !idp_keys_process(process, &need)))
+        (process != NULL && !program_process_find(process, &need)))
         return command_usage("doctor --config FILE [--for web|worker|notifier] [--json]");
     log_start("beffroi-idp doctor", LOG_LEVEL_ERROR);
     return visit(config, need, as_json);

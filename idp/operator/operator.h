@@ -13,7 +13,6 @@
 int operator_serve(int argc, char **argv);
 int operator_worker(int argc, char **argv);
 int operator_notifier(int argc, char **argv);
-int operator_keys(int argc, char **argv);
 int operator_doctor(int argc, char **argv);
 int operator_town(int argc, char **argv);
 int operator_client(int argc, char **argv);    /* OIDC clients */

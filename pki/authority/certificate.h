@@ -77,6 +77,7 @@ MUST_USE enum err certificate_expire_due(struct pg *pg, utime now, int max, int 
 /* Certificates of that profile that nobody has accepted since `before`: an alarm for each that has none (P-121). */
 MUST_USE enum err certificate_unaccepted_alarm(struct pg *pg, const char *profile, utime before, utime now,
                                                struct why *why);
+#define CERTIFICATE_CHANGES_KEPT (90 * USEC_PER_DAY)     /* changes of state can be read for so long */
 /* Changes of state that nobody reads any more: from before `before`, and older than the newest full list that each CA has. */
 MUST_USE enum err certificate_changes_purge(struct pg *pg, utime before, struct why *why);
 /* The newest time that was written for something signed: what the clock must not be behind (L25). 0: nothing yet. */

@@ -82,6 +82,10 @@ utime now_of(const struct ceremony *c);
 /* A path below the medium, in the ceremony's arena. */
 const char *path_in(struct ceremony *c, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* --- certify.c, before the first step --- */
+/* Is the profile of the certificate that will be made good? A mistake in it costs nothing here. */
+MUST_USE enum err certify_check(const struct ceremony *c, struct why *why);
+
 /* --- import.c --- */
 /* Roles as the database has them now, and the persons it knows beside those of the register. */
 MUST_USE enum err persons_from_database(struct ceremony *c, struct why *why);

@@ -243,6 +243,20 @@ profile_read(const struct ceremony *c, const char *name, struct profile **ret, s
     return (*ret)->holder == HOLDER_CA ? OK : why_set(why, ERR_INPUT, "%s is no profile of an authority", name);
 }
 
+static const char *
+certify_profile(const struct ceremony_config *conf)
+{
+    return strcmp(conf->ca, "root") == 0 ? "root-ca" : conf->profile;
+}
+
+enum err
+certify_check(const struct ceremony *c, struct why *why)
+{
+    AUTO(profile_freep) struct profile *p = NULL;
+
+    return profile_read(c, certify_profile(c->conf), &p, why);
+}
+
 /* organization, identifier and common name, asked; encoded under the profile's rules. */
 static enum err
 subject_ask(struct ceremony *c, const struct profile *p, struct buf *ret, struct why *why)
@@ -272,7 +286,7 @@ root_certificate(struct ceremony *c, struct why *why)
     struct certificate_order o = { .issuer_label = c->label, .label = c->label, .signer = c->key };
     enum err e;
 
-    if ((e = profile_read(c, "root-ca", &p, why)) != OK || (e = subject_ask(c, p, &subject, why)) != OK)
+    if ((e = profile_read(c, certify_profile(c->conf), &p, why)) != OK || (e = subject_ask(c, p, &subject, why)) != OK)
         return e;
     key_spki(c->key, &spki);
     o.profile = p;
@@ -308,7 +322,7 @@ issuing_certificate(struct ceremony *c, struct why *why)
     const char *base;
     enum err e;
 
-    if ((e = profile_read(c, c->conf->profile, &p, why)) != OK || (e = root_read(c, c->root_label, &der, &root, why)) != OK ||
+    if ((e = profile_read(c, certify_profile(c->conf), &p, why)) != OK || (e = root_read(c, c->root_label, &der, &root, why)) != OK ||
         (e = subject_ask(c, p, &subject, why)) != OK ||
         (e = ask_for(c, NULL, "status.url", (struct words){ "Adresse publique du service d'état (http://…)",
                                                             "Public address of the status service (http://…)" }, NULL, &url, why)) != OK)
@@ -373,7 +387,7 @@ step_cross(struct ceremony *c, struct why *why)
     struct certificate_order o;
     enum err e;
 
-    if ((e = profile_read(c, "root-ca", &p, why)) != OK || (e = root_read(c, c->root_label, &old_der, &before, why)) != OK ||
+    if ((e = profile_read(c, certify_profile(c->conf), &p, why)) != OK || (e = root_read(c, c->root_label, &old_der, &before, why)) != OK ||
         (e = root_read(c, c->label, &new_der, &after, why)) != OK)
         return e;
     o = (struct certificate_order){ .profile = p, .issuer_label = c->root_label, .label = c->label, .issuer = before.subject,

@@ -247,13 +247,19 @@ ceremony_free(struct ceremony *c)
     mem_freep(&c);
 }
 
+static bool
+makes_certificate(const struct ceremony_config *conf)
+{
+    return conf->kind == CEREMONY_ROOT || conf->kind == CEREMONY_ISSUING || conf->kind == CEREMONY_RENEW;
+}
+
 /* Which CA, which generation, which root signs: from the register. */
 static enum err
 subject_find(struct ceremony *c, struct why *why)
 {
     const struct ceremony_config *conf = c->conf;
     const int newest = register_generation(c->reg, conf->ca), root = register_generation(c->reg, "root");
-    const bool makes = conf->kind == CEREMONY_ROOT || conf->kind == CEREMONY_ISSUING || conf->kind == CEREMONY_RENEW;
+    const bool makes = makes_certificate(conf);
 
     if (conf->kind != CEREMONY_ROOT && root == 0)
         return why_set(why, ERR_NOT_FOUND, "%s: no root on this medium", conf->dir);
@@ -304,7 +310,7 @@ ceremony_prepare(struct ceremony *c, struct why *why)
     if (strcmp(conf->ca, "root") != 0 && (conf->kind == CEREMONY_ISSUING || conf->kind == CEREMONY_RENEW) &&
         (conf->key_uri == NULL || (strncmp(conf->key_uri, "sealed:/", 8) != 0 && strncmp(conf->key_uri, "pkcs11:", 7) != 0)))
         return why_set(why, ERR_INPUT, "where is the key made? sealed:/FILE or pkcs11:...");
-    if (conf->pg != NULL && (e = persons_from_database(c, why)) != OK)
+    if ((makes_certificate(conf) && (e = certify_check(c, why)) != OK) || (conf->pg != NULL && (e = persons_from_database(c, why)) != OK))
         return e;
     record_begin(c);
     return OK;

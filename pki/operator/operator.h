@@ -12,6 +12,7 @@
 #include "pki/pki.h"
 
 int operator_signer(int argc, char **argv);
+int operator_front(int argc, char **argv);
 int operator_unlock(int argc, char **argv);
 int operator_lock(int argc, char **argv);
 int operator_status(int argc, char **argv);

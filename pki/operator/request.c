@@ -9,7 +9,7 @@
 #include "pki/authority/certificate.h"
 #include "pki/operator/operator.h"
 #include "pki/request/csr.h"
-#include "pki/signer/client.h"
+#include "pki/client/client.h"
 
 #define PATIENCE (30 * USEC_PER_SEC)
 #define LIST_MAX 1000

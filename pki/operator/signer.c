@@ -8,7 +8,7 @@
 #include "base/program/process.h"
 #include "pki/authority/ca.h"
 #include "pki/operator/operator.h"
-#include "pki/signer/client.h"
+#include "pki/client/client.h"
 
 #define PATIENCE (30 * USEC_PER_SEC)
 

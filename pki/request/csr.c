@@ -1,5 +1,5 @@
 /*
- * csr: see csr.h. The name is walked over as one element, attributes are looked at for their type alone.
+ * csr: see csr.h. The name is taken as one element, of the attributes only the wish for alternative names is looked into.
  */
 #include "pki/request/csr.h"
 
@@ -13,6 +13,28 @@ refuse(struct why *why, const char *code, const char *text)
     return why_code(why, ERR_INPUT, code, "%s", text);
 }
 
+/* Extensions ::= SEQUENCE OF SEQUENCE { extnID, critical DEFAULT FALSE, extnValue } (RFC 2985 §5.4.2, RFC 5280 §4.1). */
+static enum err
+extensions_read(struct str values, struct csr *ret)
+{
+    struct str list, extension, id, critical, value;
+
+    if (der_expect(&values, DER_SEQUENCE, &list) != OK || values.n != 0)
+        return ERR_INPUT;
+    while (list.n > 0) {
+        if (der_expect(&list, DER_SEQUENCE, &extension) != OK || der_expect(&extension, DER_OID, &id) != OK)
+            return ERR_INPUT;
+        (void)der_optional(&extension, DER_BOOLEAN, &critical);
+        if (der_expect(&extension, DER_OCTET_STRING, &value) != OK || extension.n != 0)
+            return ERR_INPUT;
+        if (!str_eq(id, OID_CE_SUBJECT_ALT_NAME))
+            continue;
+        if (ret->subject_alt_name.p != NULL || der_expect(&value, DER_SEQUENCE, &ret->subject_alt_name) != OK || value.n != 0)
+            return ERR_INPUT;
+    }
+    return OK;
+}
+
 static enum err
 attributes_read(struct str attributes, struct csr *ret)
 {
@@ -24,8 +46,11 @@ attributes_read(struct str attributes, struct csr *ret)
             return ERR_INPUT;
         if (str_eq(type, OID_PKCS9_CHALLENGE_PASSWORD))
             ret->challenge_password = true;
-        if (str_eq(type, OID_PKCS9_EXTENSION_REQUEST))
-            ret->extension_request = true;
+        if (!str_eq(type, OID_PKCS9_EXTENSION_REQUEST))
+            continue;
+        ret->extension_request = true;
+        if (extensions_read(values, ret) != OK)
+            return ERR_INPUT;
     }
     return OK;
 }
@@ -63,14 +88,15 @@ sig_alg_read(struct str algorithm, enum key_alg key, enum sig_alg *ret)
 static enum err
 info_read(struct str info, struct csr *ret, struct why *why)
 {
-    struct str version, name, attributes;
+    struct str version, attributes;
     unsigned tag;
 
     if (der_expect(&info, DER_INTEGER, &version) != OK)
         return refuse(why, "pki.csr.structure", "no version");
     if (!str_eq(version, (struct str){ "", 1 }))
         return refuse(why, "pki.csr.version", "not version 1");
-    if (der_expect(&info, DER_SEQUENCE, &name) != OK || der_element(&info, &tag, &ret->spki) != OK || tag != DER_SEQUENCE ||
+    if (der_element(&info, &tag, &ret->subject) != OK || tag != DER_SEQUENCE ||
+        der_element(&info, &tag, &ret->spki) != OK || tag != DER_SEQUENCE ||
         der_expect(&info, DER_CONTEXT(0), &attributes) != OK || info.n != 0 || attributes_read(attributes, ret) != OK)
         return refuse(why, "pki.csr.structure", "not a CertificationRequestInfo");
     return OK;
@@ -79,7 +105,7 @@ info_read(struct str info, struct csr *ret, struct why *why)
 enum err
 csr_read(struct str der, struct csr *ret, struct why *why)
 {
-    AUTO(csr_done) struct csr csr = { STR_NULL, NULL, false, false };
+    AUTO(csr_done) struct csr csr = { .key = NULL };
     struct str rest = der, whole, info, algorithm, signature;
     struct spki_parts parts = { .alg = KEY_RSA };
     enum sig_alg alg = SIG_RS256;

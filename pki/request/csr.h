@@ -1,7 +1,8 @@
 /*
  * csr: a PKCS#10 request (RFC 2986), read strictly and only for its key.
  *
- * What else is in it, names and wished extensions, is nobody's to see: a certificate says what the registration says (PKI L10).
+ * What else is in it, names and wished extensions, goes into no certificate: that says what the registration says (PKI L10).
+ * A renewal over EST compares them with those of the certificate that it follows (RFC 7030 §4.2.2).
  * That the requester has the private key is proved by the request's own signature, which is verified here (PKI L8). Pure.
  *
  * The quality of the key, its size for a profile, and whether it was seen before are further questions: key_quality.h,
@@ -17,6 +18,8 @@
 struct csr {
     struct str spki;                 /* SubjectPublicKeyInfo; a view of what was read */
     struct key *key;                 /* the same as a public key; owned */
+    struct str subject;              /* Name, whole; a view */
+    struct str subject_alt_name;     /* the GeneralName of the wished extension one after the other; p NULL: none is wished */
     bool challenge_password;         /* the attribute is there: for the log */
     bool extension_request;          /* the same */
 };

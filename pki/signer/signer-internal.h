@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "pki/authority/issue.h"
+#include "pki/client/client.h"
 #include "pki/custody/unlock.h"
 #include "pki/signer/signer.h"
 

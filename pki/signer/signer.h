@@ -2,7 +2,7 @@
  * signer: the process that holds the keys of the issuing CAs while custodians have them unlocked. No network: it is
  * reached over a Unix socket, and what it signs it judges itself (pki/authority/issue.h).
  *
- * The protocol of the socket (setting signer.socket). Lines of text, ended by LF, at most SIGNER_LINE_MAX octets; one command at
+ * The protocol of the socket (setting signer.socket). Lines of text, ended by LF, at most SIGNER_LINE_MAX octets (pki/client); one command at
  * a time and connection, answered in order. Who may say what follows from the peer's user (SO_PEERCRED).
  *
  *   issuers (setting signer.issuers)
@@ -29,8 +29,6 @@
 
 #include "base/program/process.h"
 #include "pki/pki.h"
-
-#define SIGNER_LINE_MAX 1024
 
 /* Tables of statements of its two roles, for those who open the connections; NULL-terminated. */
 extern const struct pg_stmts *const signer_stmts[];

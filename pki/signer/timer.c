@@ -20,7 +20,6 @@
 #define RESERVED_MAX (60 * USEC_PER_SEC)       /* longer than any statement and signature may take */
 #define EXPIRE_MAX 1000
 #define REVOKE_MAX 1000
-#define CHANGES_KEPT (90 * USEC_PER_DAY)
 #define JOBS_DONE_KEPT (8 * USEC_PER_DAY)
 #define JOBS_DEAD_KEPT (90 * USEC_PER_DAY)
 #define FAR (3650 * USEC_PER_DAY)
@@ -210,7 +209,7 @@ purge(struct signer *s, struct pg *pg, utime now, struct why *why)
     (void)s;
     if ((e = job_purge(pg, now - JOBS_DONE_KEPT, now - JOBS_DEAD_KEPT, &removed, why)) != OK)
         return e;
-    return certificate_changes_purge(pg, now - CHANGES_KEPT, why);
+    return certificate_changes_purge(pg, now - CERTIFICATE_CHANGES_KEPT, why);
 }
 
 /* What is due when. What rooms above the authority's rows do by the clock stands here, one line each. */

@@ -11,7 +11,7 @@
 
 #include "base/program/keyfolder.h"
 #include "pki/pki.h"
-#include "pki/signer/client.h"
+#include "pki/client/client.h"
 
 #define MODULE "/usr/lib/softhsm/libsofthsm2.so"
 #define PATIENCE (60 * USEC_PER_SEC)

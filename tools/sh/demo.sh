@@ -1,5 +1,5 @@
-# demo.sh: the steps of ./run, in the order in which it takes them. Sourced by ./run; needs common.sh, process.sh and
-# postgres.sh.
+# demo.sh: the steps of ./run, in the order in which it takes them. Sourced by ./run; needs common.sh, process.sh,
+# postgres.sh and pki.sh.
 #
 # DATA/demo holds everything (STATE is its real place):
 #   endpoints.env   addresses, accounts and files, for people and tests
@@ -10,7 +10,7 @@
 # shellcheck shell=bash
 
 # The order of starting; stopping goes the other way.
-PROCESSES="pg-operator pg-town mta idp idp2 idp-worker idp-notifier mairie mairie-outbox agenda sondage"
+PROCESSES="pg-operator pg-town mta pki-signer pki-status pki-front idp idp2 idp-worker idp-notifier mairie mairie-outbox agenda sondage"
 
 TOWN_NAME=valbourg
 TOWN_LABEL='Ville de Valbourg'
@@ -115,7 +115,8 @@ demo_names() {
     local name names missing=''
     SUFFIX=${SUFFIX:-beffroi.localhost}
     IDP_HOST=idp.$SUFFIX API_HOST=api.$SUFFIX MAIRIE_HOST=mairie.$SUFFIX AGENDA_HOST=agenda.$SUFFIX SONDAGE_HOST=sondage.$SUFFIX
-    names="$IDP_HOST $API_HOST $MAIRIE_HOST $AGENDA_HOST $SONDAGE_HOST"
+    PKI_HOST=pki.$SUFFIX
+    names="$IDP_HOST $API_HOST $MAIRIE_HOST $AGENDA_HOST $SONDAGE_HOST $PKI_HOST"
     if [ "$HOSTS" = yes ]; then
         for name in $names; do
             grep -qE "^[^#]*[[:space:]]$name([[:space:]]|\$)" /etc/hosts || missing="$missing $name"
@@ -141,16 +142,17 @@ demo_ports() {
     MAIRIE_PORT=$((BASE_PORT + 4)) AGENDA_PORT=$((BASE_PORT + 5)) SONDAGE_PORT=$((BASE_PORT + 6))
     SMTP_IN_PORT=$((BASE_PORT + 7)) SMTP_OUT_PORT=$((BASE_PORT + 8)) LMTP_PORT=$((BASE_PORT + 9))
     PG_OPERATOR_PORT=$((BASE_PORT + 10)) PG_TOWN_PORT=$((BASE_PORT + 11)) SMTP_ALIGNED_PORT=$((BASE_PORT + 12))
+    PKI_PORT=$((BASE_PORT + 13)) PKI_STATUS_PORT=$((BASE_PORT + 14))
     # Moving to other ports or names means starting anew.
     if [ -n "${BASE_PORT_LAST:-}" ] && [ "$BASE_PORT_LAST $SUFFIX_LAST" != "$BASE_PORT $SUFFIX" ]; then
         demo_stop_quietly
     fi
     if [ -z "$(proc_names)" ]; then
-        taken=$(ports_taken $(seq "$BASE_PORT" $((BASE_PORT + 12))) | head -n 1)
+        taken=$(ports_taken $(seq "$BASE_PORT" $((BASE_PORT + 14))) | head -n 1)
         if [ -n "$taken" ]; then
             who=$(port_holder "$taken")
             die "port $taken is taken${who:+ by $who}" \
-                "Choose another place for the 13 ports with --base-port N, for example ./run --base-port $((BASE_PORT + 1000))."
+                "Choose another place for the 15 ports with --base-port N, for example ./run --base-port $((BASE_PORT + 1000))."
         fi
     fi
     write_file "$STATE/settings" <<SETTINGS
@@ -164,6 +166,8 @@ SETTINGS
     MAIRIE_URL=https://$MAIRIE_HOST:$MAIRIE_PORT
     AGENDA_URL=https://$AGENDA_HOST:$AGENDA_PORT
     SONDAGE_URL=https://$SONDAGE_HOST:$SONDAGE_PORT
+    PKI_URL=https://$PKI_HOST:$PKI_PORT
+    PKI_STATUS_URL=http://$PKI_HOST:$PKI_STATUS_PORT
 }
 
 # Drawn once for this folder.
@@ -172,6 +176,8 @@ demo_secrets() {
         write_file "$STATE/secrets" <<SECRETS
 IDP_OWNER_PASSWORD=$(random_word)
 MAIRIE_OWNER_PASSWORD=$(random_word)
+PKI_OWNER_PASSWORD=$(random_word)
+PKI_PHRASE=$(random_word 12)
 CLERK_PASSWORD=guichet-$(random_word 6)-$(random_word 6)
 CITIZEN_PASSWORD=citoyen-$(random_word 6)-$(random_word 6)
 SONDAGE_CLIENT_SECRET=$(random_word 24)
@@ -184,10 +190,19 @@ SECRETS
     CLERK_TOTP_SECRET='' TOWN_SEAL_KEY=''      # the town hall's program draws them
 }
 
+# The authority, from its ceremonies to the certificates that the others start with.
 demo_pki() {
-    "$TOP/tools/demo-pki" "$PKI_DIR" "$SUFFIX" "$TOWN_NAME"
-    demo_owns "$PKI_DIR"/*.key
-    chmod 0644 "$PKI_DIR"/*.pem
+    local process
+    pki_configure
+    demo_command pki-migrate "$PKI_BIN" migrate --config "$PKI_CONFIG"
+    demo_command pki-keys "$PKI_BIN" keys init --config "$PKI_CONFIG"
+    for process in signer front status; do
+        demo_command pki-keys "$PKI_BIN" keys give "$process" "$KEY_DIR/pki-$process" --config "$PKI_CONFIG"
+    done
+    pki_ceremonies
+    pki_signer_start
+    pki_certificates
+    pki_doors_start
 }
 
 # --- programs -----------------------------------------------------------------------------------------------------
@@ -196,15 +211,27 @@ demo_pki() {
 demo_stage() {
     IDP_BIN=$PROG_DIR/beffroi-idp
     MAIRIE_BIN=$PROG_DIR/beffroi-mairie
+    PKI_BIN=$PROG_DIR/beffroi-pki
     stage_file "$BUILD_DIR/idp/beffroi-idp" beffroi-idp
     stage_file "$BUILD_DIR/mairie-connector/beffroi-mairie" beffroi-mairie
+    stage_file "$BUILD_DIR/pki/beffroi-pki" beffroi-pki
     stage_folder "$TOP/templates" templates
+    stage_profiles
     stage_folder "$TOP/migrations" migrations
     stage_folder "$TOP/tools/demo-agenda" demo-agenda
     "$TOP/tools/npm-packages" "$TOP/tools/demo-oidc"
     stage_folder "$TOP/tools/demo-oidc" demo-oidc
     "$TOP/tools/install-packages" --unpack "$TOP/var/pkg"
     stage_file "$TOP/var/pkg/root/usr/lib/apache2/modules/mod_auth_mellon.so" mod_auth_mellon.so
+}
+# The profiles, but authorities sign servers below the demo's names only: a browser that trusts them trusts them for nothing else.
+stage_profiles() {
+    local from=$STATE/.profiles
+    rm -rf "$from"
+    cp -R "$TOP/pki/profiles" "$from"
+    printf 'permitted.dns = %s\n' "$SUFFIX" >>"$from/issuing-ca.profile"
+    stage_folder "$from" profiles
+    rm -rf "$from"
 }
 stage_file() { # FROM NAME
     [ -f "$1" ] || die "there is no ${1#"$TOP/"}" "The demo needs it; what the build made is in $BUILD_DIR."
@@ -257,7 +284,7 @@ town.listen = $(listen_list "$2")
 town.url = $TOWN_API_URL
 town.tls.cert = $PKI_DIR/api.pem
 town.tls.key = $PKI_DIR/api.key
-town.client_ca = $PKI_DIR/town-ca.pem
+town.client_ca = $PKI_DIR/servers-ca.pem
 keys = $KEY_DIR/$4
 clock.file = $CLOCK_DIR/offset
 mail.address = $MAIL_IN_ADDRESS
@@ -347,7 +374,7 @@ demo_mail_start() {
 
 demo_programs_start() {
     local files
-    files="$PKI_DIR/idp.pem $PKI_DIR/api.pem $PKI_DIR/town-ca.pem $(staged templates)"
+    files="$PKI_DIR/idp.pem $PKI_DIR/api.pem $PKI_DIR/servers-ca.pem $(staged templates)"
     proc_start idp "$IDP_WEB_CONFIG $files" "$IDP_BIN" serve --config "$IDP_WEB_CONFIG"
     proc_start idp2 "$IDP2_CONFIG $files" "$IDP_BIN" serve --config "$IDP2_CONFIG"
     proc_start idp-worker "$IDP_WORKER_CONFIG $files" "$IDP_BIN" worker --config "$IDP_WORKER_CONFIG"
@@ -562,6 +589,16 @@ IDP_NOTIFIER_CONFIG=$IDP_NOTIFIER_CONFIG
 IDP_BIN=$IDP_BIN
 MAIRIE_CONFIG=$MAIRIE_CONFIG
 MAIRIE_BIN=$MAIRIE_BIN
+EST_URL=$PKI_URL/.well-known/est
+EST_CLIENT_CERT=$PKI_DIR/station.pem
+EST_CLIENT_KEY=$PKI_DIR/station.key
+OCSP_URL=$PKI_STATUS_URL/ocsp
+CRL_URL=$PKI_STATUS_URL/crl/servers-g1.crl
+ISSUING_CA=$PKI_DIR/servers-ca.pem
+PKI_URL=$PKI_URL
+PKI_STATUS_URL=$PKI_STATUS_URL
+PKI_BIN=$PKI_BIN
+PKI_CONFIG=$PKI_CONFIG
 LOG_DIR=$LOG_DIR
 ENDPOINTS
         for name in $PROCESSES; do

@@ -1,13 +1,16 @@
 /*
- * client: the other side of the signer's socket: for front, status and commands (the protocol is in signer.h).
+ * client: the other side of the signer's socket, a room of its own below those that ask: front, status, commands. The protocol
+ * is written down in pki/signer/signer.h.
  *
  * One connection, used by one thread at a time; it opens itself again after a failure. No answer is taken for a no.
  */
-#ifndef PKI_SIGNER_CLIENT_H
-#define PKI_SIGNER_CLIENT_H
+#ifndef PKI_CLIENT_CLIENT_H
+#define PKI_CLIENT_CLIENT_H
 
 #include "base/core/clock.h"
 #include "pki/custody/share.h"
+
+#define SIGNER_LINE_MAX 1024         /* octets of a command, with its LF */
 
 struct signer_client;
 /* path: signer.socket; it is opened when first needed. patience: microseconds that one command may take. */

@@ -1,5 +1,5 @@
 /* client: see client.h. */
-#include "pki/signer/client.h"
+#include "pki/client/client.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/core/enc.h"
-#include "pki/signer/signer.h"
 
 #define ANSWER_MAX (64 * 1024)
 

@@ -1,0 +1,258 @@
+/*
+ * front_store: what a station sees of the certificates of its registrations: those that it registered, and those that the
+ * operator registered under its name. Nothing else is there for it (D-11).
+ */
+#include "base/core/enc.h"
+#include "pki/front/front-internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* status_change rows that one call looks at: an answer takes its time whatever others did. */
+#define CHANGES_WINDOW 5000
+
+enum { S_BY_SERIAL, S_NEWEST, S_LIST, S_ACCEPT, S_STATE, S_CHANGES };
+#define COLUMNS(der_)                                                                                                \
+    "SELECT c.id, c.ca_id, a.name || '-g' || a.generation, c.serial, c.state, c.state_since, c.reason, c.request_id, " \
+    "c.registration_id, c.profile, r.holder, c.not_before, c.not_after, c.accepted_at, " der_ " FROM certificate c " \
+    "JOIN ca a ON a.id = c.ca_id JOIN registration r ON r.id = c.registration_id "                                    \
+    "LEFT JOIN certificate_der d ON d.certificate_id = c.id "
+#define SEEN "c.state NOT IN ('reserved', 'void') "
+/* $1 the station, $2 its name, $3 the profiles, $4 the towns (NULL: all) that it may touch now */
+#define OWN                                                                                                            \
+    "(r.station_id = $1 AND r.profile = ANY ($3::text[]) AND ($4::text[] IS NULL OR r.town = ANY ($4::text[])) "        \
+    "OR r.station_id IS NULL AND r.holder = $2) "
+static const struct pg_stmt stmts[] = {
+    [S_BY_SERIAL] = { "own.by_serial",
+        COLUMNS("d.der") "WHERE c.serial = $5 AND ($6::text IS NULL OR a.name || '-g' || a.generation = $6) AND " SEEN "AND " OWN
+        "LIMIT 2", 6 },
+    [S_NEWEST] = { "own.newest",
+        COLUMNS("d.der") "WHERE c.registration_id = $1 AND c.state IN ('issued', 'active') AND c.not_after >= $2 "
+        "ORDER BY c.not_before DESC, c.id LIMIT 1", 2 },
+    [S_LIST] = { "own.list",
+        COLUMNS("NULL::bytea") "WHERE c.registration_id = $1 AND " SEEN "ORDER BY c.not_before DESC, c.id LIMIT $2::int4", 2 },
+    [S_ACCEPT] = { "own.accept",
+        "WITH c AS (UPDATE certificate SET state = 'active', state_since = $5, accepted_at = $2 WHERE id = $1 AND "
+        "state IN ('issued', 'active') AND accepted_at IS NULL RETURNING id), "
+        "a AS (INSERT INTO audit_event (at, actor, role, verb, object, result, detail) SELECT $5, $4, 'station', "
+        "'certificate.accept', 'certificate:' || c.id, 'ok', jsonb_build_object('proof', $3::text) FROM c) SELECT id FROM c", 5 },
+    [S_STATE] = { "own.state", "SELECT state, accepted_at FROM certificate WHERE id = $1", 1 },
+    /* Only below the oldest running transaction: what is told is never followed by something older. */
+    [S_CHANGES] = { "own.changes",
+        "WITH h AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin), "
+        "w AS MATERIALIZED (SELECT s.* FROM status_change s, h WHERE (s.tx, s.seq) > ($5::text::xid8, $6::int8) AND s.tx < h.xmin "
+        "ORDER BY s.tx, s.seq LIMIT $7::int4), "
+        "o AS (SELECT w.tx, w.seq, a.name || '-g' || a.generation AS label, w.serial, w.was, w.state, w.reason, w.at, c.profile, "
+        "r.id FROM w JOIN certificate c ON c.ca_id = w.ca_id AND c.serial = w.serial JOIN ca a ON a.id = c.ca_id "
+        "JOIN registration r ON r.id = c.registration_id WHERE " OWN "ORDER BY w.tx, w.seq LIMIT $8::int4) "
+        "SELECT (SELECT count(*) FROM w), (SELECT h.xmin::text FROM h), l.tx::text, l.seq, o.label, o.serial, o.was, o.state, "
+        "o.reason, o.at, o.profile, o.id, o.tx::text, o.seq FROM "
+        "(SELECT 1) one LEFT JOIN LATERAL (SELECT w.tx, w.seq FROM w ORDER BY w.tx DESC, w.seq DESC LIMIT 1) l ON true "
+        "LEFT JOIN o ON true ORDER BY o.tx, o.seq", 8 },
+};
+const struct pg_stmts front_own_stmts = PG_STMTS(stmts);
+
+/* The first four parameters. */
+static void
+args_own(struct pg_args *args, const struct peer *p)
+{
+    pg_arg_uuid(args, p->id);
+    pg_arg_text(args, p->name);
+    pg_arg_texts(args, p->profiles, p->nprofiles);
+    if (p->every_town)
+        pg_arg_null(args);
+    else
+        pg_arg_texts(args, p->towns, p->ntowns);
+}
+
+static struct str
+kept(const struct pg_result *r, int row, int col, struct arena *a)
+{
+    const struct str s = pg_str(r, row, col);
+
+    return s.p == NULL ? STR_NULL : (struct str){ arena_dup(a, s.p, s.n), s.n };
+}
+
+static void
+row_read(const struct pg_result *r, int row, struct arena *a, struct certificate_row *ret)
+{
+    pg_uuid(r, row, 0, ret->id);
+    ret->ca_id = (int)pg_i64(r, row, 1);
+    ret->ca_label = arena_strdup(a, pg_text(r, row, 2));
+    ret->serial = kept(r, row, 3, a);
+    ret->state = arena_strdup(a, pg_text(r, row, 4));
+    ret->state_since = pg_time(r, row, 5);
+    ret->reason = pg_is_null(r, row, 6) ? -1 : (int)pg_i64(r, row, 6);
+    pg_uuid(r, row, 7, ret->request);
+    pg_uuid(r, row, 8, ret->registration);
+    ret->profile = arena_strdup(a, pg_text(r, row, 9));
+    ret->holder = arena_strdup(a, pg_text(r, row, 10));
+    ret->not_before = pg_time(r, row, 11);
+    ret->not_after = pg_time(r, row, 12);
+    ret->accepted_at = pg_time(r, row, 13);
+    ret->der = kept(r, row, 14, a);
+}
+
+enum err
+own_certificate_find(struct pg *pg, const struct peer *p, struct str serial, const char *ca, struct arena *a,
+                     struct certificate_row *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    AUTO(buf_free) struct buf octets = BUF_BOUNDED(32);
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    if (hex_decode(serial, &octets) != OK || octets.len == 0)
+        return why_code(why, ERR_NOT_FOUND, "certificate.unknown", "not a serial number");
+    args_own(&args, p);
+    pg_arg_buf(&args, &octets);
+    pg_arg_text(&args, ca);
+    if ((e = pg_exec(pg, &stmts[S_BY_SERIAL], &args, &r, why)) != OK)
+        return e;
+    if (pg_rows(r) == 0)
+        return why_code(why, ERR_NOT_FOUND, "certificate.unknown", "no such certificate of this station");
+    if (pg_rows(r) > 1)
+        return why_code(why, ERR_CONFLICT, "certificate.ca", "Two authorities gave this number: say which (parameter ca).");
+    row_read(r, 0, a, ret);
+    return OK;
+}
+
+enum err
+own_certificate_newest(struct pg *pg, const char *registration_id, utime now, struct arena *a, struct certificate_row *ret,
+                       struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_uuid(&args, registration_id);
+    pg_arg_time(&args, now);
+    if ((e = pg_exec(pg, &stmts[S_NEWEST], &args, &r, why)) != OK)
+        return e;
+    if (pg_rows(r) == 0)
+        return why_code(why, ERR_NOT_FOUND, "certificate.unknown", "no good certificate of this registration");
+    row_read(r, 0, a, ret);
+    return OK;
+}
+
+enum err
+own_certificate_list(struct pg *pg, const char *registration_id, int max, struct arena *a, struct certificate_row **ret,
+                     size_t *ret_n, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    struct certificate_row *list;
+    enum err e;
+
+    pg_arg_uuid(&args, registration_id);
+    pg_arg_i32(&args, max);
+    if ((e = pg_exec(pg, &stmts[S_LIST], &args, &r, why)) != OK)
+        return e;
+    list = arena_alloc(a, ((size_t)pg_rows(r) + 1) * sizeof(*list));
+    for (int i = 0; i < pg_rows(r); i++)
+        row_read(r, i, a, &list[i]);
+    *ret = list;
+    *ret_n = (size_t)pg_rows(r);
+    return OK;
+}
+
+enum err
+own_certificate_accept(struct pg *pg, const char *id, utime at, const char *proof_ref, const char *actor, utime now,
+                       bool *ret_new, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    AUTO(pg_result_freep) struct pg_result *state = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_uuid(&args, id);
+    pg_arg_time(&args, at);
+    pg_arg_text(&args, proof_ref);
+    pg_arg_text(&args, actor);
+    pg_arg_time(&args, now);
+    if ((e = pg_exec(pg, &stmts[S_ACCEPT], &args, &r, why)) != OK)
+        return e;
+    *ret_new = pg_rows(r) > 0;
+    if (*ret_new)
+        return OK;
+    pg_arg_uuid(&args, id);
+    if ((e = pg_exec(pg, &stmts[S_STATE], &args, &state, why)) != OK)
+        return e;
+    if (pg_rows(state) > 0 && !pg_is_null(state, 0, 1))
+        return OK;                     /* accepted before */
+    return why_code(why, ERR_CONFLICT, "certificate.state", "The certificate is not good any more: there is nothing to accept.");
+}
+
+/* --- changes ------------------------------------------------------------------------------------------------------------ */
+
+/* "TX.SEQ.TIME": the last row looked at, and when that was, in microseconds. */
+struct cursor {
+    char tx[24];
+    int64_t seq;
+    utime at;
+};
+
+static enum err
+cursor_parse(const char *text, utime now, struct cursor *ret, struct why *why)
+{
+    struct str rest = str_of(text), tx = str_split(rest, '.', &rest), seq = str_split(rest, '.', &rest);
+    int64_t number;
+
+    *ret = (struct cursor){ .tx = "0", .at = now };
+    if (text[0] == '\0')
+        return OK;
+    if (rest.p == NULL || tx.n >= sizeof(ret->tx) || str_to_i64(tx, 0, INT64_MAX, &number) != OK ||
+        str_to_i64(seq, 0, INT64_MAX, &ret->seq) != OK || str_to_i64(rest, 0, INT64_MAX, &ret->at) != OK)
+        return why_code(why, ERR_INPUT, "changes.cursor", "after: not a cursor that was given here.");
+    snprintf(ret->tx, sizeof(ret->tx), "%" PRIi64, number);
+    if (ret->at < now - CERTIFICATE_CHANGES_KEPT + USEC_PER_DAY)
+        return why_code(why, ERR_NOT_FOUND, "changes.gone", "the cursor is older than what is kept");
+    return OK;
+}
+
+static void
+change_read(const struct pg_result *r, int row, struct arena *a, struct own_change *ret)
+{
+    *ret = (struct own_change){ .ca_label = arena_strdup(a, pg_text(r, row, 4)), .serial = kept(r, row, 5, a),
+                                .was = arena_strdup(a, pg_text(r, row, 6)), .state = arena_strdup(a, pg_text(r, row, 7)),
+                                .reason = pg_is_null(r, row, 8) ? -1 : (int)pg_i64(r, row, 8), .at = pg_time(r, row, 9),
+                                .profile = arena_strdup(a, pg_text(r, row, 10)) };
+    pg_uuid(r, row, 11, ret->registration);
+}
+
+enum err
+own_changes(struct pg *pg, const struct peer *p, const char *after, int max, utime now, struct arena *a, struct own_change **ret,
+            size_t *ret_n, const char **ret_next, bool *ret_more, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    struct cursor cursor;
+    struct own_change *list;
+    size_t n = 0;
+    enum err e;
+
+    if ((e = cursor_parse(after, now, &cursor, why)) != OK)
+        return e;
+    args_own(&args, p);
+    pg_arg_text(&args, cursor.tx);
+    pg_arg_i64(&args, cursor.seq);
+    pg_arg_i32(&args, CHANGES_WINDOW);
+    pg_arg_i32(&args, max);
+    if ((e = pg_exec(pg, &stmts[S_CHANGES], &args, &r, why)) != OK)
+        return e;
+    list = arena_alloc(a, ((size_t)pg_rows(r) + 1) * sizeof(*list));
+    for (int i = 0; i < pg_rows(r); i++)
+        if (!pg_is_null(r, i, 7))
+            change_read(r, i, a, &list[n++]);
+    if (n == (size_t)max)              /* there may be more of its own in what was looked at */
+        *ret_next = arena_printf(a, "%s.%" PRIi64 ".%" PRIi64, pg_text(r, (int)n - 1, 12), pg_i64(r, (int)n - 1, 13), now);
+    else if (pg_i64(r, 0, 0) > 0)
+        *ret_next = arena_printf(a, "%s.%" PRIi64 ".%" PRIi64, pg_text(r, 0, 2), pg_i64(r, 0, 3), now);
+    else
+        *ret_next = arena_printf(a, "%s.%" PRIi64 ".%" PRIi64, cursor.tx, cursor.seq, now);
+    *ret_more = n == (size_t)max || pg_i64(r, 0, 0) == CHANGES_WINDOW;
+    *ret = list;
+    *ret_n = n;
+    return OK;
+}
