@@ -28,6 +28,8 @@ int operator_suspend(int argc, char **argv);
 int operator_revoke(int argc, char **argv);
 int operator_resume(int argc, char **argv);
 int operator_verify(int argc, char **argv);
+int operator_lint(int argc, char **argv);
+int operator_certificate_lint(const char *config, const char *file, const char *profile);
 
 /* --- what commands share (common.c) --------------------------------------------------------------------------- */
 
