@@ -2,7 +2,7 @@
  * responder: keys that sign OCSP answers, one of each authority, and their certificates (RFC 6960 §4.2.2.2).
  *
  * A key is made here, P-256, and written to the folder before anybody hears of it; a request row asks for its certificate,
- * whose names come from the registration of this machine (holder: setting name). When two thirds of a certificate's life are
+ * whose names come from the registration of this machine as a responder of that authority. When two thirds of a certificate's life are
  * over a new key is made and asked for; once its certificate is here it signs, and the old key is wiped.
  *
  * Files: ocsp/LABEL.ID.key (PKCS#8, readable by us alone) and ocsp/LABEL.ID.cer, where ID is of the public key: a pair is one
@@ -14,6 +14,7 @@
 #include "base/core/log.h"
 #include "base/crypto/der-oid.h"
 #include "base/crypto/der.h"
+#include "pki/authority/responder.h"
 #include "pki/encode/name.h"
 #include "pki/status/status-internal.h"
 
@@ -236,16 +237,18 @@ next_forget(struct status_process *s, struct authority *a)
     a->request[0] = '\0';
 }
 
-/* The registration of this machine for a profile of responders. */
+/* The registration of this machine as a responder of that authority (`beffroi-pki responder add`). */
 static enum err
-registration_find(struct status_process *s, struct pg *pg, char ret[37], struct why *why)
+own_registration(struct status_process *s, struct pg *pg, const struct authority *a, char ret[37], struct why *why)
 {
-    enum err e = why_code(why, ERR_NOT_FOUND, "status.registration", "no profile of responders");
+    const struct profile *p = responder_profile(&s->pki->profiles);
+    char holder[RESPONDER_HOLDER_MAX + 1];
+    enum err e;
 
-    for (size_t i = 0; i < s->pki->profiles.n && e == ERR_NOT_FOUND; i++)
-        if (s->pki->profiles.items[i]->use == USE_OCSP_SIGNING)
-            e = responder_store_registration(pg, s->pki->profiles.items[i]->name, s->pki->conf.name, ret, why);
-    return e;
+    if (p == NULL)
+        return why_code(why, ERR_NOT_FOUND, "status.registration", "no profile of responders");
+    e = responder_holder(a->ca.name, s->pki->conf.name, holder, why);
+    return e != OK ? e : responder_store_registration(pg, p->name, holder, ret, why);
 }
 
 static enum err
@@ -256,7 +259,7 @@ next_ask(struct status_process *s, struct pg *pg, struct authority *a, utime now
     char registration[37];
     enum err e;
 
-    if ((e = registration_find(s, pg, registration, why)) != OK)
+    if ((e = own_registration(s, pg, a, registration, why)) != OK)
         return e;
     if (a->next == NULL && (e = next_make(s, a, why)) != OK)
         return e;

@@ -389,7 +389,9 @@ setup(void **state)
     pem_write(f, "soft.pem", &f->soft.certificate, 1);
     sql(f, "INSERT INTO registration (id, profile, holder, support, proof, state, made_at) VALUES ('" REGISTRATION "', 'p', 'h', "
            "'card', 'none', 'open', '2026-01-01')");
-    (void)pki_registration_make(&f->w, f->field, "responder", "here", &responder, SUPPORT_SOFTWARE, PROOF_NONE);
+    for (size_t i = 0; i < 2; i++)
+        (void)pki_registration_make(&f->w, f->field, "responder", i == 0 ? "cards/here" : "soft/here", &responder, SUPPORT_SOFTWARE,
+                                    PROOF_NONE);
     f->client = signer_client_new(f->socket, PATIENCE);
     f->list_at = f->w.now;
     *state = f;
