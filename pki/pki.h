@@ -44,6 +44,8 @@ struct pki_conf {
     int64_t ocsp_stale_max;
     int64_t threads;
     char *mail_smtp_url, *mail_smtp_ca, *mail_from;
+    struct conf_list alarm_mail, expiry_mail;
+    int64_t expiry_first, expiry_last;
 };
 
 struct pki {
