@@ -23,6 +23,8 @@ static const struct command commands[] = {
     { "suspend", operator_suspend, "suspend a certificate, or all of a holder: what the profile says happens" },
     { "revoke", operator_revoke, "revoke a certificate, or all of a holder, for good" },
     { "resume", operator_resume, "a suspended certificate lives again: two release a hold" },
+    { "alarm", operator_alarm, "list: what a person must look at" },
+    { "doctor", operator_doctor, "look at an installation and say what is wrong" },
     { "lint", operator_lint, "hold the newest certificate of each profile against its profile" },
     { "verify", operator_verify, "look at every certificate, list, approval and record: is the database of one piece?" },
     { "routes", program_routes, "print the routes of the processes" },
