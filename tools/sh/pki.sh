@@ -151,7 +151,7 @@ database.owner = $socket user=pki_owner
 keys = $KEY_DIR/$2
 clock.file = $CLOCK_DIR/offset
 signer.socket = $KEY_DIR/pki/signer.socket
-signer.issuers = $DEMO_NAME
+signer.issuers = $DEMO_NAME, $(id -un)
 signer.custodians = $DEMO_GROUP
 mail.smtp.url = smtp://127.0.0.1:$SMTP_OUT_PORT
 mail.from = ne-pas-repondre@$SUFFIX
