@@ -31,6 +31,8 @@ struct certificate_row {
     int reason;                    /* RFC 5280 §5.3.1; -1: none */
     char request[37], registration[37];
     const char *profile, *holder, *town;
+    unsigned char profile_sha256[SHA256_LEN];      /* of the profile's file when it was signed */
+    int shard;
     utime not_before, not_after, accepted_at;
     struct str der;                /* p is NULL: not signed, or not asked for */
 };
@@ -41,6 +43,9 @@ MUST_USE enum err certificate_find(struct pg *pg, struct str name, struct arena 
 /* The certificate of a request, with der. ERR_NOT_FOUND: none. */
 MUST_USE enum err certificate_of_request(struct pg *pg, const char *request_id, struct arena *a,
                                          struct certificate_row *ret, struct why *why);
+/* The certificate with this key, with der. ERR_NOT_FOUND: none. */
+MUST_USE enum err certificate_of_key(struct pg *pg, const unsigned char spki_sha256[SHA256_LEN], struct arena *a,
+                                     struct certificate_row *ret, struct why *why);
 /* Which ones; NULL and UTIME_NULL: all. */
 struct certificate_filter {
     const char *holder, *town, *state, *profile;
@@ -72,6 +77,8 @@ void ca_urls(const char *base, const struct ca *ca, int shard, struct ca_urls *r
 /* Reservations from before `before` become void, their requests refused with "pki.request.lost", and an alarm says so.
  * *ret_n (may be NULL): how many. */
 MUST_USE enum err certificate_void_lost(struct pg *pg, utime before, utime now, int *ret_n, struct why *why);
+/* Ends the alarms of reservations whose holder has a certificate since, or is not to have one. */
+MUST_USE enum err certificate_lost_end(struct pg *pg, utime now, struct why *why);
 /* issued and active ones whose end has passed become expired, at most max in one call. */
 MUST_USE enum err certificate_expire_due(struct pg *pg, utime now, int max, int *ret_n, struct why *why);
 /* Certificates of that profile that nobody has accepted since `before`: an alarm for each that has none (P-121). */

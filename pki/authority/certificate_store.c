@@ -2,10 +2,10 @@
 #include "base/core/enc.h"
 #include "pki/authority/certificate.h"
 
-enum { S_BY_ID, S_BY_SERIAL, S_OF_REQUEST, S_LIST, S_ACCEPT };
+enum { S_BY_ID, S_BY_SERIAL, S_OF_REQUEST, S_OF_KEY, S_LIST, S_ACCEPT };
 #define COLUMNS(der_)                                                                                                \
     "SELECT c.id, c.ca_id, a.name || '-g' || a.generation, c.serial, c.state, c.state_since, c.reason, c.request_id, " \
-    "c.registration_id, c.profile, r.holder, c.not_before, c.not_after, c.accepted_at, r.town, " der_ " FROM certificate c " \
+    "c.registration_id, c.profile, r.holder, c.not_before, c.not_after, c.accepted_at, r.town, c.profile_sha256, c.shard, " der_ " FROM certificate c " \
     "JOIN ca a ON a.id = c.ca_id JOIN registration r ON r.id = c.registration_id "
 #define WITH_DER "LEFT JOIN certificate_der d ON d.certificate_id = c.id "
 static const struct pg_stmt stmts[] = {
@@ -13,6 +13,7 @@ static const struct pg_stmt stmts[] = {
     [S_BY_SERIAL] = { "certificate.by_serial",
         COLUMNS("d.der") WITH_DER "WHERE a.name || '-g' || a.generation = $1 AND c.serial = $2", 2 },
     [S_OF_REQUEST] = { "certificate.of_request", COLUMNS("d.der") WITH_DER "WHERE c.request_id = $1", 1 },
+    [S_OF_KEY] = { "certificate.of_key", COLUMNS("d.der") WITH_DER "WHERE c.spki_sha256 = $1", 1 },
     [S_LIST] = { "certificate.list",
         COLUMNS("NULL::bytea") "WHERE ($1::text IS NULL OR r.holder = $1) AND ($2::text IS NULL OR r.town = $2) AND "
         "($3::text IS NULL OR c.state = $3) AND ($4::text IS NULL OR c.profile = $4) AND "
@@ -53,7 +54,9 @@ row_read(const struct pg_result *r, int row, struct arena *a, struct certificate
     ret->not_after = pg_time(r, row, 12);
     ret->accepted_at = pg_time(r, row, 13);
     ret->town = arena_strdup(a, pg_text(r, row, 14));
-    ret->der = kept(r, row, 15, a);
+    memcpy(ret->profile_sha256, pg_str(r, row, 15).p, SHA256_LEN);
+    ret->shard = (int)pg_i64(r, row, 16);
+    ret->der = kept(r, row, 17, a);
 }
 
 static enum err
@@ -97,6 +100,16 @@ certificate_of_request(struct pg *pg, const char *request_id, struct arena *a, s
 
     pg_arg_uuid(&args, request_id);
     return one_read(pg, &stmts[S_OF_REQUEST], &args, a, ret, why);
+}
+
+enum err
+certificate_of_key(struct pg *pg, const unsigned char spki_sha256[SHA256_LEN], struct arena *a, struct certificate_row *ret,
+                   struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_bytes(&args, spki_sha256, SHA256_LEN);
+    return one_read(pg, &stmts[S_OF_KEY], &args, a, ret, why);
 }
 
 enum err

@@ -222,7 +222,7 @@ static enum err
 tbs_subject(struct str tbs, struct buf *out, struct why *why)
 {
     struct str in = tbs, inner, part;
-    unsigned tag;
+    unsigned tag = 0;
     enum err e = der_expect(&in, DER_SEQUENCE, &inner);
 
     for (int i = 0; i < 5 && e == OK; i++)

@@ -121,7 +121,8 @@ operator_certificate(int argc, char **argv)
         "certificate show ID|CA:SERIAL --config FILE [--out FILE]\n"
         "       beffroi-pki certificate list --config FILE [--holder NAME] [--town NAME] [--state STATE] [--profile NAME]\n"
         "           [--ca LABEL] [--ends-before TIME]\n"
-        "       beffroi-pki certificate accept ID|CA:SERIAL --config FILE --key FILE [--answers FILE] [--proof TEXT]";
+        "       beffroi-pki certificate accept ID|CA:SERIAL --config FILE --key FILE [--answers FILE] [--proof TEXT]\n"
+        "       beffroi-pki certificate lint FILE --config FILE --profile NAME";
     struct certificate_options o = { .config = NULL, .filter = CERTIFICATE_FILTER_ALL };
     const char *words[2] = { NULL, NULL };
     const struct command_option options[] = {
@@ -143,5 +144,7 @@ operator_certificate(int argc, char **argv)
         return list(o.config, &o.filter);
     if (command_word_is(words, n, 0, "accept") && n == 2 && o.key != NULL)
         return accept_say(&o, words[1]);
+    if (command_word_is(words, n, 0, "lint") && n == 2 && o.filter.profile != NULL)
+        return operator_certificate_lint(o.config, words[1], o.filter.profile);
     return command_usage(line);
 }

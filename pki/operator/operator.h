@@ -15,6 +15,7 @@ int operator_signer(int argc, char **argv);
 int operator_front(int argc, char **argv);
 int operator_unlock(int argc, char **argv);
 int operator_lock(int argc, char **argv);
+int operator_signer_status(int argc, char **argv);
 int operator_status(int argc, char **argv);
 int operator_person(int argc, char **argv);
 int operator_role(int argc, char **argv);
@@ -22,16 +23,21 @@ int operator_station(int argc, char **argv);
 int operator_responder(int argc, char **argv);
 int operator_request(int argc, char **argv);
 int operator_certificate(int argc, char **argv);
+int operator_crl(int argc, char **argv);
 int operator_suspend(int argc, char **argv);
 int operator_revoke(int argc, char **argv);
 int operator_resume(int argc, char **argv);
 int operator_verify(int argc, char **argv);
+int operator_doctor(int argc, char **argv);
+int operator_alarm(int argc, char **argv);
+int operator_lint(int argc, char **argv);
+int operator_certificate_lint(const char *config, const char *file, const char *profile);
 
 /* --- what commands share (common.c) --------------------------------------------------------------------------- */
 
 /* Statements of the commands. */
 extern const struct pg_stmts *const pki_command_stmts[];
-extern const struct pg_stmts verify_stmts;
+extern const struct pg_stmts verify_stmts, doctor_stmts;
 /* What base/program reads a configuration with. */
 MUST_USE enum err operator_load(const char *config, unsigned need, struct program_site *ret, struct why *why);
 /* Configuration and database of a command, as the schema's owner (database.owner) or, without one, as this process. */

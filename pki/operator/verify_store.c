@@ -7,10 +7,10 @@
 
 enum { S_CERTIFICATES, S_NAMES, S_STATES, S_TRANSITIONS, S_REQUESTS_DIFFER, S_APPROVALS, S_REQUESTS, S_CEREMONIES, S_LISTS_ORDER,
        S_LISTS_BASE, S_LISTS_COUNTER, S_LISTS_KEPT, S_LIST, S_ENTRIES, S_REVOKED };
-/* Since that horizon something was done to the certificate c: the list may not know it. */
+/* Since that horizon something that lists tell was done to the certificate c: the list may not know it. */
 #define CHANGED_SINCE(horizon_)                                                                                           \
     "EXISTS (SELECT FROM status_change s WHERE s.ca_id = c.ca_id AND s.shard = c.shard AND s.tx >= " horizon_               \
-    "::text::xid8 AND s.serial = c.serial) "
+    "::text::xid8 AND s.serial = c.serial AND (s.was = 'held' OR s.state IN ('held', 'revoked'))) "
 static const struct pg_stmt stmts[] = {
     [S_CERTIFICATES] = { "verify.certificates",
         "SELECT c.id, c.ca_id, c.serial, c.state, c.spki_sha256, c.not_before, c.not_after, r.holder, d.tbs, d.der "

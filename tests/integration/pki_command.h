@@ -77,6 +77,15 @@ desk_run(const struct pki_desk *d, const char *person, const char *words)
     return desk_exec(d, PKI_BIN, argv);
 }
 
+/* The configuration, with more lines. */
+static inline void
+desk_conf(const struct pki_desk *d, const char *more)
+{
+    desk_file(d, "conf", str_of(arena_printf(d->w->a, "environment = test\nbase_url = http://pki.example\nname = test\n"
+              "migrations = %s/migrations/pki\nprofiles = %s/pki/profiles\nkeys = %s/keys\ndatabase = %s\n%s", SOURCE_DIR,
+              SOURCE_DIR, d->folder, d->w->conninfo, more)));
+}
+
 static inline void
 desk_begin(struct pki_desk *d, struct pki_world *w)
 {
@@ -84,9 +93,7 @@ desk_begin(struct pki_desk *d, struct pki_world *w)
     snprintf(d->folder, sizeof(d->folder), "/tmp/beffroi-desk.XXXXXX");
     assert_non_null(mkdtemp(d->folder));
     assert_ok(keyfolder_init(arena_printf(w->a, "%s/keys", d->folder), pki_key_files, pki_key_nfiles, w->now, &w->why), &w->why);
-    desk_file(d, "conf", str_of(arena_printf(w->a, "environment = test\nbase_url = http://pki.example\nname = test\n"
-              "migrations = %s/migrations/pki\nprofiles = %s/pki/profiles\nkeys = %s/keys\ndatabase = %s\n", SOURCE_DIR,
-              SOURCE_DIR, d->folder, w->conninfo)));
+    desk_conf(d, "");
 }
 
 static inline void

@@ -207,6 +207,113 @@ refusals_are_written_down(void **state)
     assert_string_equal(desk_run(&f->d, "rosa", act), "0 revoked\n");
 }
 
+/* --- the doctor --------------------------------------------------------------------------------------------------------------- */
+
+static const char *
+doctor(struct fixture *f, const char *more)
+{
+    return desk_run(&f->d, NULL, arena_printf(f->w.a, "doctor%s", more));
+}
+
+/* What SQL can make wrong: done, seen, undone. */
+static void
+the_doctor_sees_rows(void **state)
+{
+    static const struct {
+        const char *sql, *undo, *says;
+        bool fails;
+    } rows[] = {
+        { "INSERT INTO pki.alarm (kind, object, level, text, raised_at) VALUES ('crl.due', 'cards-g1', 'warning', 'soon', '2026-01-01')",
+          "DELETE FROM pki.alarm", "warn  alarms        crl.due cards-g1: soon", false },
+        { "INSERT INTO pki.alarm (kind, object, level, text, raised_at) VALUES ('crl.due', 'cards-g1', 'red', 'now', '2026-01-01')",
+          "DELETE FROM pki.alarm", "fail  alarms        crl.due cards-g1: now", true },
+        { "INSERT INTO pki.node VALUES ('a/signer', 'signer', 'locked', '2026-01-01')", "DELETE FROM pki.node",
+          "warn  processes     a/signer: locked, seen at 2026-01-01T00:00:00Z", false },
+        { "UPDATE pki.ca SET not_after = to_timestamp(extract(epoch FROM clock_timestamp())::int8 + 86400)",
+          "UPDATE pki.ca SET not_after = not_after + interval '3 years'", "warn  authorities   cards-g1: until", false },
+        { "UPDATE pki.ca SET kind = 'issuing', issuer_id = id", "UPDATE pki.ca SET kind = 'root', issuer_id = NULL",
+          "fail  lists         cards-g1/0: none", true },
+        { "UPDATE pki.ca SET kind = 'issuing', issuer_id = id; INSERT INTO pki.crl (ca_id, shard, number, kind, horizon, this_update, "
+          "next_update, entries, sha256, made_at) SELECT id, 0, 1, 'full', '1', '2026-01-01', clock_timestamp() + interval '3 hours', 0, "
+          "sha256('x'), '2026-01-01' FROM pki.ca", "UPDATE pki.ca SET kind = 'root', issuer_id = NULL; DELETE FROM pki.crl",
+          "fail  lists         cards-g1/0: the newest list ends in less than 6 hours", true },
+        { "UPDATE pki.ca SET kind = 'issuing', issuer_id = id; INSERT INTO pki.crl (ca_id, shard, number, kind, horizon, this_update, "
+          "next_update, entries, sha256, made_at) SELECT id, 0, 1, 'full', '1', '2026-01-01', clock_timestamp() + interval '9 hours', 0, "
+          "sha256('x'), '2026-01-01' FROM pki.ca", "UPDATE pki.ca SET kind = 'root', issuer_id = NULL; DELETE FROM pki.crl",
+          "warn  lists         cards-g1/0: until", false },
+        { "INSERT INTO pki.station (id, name, profiles, state, added_at) VALUES (gen_random_uuid(), 'idp', '{a}', 'active', '2026-01-01')",
+          "DELETE FROM pki.station", "warn  stations      idp: none", false },
+        { "INSERT INTO pki.audit_event (at, actor, role, verb, object, result, detail) VALUES ('2026-01-01', 'a', '', 'v', 'o', 'ok', '{}')",
+          NULL, "fail  audit         1 rows older than a minute", true },
+    };
+    struct fixture *f = *state;
+    const char *said = doctor(f, "");
+
+    if (said[0] != '0')
+        fail_msg("%s", said);
+    assert_says(said, "ok    database      reached");
+    assert_says(said, "ok    alarms        none");
+    assert_says(said, "warn  roles         database: ");             /* the test's role may do everything */
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        operator_run(rows[i].sql, NULL, 0);
+        said = doctor(f, "");
+        assert_row(rows[i].says, (said[0] == '1') == rows[i].fails);
+        assert_says(said, rows[i].says);
+        if (rows[i].undo != NULL)
+            operator_run(rows[i].undo, NULL, 0);
+    }
+    assert_says(doctor(f, " --json"), "\"status\": \"fail\"");
+}
+
+static void
+the_doctor_sees_files(void **state)
+{
+    struct fixture *f = *state;
+    const char *keys = arena_printf(f->w.a, "%s/keys", f->d.folder), *sealed = arena_printf(f->w.a, "%s/cards.key", f->d.folder);
+    char worker[600];
+
+    assert_true(doctor(f, "")[0] == '0');
+    assert_int_equal(chmod(keys, 0755), 0);
+    assert_says(doctor(f, ""), "fail  keys          ");
+    assert_int_equal(chmod(keys, 0700), 0);
+    assert_says(doctor(f, " --for status"), "audit.pem belongs to another process");
+    assert_says(doctor(f, " --for nobody"), "2 usage");
+    desk_conf(&f->d, arena_printf(f->w.a, "signer.socket = %s/none\n", f->d.folder));
+    assert_says(doctor(f, ""), "no socket: the signer does not run");
+    desk_conf(&f->d, arena_printf(f->w.a, "front.client_ca = %s/conf\n", f->d.folder));
+    assert_says(doctor(f, ""), "fail  certificates  ");
+    desk_conf(&f->d, "no.such = setting\n");
+    assert_says(doctor(f, ""), "fail  configuration ");
+    /* the role of the timers */
+    desk_conf(&f->d, arena_printf(f->w.a, "database.worker = %s\n", test_conninfo("user=pki_worker options='-c search_path=pki'", worker,
+                                                                              sizeof(worker))));
+    assert_says(doctor(f, ""), "ok    roles         database.worker: as pki_worker");
+    desk_conf(&f->d, arena_printf(f->w.a, "database.worker = %s\n", test_conninfo("user=nobody", worker, sizeof(worker))));
+    assert_says(doctor(f, ""), "fail  roles         database.worker: ");
+    desk_conf(&f->d, "");
+    /* a sealed key: away matters on the signer's machine alone, and nobody else reads it */
+    operator_run(arena_printf(f->w.a, "UPDATE pki.ca SET key_uri = 'sealed:%s'", sealed), NULL, 0);
+    assert_true(doctor(f, "")[0] == '0');
+    assert_says(doctor(f, " --for signer"), "fail  ca keys       cards-g1: ");
+    desk_file(&f->d, "cards.key", STR_LIT("sealed"));
+    assert_says(doctor(f, ""), "ok    ca keys       cards-g1: ");
+    assert_int_equal(chmod(sealed, 0644), 0);
+    assert_says(doctor(f, ""), "mode 0644");
+}
+
+static void
+alarms_are_shown(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_string_equal(desk_run(&f->d, NULL, "alarm list"), "0 ");
+    operator_run("INSERT INTO pki.alarm (kind, object, level, text, raised_at, ended_at) VALUES ('a', 'b', 'red', 'old', '2026-01-01', "
+                 "'2026-01-02'), ('crl.due', 'cards-g1', 'red', 'now', '2026-01-01', NULL)", NULL, 0);
+    assert_string_equal(desk_run(&f->d, NULL, "alarm list"), "0 {\"kind\":\"crl.due\",\"object\":\"cards-g1\",\"level\":\"red\","
+                        "\"text\":\"now\",\"raised_at\":\"2026-01-01T00:00:00Z\"}\n");
+    assert_says(desk_run(&f->d, NULL, "alarm"), "2 usage");
+}
+
 int
 main(void)
 {
@@ -216,6 +323,9 @@ main(void)
         cmocka_unit_test_setup_teardown(accepted_before_one_who_may, setup, teardown),
         cmocka_unit_test_setup_teardown(filters, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals_are_written_down, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_doctor_sees_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_doctor_sees_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(alarms_are_shown, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

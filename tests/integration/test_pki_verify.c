@@ -242,6 +242,44 @@ each_edit_is_named(void **state)
     assert_string_equal(desk_run(&f->d, NULL, "verify"), good);
 }
 
+/* The same world: certificates against profiles. */
+static void
+lint_says(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf der = BUF_BOUNDED(CERTIFICATE_MAX);
+    const char *file = arena_printf(f->w.a, "%s/one.pem", f->d.folder), *said;
+    struct certificate_filter filter = CERTIFICATE_FILTER_ALL;
+    struct certificate_row *rows, row;
+    size_t n;
+
+    said = desk_run(&f->d, NULL, "lint");
+    assert_true(said[0] == '0');
+    assert_says(said, "\"profile\":\"citizen-card\",\"ca\":\"cards-g1\",\"findings\":[]}");
+    assert_says(said, "{\"certificate\":null,\"profile\":\"server\"}");
+    filter.state = "issued";
+    assert_ok(certificate_list(f->pg, &filter, 10, f->w.a, &rows, &n, &f->w.why), &f->w.why);
+    assert_int_equal(n, 1);
+    assert_says(desk_run(&f->d, NULL, arena_printf(f->w.a, "certificate show %s --out %s", rows[0].id, file)), "0 {");
+    assert_says(desk_run(&f->d, NULL, arena_printf(f->w.a, "certificate lint %s --profile citizen-card", file)), "0 {");
+    said = desk_run(&f->d, NULL, arena_printf(f->w.a, "certificate lint %s --profile agent-card", file));
+    assert_true(said[0] == '1');
+    assert_says(said, "{\"rule\":\"cert.");
+    /* DER, with another signature */
+    assert_ok(certificate_find(f->pg, str_of(rows[0].id), f->w.a, &row, &f->w.why), &f->w.why);
+    buf_add_str(&der, row.der);
+    der.data[der.len - 1] ^= 1;
+    desk_file(&f->d, "two.der", buf_view(&der));
+    said = desk_run(&f->d, NULL, arena_printf(f->w.a, "certificate lint %s/two.der --profile citizen-card", f->d.folder));
+    assert_true(said[0] == '1');
+    assert_says(said, "\"findings\":[{\"rule\":\"cert.signature\"");
+    assert_says(desk_run(&f->d, NULL, arena_printf(f->w.a, "certificate lint %s --profile no-such", file)), "1 beffroi-pki");
+    assert_says(desk_run(&f->d, NULL, arena_printf(f->w.a, "certificate lint %s/conf --profile citizen-card", f->d.folder)), "1 beffroi-pki");
+    /* a profile that was edited since is not held against what it did not make */
+    operator_run("UPDATE pki.certificate SET profile_sha256 = sha256('p') WHERE state = 'issued'", NULL, 0);
+    assert_says(desk_run(&f->d, NULL, "lint"), "\"profile_changed\":true");
+}
+
 /* More rows than one page has. */
 static void
 many_pages(void **state)
@@ -264,6 +302,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_edit_is_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(lint_says, setup, teardown),
         cmocka_unit_test_setup_teardown(many_pages, setup, teardown),
     };
 
