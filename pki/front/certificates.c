@@ -169,7 +169,7 @@ get_changes(struct http_request *req)
         e = own_changes(http_pg(req), &c.station, after != NULL ? after : "", (int)max, http_now(req), http_arena(req), &list, &n,
                         &next, &more, &why);
     if (e == ERR_NOT_FOUND) {              /* 410: read registrations and certificates anew, and begin without a cursor */
-        call_refuse_status(&c, 410, &why, "changes.read", "");
+        call_refuse_known(&c, 410, why.code, "The cursor is older than what is kept: read the registrations anew.", "changes.read");
         return;
     }
     if (e != OK) {

@@ -45,6 +45,8 @@ bool call_open(struct http_request *req, enum lane lane, struct call *ret);
 void call_refuse(struct call *c, enum err e, const struct why *why, const char *verb, const char *object);
 /* The same with a status of its own. */
 void call_refuse_status(struct call *c, int status, const struct why *why, const char *verb, const char *object);
+/* What was refused before, or is no question of rights: without an audit row. */
+void call_refuse_known(struct call *c, int status, const char *code, const char *text, const char *verb);
 /* 404 with that code to the peer; in the log and the audit trail as what it is. */
 void call_refuse_hidden(struct call *c, const struct why *why, const char *code, const char *verb);
 /* The registration of the path, if it is the station's own or one that it made and may still touch. Replies and returns false

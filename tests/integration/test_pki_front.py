@@ -147,6 +147,7 @@ def renews(a):
     # the year of the station's certificate goes by
     a.clock('310d')
     ending = expect(a.call('idp', 'GET', '/certificates'), 200).json()
+    assert a.sql("SELECT count(*) FROM audit_event WHERE verb LIKE 'est.%' AND result LIKE 'pki.key.%'") == '0'    # the judge has said so
     assert [c['profile'] for c in ending['certificates']] == ['station'] and ending['more'] is False, ending      # the newest
     assert expect(a.call('idp', 'GET', f"/certificates?after={ending['next']}"), 200).json()['certificates'] == []
     assert expect(a.call('clairval', 'GET', '/certificates'), 200).json()['certificates'] != ending['certificates']
