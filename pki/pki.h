@@ -33,6 +33,7 @@ struct pki_conf {
     char *signer_custodians;             /* group whose members may unlock and lock */
     int64_t signer_threads;
     int64_t unlock_collect, unlock_idle;
+    char *signer_published;              /* folder with the lists that are offered; may be empty */
     struct conf_list front_listen;
     char *front_url;
     char *front_tls_cert, *front_tls_key, *front_client_ca;
@@ -41,7 +42,10 @@ struct pki_conf {
     struct conf_list status_listen;
     struct conf_list trusted_proxies;
     char *status_folder;                 /* lists and answers kept as files */
-    int64_t ocsp_stale_max;
+    int64_t status_keep;                 /* how long others may keep a list */
+    int64_t ocsp_stale_max, ocsp_life, ocsp_retention;
+    int64_t ocsp_cache;                  /* MiB */
+    int ocsp_never_issued;               /* enum ocsp_never_issued */
     int64_t threads;
     char *mail_smtp_url, *mail_smtp_ca, *mail_from;
 };

@@ -68,6 +68,12 @@ x509_crl_is_delta(const struct x509_crl *crl)
     return crl->is_delta;
 }
 
+struct str
+x509_crl_scope(const struct x509_crl *crl)
+{
+    return buf_view(&crl->idp);
+}
+
 const unsigned char *
 x509_crl_number(const struct x509_crl *crl)
 {

@@ -56,6 +56,8 @@ utime x509_crl_this_update(const struct x509_crl *crl);
 utime x509_crl_next_update(const struct x509_crl *crl);
 size_t x509_crl_entries(const struct x509_crl *crl);
 bool x509_crl_is_delta(const struct x509_crl *crl);
+/* Its issuingDistributionPoint (RFC 5280 §5.2.5), whole; n 0: none. */
+struct str x509_crl_scope(const struct x509_crl *crl);
 /* CRLNumber, 20 octets, big-endian: memcmp() orders them. */
 const unsigned char *x509_crl_number(const struct x509_crl *crl);
 

@@ -53,6 +53,7 @@ struct route_count {                      /* one per route name of a server, the
 };
 struct route_node {                       /* one path */
     size_t nsegs, nparams;
+    bool tail;                            /* the last segment is "{name*}" */
     struct { struct str text; bool param; } seg[HTTP_SEGMENTS_MAX];
     const struct http_route *by_method[HTTP_METHODS];
     struct route_count *count[HTTP_METHODS];

@@ -146,32 +146,15 @@ remember_lang(struct http_request *req)
         http_cookie_set(req, "__Host-lang", asked, 365 * 24 * 3600, "Lax");
 }
 
-/* body is copied when copy, else it must stay for ever. */
+/* Headers, and what the request remembers of its reply; takes over r. */
 static void
-reply(struct http_request *req, int status, const char *content_type, struct str body, bool copy)
+reply_with(struct http_request *req, int status, const char *content_type, size_t size, struct MHD_Response *r)
 {
-    bool html = content_type != NULL && str_starts(str_of(content_type), "text/html");
-    struct MHD_Response *r;
+    const bool html = content_type != NULL && str_starts(str_of(content_type), "text/html");
 
-    if (req->replied) {
-        LOG_ERROR_EV("http.second_reply", LF_INT("first", req->status), LF_INT("second", status));
-        return;
-    }
-    req->replied = true;
-    if (html)
-        remember_lang(req);
-    if (req->header_bad) {
-        req->headers = NULL;
-        req->headers_end = &req->headers;
-        status = 500;
-        html = false;
-        content_type = "application/problem+json";
-        body = STR_LIT("{\"type\":\"urn:beffroi:problem:internal\",\"title\":\"Internal Server Error\",\"status\":500}");
-    }
-    union { const void *in; void *out; } bytes = { body.n == 0 ? "" : body.p };   /* MHD does not write there */
-    r = MHD_create_response_from_buffer(body.n, bytes.out, copy ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
     if (r == NULL)
-        panic("http: no memory for a response of %zu bytes", body.n);
+        panic("http: no memory for a response of %zu bytes", size);
+    req->replied = true;
     if (content_type != NULL)
         put_unless(req, r, "Content-Type", content_type);
     put_security(req, r, html);
@@ -182,8 +165,47 @@ reply(struct http_request *req, int status, const char *content_type, struct str
     if (atomic_load_explicit(&req->server->stopping, memory_order_relaxed))
         put(r, "Connection", "close");
     req->status = status;
-    req->reply_size = body.n;
+    req->reply_size = size;
     req->response = r;
+}
+
+/* body is copied when copy, else it must stay for ever. */
+static void
+reply(struct http_request *req, int status, const char *content_type, struct str body, bool copy)
+{
+    union { const void *in; void *out; } bytes;                      /* MHD does not write there */
+
+    if (req->replied) {
+        LOG_ERROR_EV("http.second_reply", LF_INT("first", req->status), LF_INT("second", status));
+        return;
+    }
+    if (content_type != NULL && str_starts(str_of(content_type), "text/html"))
+        remember_lang(req);
+    if (req->header_bad) {
+        req->headers = NULL;
+        req->headers_end = &req->headers;
+        status = 500;
+        content_type = "application/problem+json";
+        body = STR_LIT("{\"type\":\"urn:beffroi:problem:internal\",\"title\":\"Internal Server Error\",\"status\":500}");
+    }
+    bytes.in = body.n == 0 ? "" : body.p;
+    reply_with(req, status, content_type, body.n,
+               MHD_create_response_from_buffer(body.n, bytes.out, copy ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT));
+}
+
+void
+http_reply_lent(struct http_request *req, int status, const char *content_type, struct str body, void (*release)(void *arg),
+                void *arg)
+{
+    union { const void *in; void *out; } bytes = { body.p };
+
+    if (req->replied || req->header_bad) {
+        reply(req, 500, NULL, STR_NULL, true);
+        release(arg);
+        return;
+    }
+    reply_with(req, status, content_type, body.n,
+               MHD_create_response_from_buffer_with_free_callback_cls(body.n, bytes.out, release, arg));
 }
 
 void

@@ -46,10 +46,16 @@ node_init(struct route_node *node, const char *path, struct why *why)
         struct str seg = str_split(rest, '/', &rest);
         bool param = seg.n > 2 && seg.p[0] == '{' && seg.p[seg.n - 1] == '}';
 
+        if (node->tail)
+            return why_set(why, ERR_INPUT, "route %s: a segment behind that which takes the rest", path);
+        node->tail = param && seg.p[seg.n - 2] == '*';
+        if (node->tail && seg.n == 3)
+            return why_set(why, ERR_INPUT, "route %s: the rest has no name", path);
+
         if (node->nsegs == HTTP_SEGMENTS_MAX)
             return why_set(why, ERR_INPUT, "route %s: too deep", path);
         if (param) {
-            seg = (struct str){ seg.p + 1, seg.n - 2 };
+            seg = (struct str){ seg.p + 1, seg.n - (node->tail ? 3 : 2) };
             if (++node->nparams > HTTP_PATH_PARAMS_MAX)
                 return why_set(why, ERR_INPUT, "route %s: too many parameters", path);
         }
@@ -66,7 +72,7 @@ node_init(struct route_node *node, const char *path, struct why *why)
 static bool
 same_shape(const struct route_node *a, const struct route_node *b)
 {
-    if (a->nsegs != b->nsegs)
+    if (a->nsegs != b->nsegs || a->tail != b->tail)
         return false;
     for (size_t i = 0; i < a->nsegs; i++)
         if (a->seg[i].param != b->seg[i].param ||
@@ -80,8 +86,10 @@ by_literalness(const void *pa, const void *pb)
 {
     const struct route_node *a = pa, *b = pb;
 
+    if (a->tail != b->tail)
+        return a->tail ? 1 : -1;
     if (a->nsegs != b->nsegs)
-        return a->nsegs < b->nsegs ? -1 : 1;
+        return (a->nsegs < b->nsegs) != a->tail ? -1 : 1;      /* of those with a rest, the longer is the more literal */
     for (size_t i = 0; i < a->nsegs; i++)
         if (a->seg[i].param != b->seg[i].param)
             return a->seg[i].param ? 1 : -1;
@@ -198,12 +206,26 @@ route_table_done(struct route_table *t)
 static bool
 fits(const struct route_node *node, const struct http_path *path)
 {
-    if (node->nsegs != path->n)
+    if (node->tail ? path->n < node->nsegs : path->n != node->nsegs)
         return false;
-    for (size_t i = 0; i < node->nsegs; i++)
+    for (size_t i = 0; i < node->nsegs - node->tail; i++)
         if (node->seg[i].param ? path->seg[i].n == 0 : !str_eq(node->seg[i].text, path->seg[i]))
             return false;
     return true;
+}
+
+/* The segments from the i-th on, as they were between slashes. */
+static const char *
+rest_of(const struct http_path *path, size_t i, struct arena *arena)
+{
+    AUTO(buf_free) struct buf rest = BUF_BOUNDED(HTTP_URI_MAX);
+
+    for (; i < path->n; i++) {
+        buf_add_str(&rest, path->seg[i]);
+        if (i + 1 < path->n)
+            buf_addc(&rest, '/');
+    }
+    return arena_str(arena, buf_view(&rest));
 }
 
 void
@@ -224,8 +246,9 @@ route_find(const struct route_table *t, const struct http_path *path, unsigned m
         m.params.list = arena_alloc(arena, m.node->nparams * sizeof(*m.params.list));
         for (size_t i = 0; i < m.node->nsegs; i++)
             if (m.node->seg[i].param)
-                m.params.list[m.params.n++] = (struct http_param){ arena_str(arena, m.node->seg[i].text),
-                                                                   path->seg[i].p };
+                m.params.list[m.params.n++] = (struct http_param){
+                    arena_str(arena, m.node->seg[i].text),
+                    m.node->tail && i + 1 == m.node->nsegs ? rest_of(path, i, arena) : path->seg[i].p };
     }
     *ret = m;
 }

@@ -40,7 +40,8 @@ typedef void (*http_handler)(struct http_request *req);
 
 struct http_route {
     enum http_method method;
-    const char *path;                /* "/activate/{token}"; literal segments win over {parameters} */
+    const char *path;                /* "/activate/{token}"; literal segments win over {parameters}; a last segment "{rest*}"
+                                        takes all that follows, slashes too, and gives way to every other path */
     http_handler handler;
     enum http_body body;
     size_t body_max;                 /* bytes; 0 with HTTP_BODY_NONE */
@@ -182,6 +183,10 @@ void http_header_add(struct http_request *req, const char *name, const char *val
 void http_csp_form_action(struct http_request *req, const char *origin);
 
 void http_reply(struct http_request *req, int status, const char *content_type, struct str body); /* body is copied */
+/* The same for a large body that others share: it is not copied and stays until release(arg), which is called once, on any
+ * thread, whatever becomes of the reply. */
+void http_reply_lent(struct http_request *req, int status, const char *content_type, struct str body,
+                     void (*release)(void *arg), void *arg);
 void http_reply_html(struct http_request *req, int status, const struct buf *page);   /* no-store, strict CSP */
 void http_reply_json(struct http_request *req, int status, const char *json_text);    /* no-store */
 void http_reply_redirect(struct http_request *req, const char *url);                  /* 303 */

@@ -53,10 +53,8 @@ french_spaces(struct str s, struct buf *out)
 
         if (s.p[i] == ' ' && rest.n > 1 && strchr(";!?", rest.p[1]) != NULL) {
             buf_add_lit(out, NNBSP);
-        } else if (s.p[i] == ' ' && rest.n > 1 && rest.p[1] == ':' &&
-                   (rest.n == 2 || rest.p[2] == ' ' || rest.p[2] == '\\')) {
-            buf_add_lit(out, NBSP);
-        } else if (s.p[i] == ' ' && rest.n > 2 && memcmp(rest.p + 1, close, 2) == 0) {
+        } else if (s.p[i] == ' ' && ((rest.n > 1 && rest.p[1] == ':' && (rest.n == 2 || rest.p[2] == ' ' || rest.p[2] == '\\')) ||
+                                     (rest.n > 2 && memcmp(rest.p + 1, close, 2) == 0))) {
             buf_add_lit(out, NBSP);
         } else if (rest.n > 2 && memcmp(rest.p, open, 2) == 0 && rest.p[2] == ' ') {
             buf_add_lit(out, "\xc2\xab" NBSP);

@@ -152,6 +152,7 @@ program_run(struct render *r, const struct program *p)
             open++;
             break;
         case OP_END:
+            CHECK(open > 0);             /* the compiler saw to it */
             open--;
             if (stack[open].item == NULL)
                 break;

@@ -9,7 +9,7 @@
 
 #include <ctype.h>
 #include <math.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 #define CONTRAST_AA 4.5
 
@@ -50,7 +50,7 @@ static bool
 colour_read(struct str value, double rgb[3])
 {
     char hex[7] = "";
-    unsigned r, g, b;
+    unsigned long all;
 
     value = str_trim(str_split(value, ';', &(struct str){ NULL, 0 }));
     if (value.n != 7 || value.p[0] != '#')
@@ -59,11 +59,10 @@ colour_read(struct str value, double rgb[3])
     for (size_t i = 0; i < 6; i++)
         if (!isxdigit((unsigned char)hex[i]))
             return false;
-    if (sscanf(hex, "%2x%2x%2x", &r, &g, &b) != 3)
-        return false;
-    rgb[0] = r / 255.0;
-    rgb[1] = g / 255.0;
-    rgb[2] = b / 255.0;
+    all = strtoul(hex, NULL, 16);
+    rgb[0] = (double)(all >> 16) / 255.0;
+    rgb[1] = (double)(all >> 8 & 0xff) / 255.0;
+    rgb[2] = (double)(all & 0xff) / 255.0;
     return true;
 }
 

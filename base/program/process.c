@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "base/core/log.h"
 #include "base/program/command.h"
@@ -50,6 +52,23 @@ process_wait(const struct process *p, enum err (*reload)(void *arg, struct why *
         if (reload != NULL && (e = reload(arg, &why)) != OK)
             LOG_ERROR_EV("serve.reload", LF_ERR(e), LF_WHY(&why));
     }
+}
+
+/* A limit that is only large enough today would stop a later allocation: it is none, or the memory is not locked. */
+enum err
+process_lock_memory(struct why *why)
+{
+    const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0)
+        return why_set(why, ERR_UNAVAILABLE, "getrlimit: %m");
+    if (limit.rlim_cur != RLIM_INFINITY && setrlimit(RLIMIT_MEMLOCK, &none) != 0)
+        return why_code(why, ERR_UNAVAILABLE, "process.memlock", "the memory cannot be kept out of swap: at most %llu octets may be "
+                        "locked (LimitMEMLOCK=infinity in the unit, or ulimit -l unlimited)", (unsigned long long)limit.rlim_cur);
+    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+        return why_code(why, ERR_UNAVAILABLE, "process.memlock", "the memory cannot be kept out of swap: mlockall: %m");
+    return OK;
 }
 
 size_t

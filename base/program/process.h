@@ -25,6 +25,10 @@ int process_begin(int argc, char **argv, const char *command, const char *title,
  * reload is NULL in a process that began without reloads. */
 void process_wait(const struct process *p, enum err (*reload)(void *arg, struct why *why), void *arg);
 
+/* Keeps the memory of this process, what it has and what it will have, out of swap; pages are locked when they are touched. For
+ * processes that hold keys of others. ERR_UNAVAILABLE: the system refuses; why names the limit. */
+MUST_USE enum err process_lock_memory(struct why *why);
+
 /* --- over HTTP -------------------------------------------------------------------------------------------------------- */
 
 /* Appends a listener per address to list, which has the room; returns how many there are then. tls, routes and base_url

@@ -202,8 +202,9 @@ post_my_block(struct http_request *req)
     struct why why = WHY_INIT;
     enum err e;
 
-    e = account_block(http_pg(req), idp->pepper, s->account_id, reason != NULL ? reason : "", &who, http_now(req), &b,
-                      &why);
+    if (reason == NULL)
+        reason = "";
+    e = account_block(http_pg(req), idp->pepper, s->account_id, reason, &who, http_now(req), &b, &why);
     if (e == ERR_INPUT) {
         get_my_block(req);
         return;

@@ -88,7 +88,7 @@ services_hold(struct services *s)
 void
 services_release(const struct services_view *v)
 {
-    view_unref((struct services_view *)(uintptr_t)v);
+    view_unref((struct services_view *)(uintptr_t)v);      /* NOLINT(performance-no-int-to-ptr): const goes away */
 }
 
 static int
@@ -187,7 +187,7 @@ load_row(const struct service_row *row, void *arg)
         l->next->version = row->version;
     if (parser == NULL)
         return;
-    l->next->list = mem_realloc_array(l->next->list, l->next->n + 1, sizeof(*l->next->list));
+    l->next->list = mem_realloc_array(l->next->list, l->next->n + 1, sizeof(*l->next->list));      /* NOLINT(bugprone-sizeof-expression): of pointers */
     if (x != NULL && x->service.version == row->version) {
         atomic_fetch_add(&x->refs, 1);
         l->next->list[l->next->n++] = x;
@@ -224,7 +224,7 @@ reload(struct services *s, struct why *why)
         return e;
     }
     if (next->n > 1)
-        qsort(next->list, next->n, sizeof(*next->list), entry_compare);
+        qsort(next->list, next->n, sizeof(*next->list), entry_compare);      /* NOLINT(bugprone-sizeof-expression): of pointers */
     pthread_rwlock_wrlock(&s->lock);
     s->view = next;
     pthread_rwlock_unlock(&s->lock);

@@ -145,7 +145,7 @@ door_rate(struct door *d, enum door_rate rate)
     if (wait == 0)
         return true;
     LOG_WARN_EV("door.rate", LF_STR("town", d->town.name), LF_STR("rule", rule.name), LF_INT("wait_ms", wait / 1000));
-    http_header_add(d->req, "Retry-After", arena_printf(http_arena(d->req), "%lld", (long long)(wait / USEC_PER_SEC + 1)));
+    http_header_add(d->req, "Retry-After", arena_printf(http_arena(d->req), "%lld", (long long)wait / USEC_PER_SEC + 1));
     http_reply_problem_status(d->req, 429, "town.rate", "Too many calls of this kind within an hour: ask again after Retry-After.");
     return false;
 }

@@ -190,7 +190,7 @@ attempt_made(struct http_request *req, struct attempt *x)
         return;
     }
     if (wait > 0) {
-        http_header_add(req, "Retry-After", arena_printf(http_arena(req), "%lld", (long long)(wait / USEC_PER_SEC + 1)));
+        http_header_add(req, "Retry-After", arena_printf(http_arena(req), "%lld", (long long)wait / USEC_PER_SEC + 1));
         login_page(req, 429, x->login, "login", "signon.error.slow", NULL);
         return;
     }

@@ -232,7 +232,7 @@ not_too_many(struct http_request *req, const struct step *s)
     }
     if (wait == 0)
         return true;
-    http_header_add(req, "Retry-After", arena_printf(http_arena(req), "%lld", (long long)(wait / USEC_PER_SEC + 1)));
+    http_header_add(req, "Retry-After", arena_printf(http_arena(req), "%lld", (long long)wait / USEC_PER_SEC + 1));
     mairie_reply_error(req, 429, "town.form.slow", step_path(req, s, "/preview"));
     return false;
 }

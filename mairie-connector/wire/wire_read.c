@@ -207,8 +207,10 @@ read_object(const json_t *root, const struct member *members, size_t n, void *ta
     }
     if (known == json_object_size(root))
         return OK;
+    /* NOLINTBEGIN(performance-no-int-to-ptr): jansson's iterators take no const */
     for (void *it = json_object_iter((json_t *)(uintptr_t)root); it != NULL;
          it = json_object_iter_next((json_t *)(uintptr_t)root, it)) {
+    /* NOLINTEND(performance-no-int-to-ptr) */
         size_t i = 0;
 
         while (i < n && strcmp(members[i].name, json_object_iter_key(it)) != 0)

@@ -339,7 +339,8 @@ CREATE TABLE status_change (
 );
 COMMENT ON TABLE status_change IS 'Every change of a certificate''s state: what a delta CRL lists and a responder learns. Read below the oldest running transaction only, or again from there.';
 CREATE INDEX status_change_tx ON status_change (tx, seq);
-CREATE INDEX status_change_delta ON status_change (ca_id, shard, tx);
+-- What lists say; most changes are of new certificates, which no list names.
+CREATE INDEX status_change_delta ON status_change (ca_id, shard, tx) WHERE was = 'held' OR state IN ('held', 'revoked');
 
 -- Whoever changes a state, the responders hear of it, in the same transaction; and what is final stays final.
 CREATE FUNCTION certificate_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -400,6 +401,7 @@ CREATE TABLE revocation_request (
     received_at    timestamptz NOT NULL,
     due_at         timestamptz,
     executed_at    timestamptz,
+    executed_tx    xid8,
     published_at   timestamptz,
     crl_number     bigint,
     UNIQUE NULLS NOT DISTINCT (station_id, key, certificate_id)
@@ -408,10 +410,22 @@ COMMENT ON TABLE revocation_request IS 'Requests to suspend, revoke or resume, a
 COMMENT ON COLUMN revocation_request.outcome IS 'What the act did when it was asked for, or the code of its refusal: the answer to the same call, never changed.';
 COMMENT ON COLUMN revocation_request.act IS 'suspend: the account is blocked, and the profile''s policy of K2 decides about the certificate; revoke: for good; resume: the account lives again.';
 COMMENT ON COLUMN revocation_request.due_at IS 'Policy defer: revoked then unless resumed before.';
+COMMENT ON COLUMN revocation_request.executed_tx IS 'The transaction that executed it: a list whose view sees it shows what it did.';
+COMMENT ON COLUMN revocation_request.published_at IS 'When a list that shows it was offered (P-147); at once where no list had anything to say.';
+COMMENT ON COLUMN revocation_request.crl_number IS 'The list that was; NULL where none had anything to say.';
 CREATE INDEX revocation_request_certificate ON revocation_request (certificate_id);
 CREATE UNIQUE INDEX revocation_request_waiting ON revocation_request (certificate_id) WHERE state = 'deferred';
 CREATE INDEX revocation_request_due ON revocation_request (due_at) WHERE state = 'deferred';
 CREATE INDEX revocation_request_open ON revocation_request (executed_at) WHERE state = 'executed';
+-- Whoever executes it, and from which path, cannot forget to say in which transaction.
+CREATE FUNCTION revocation_executed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.executed_tx := pg_current_xact_id();
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER revocation_executed BEFORE INSERT OR UPDATE OF state ON revocation_request FOR EACH ROW
+    WHEN (NEW.state = 'executed') EXECUTE FUNCTION revocation_executed();
 
 -- --- publication -------------------------------------------------------------------------------------------------------------------
 
@@ -430,6 +444,7 @@ CREATE TABLE crl (
     kind        text NOT NULL CHECK (kind IN ('full', 'delta')),
     base        bigint,
     horizon     xid8 NOT NULL,
+    seen        pg_snapshot NOT NULL DEFAULT pg_current_snapshot(),
     this_update timestamptz NOT NULL,
     next_update timestamptz NOT NULL,
     entries     integer NOT NULL,
@@ -442,6 +457,16 @@ CREATE TABLE crl (
 ALTER TABLE crl ALTER COLUMN der SET STORAGE EXTERNAL;
 COMMENT ON TABLE crl IS 'Signed lists. Octets are kept for the newest of each scope and while an archive needs them.';
 COMMENT ON COLUMN crl.horizon IS 'Changes of this transaction and later may be missing in it: where a delta begins to read.';
+COMMENT ON COLUMN crl.seen IS 'The view it was read from: what it knows, exactly. A change that this view does not see is not in it.';
+
+-- Who offers lists hears of a new one: at most one a second and shard, so that commits do not wait for one another.
+CREATE FUNCTION crl_made() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('pki_status', '');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER crl_made AFTER INSERT ON crl FOR EACH ROW EXECUTE FUNCTION crl_made();
 
 CREATE TABLE crl_published (
     ca_id  integer NOT NULL,
@@ -515,7 +540,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON job TO pki_front;
 GRANT SELECT ON ca, ca_cross, status_change, crl, crl_published, ocsp_signer, node TO pki_status;
 GRANT SELECT (id, ca_id, serial, shard, state, state_since, reason, revoked_at, invalid_at, not_after, profile, request_id)
     ON certificate TO pki_status;
-GRANT SELECT (id, state, reason, origin) ON request TO pki_status;
+GRANT SELECT (id, state, reason, origin, spki_sha256, received_at) ON request TO pki_status;
 GRANT SELECT (id, profile, holder, state) ON registration TO pki_status;
 GRANT INSERT ON request, ocsp_signer, crl_published TO pki_status;
 GRANT SELECT ON certificate_der TO pki_status;

@@ -77,6 +77,8 @@ void ca_urls(const char *base, const struct ca *ca, int shard, struct ca_urls *r
 /* Reservations from before `before` become void, their requests refused with "pki.request.lost", and an alarm says so.
  * *ret_n (may be NULL): how many. */
 MUST_USE enum err certificate_void_lost(struct pg *pg, utime before, utime now, int *ret_n, struct why *why);
+/* Ends the alarms of reservations whose holder has a certificate since, or is not to have one. */
+MUST_USE enum err certificate_lost_end(struct pg *pg, utime now, struct why *why);
 /* issued and active ones whose end has passed become expired, at most max in one call. */
 MUST_USE enum err certificate_expire_due(struct pg *pg, utime now, int max, int *ret_n, struct why *why);
 /* Certificates of that profile that nobody has accepted since `before`: an alarm for each that has none (P-121). */

@@ -1,7 +1,7 @@
 /* certificate_timer_store: what timers do to certificates, under the role pki_worker. */
 #include "pki/authority/certificate.h"
 
-enum { S_VOID, S_EXPIRE, S_UNACCEPTED, S_PURGE, S_NEWEST, S_LOCK };
+enum { S_VOID, S_LOST_END, S_EXPIRE, S_UNACCEPTED, S_PURGE, S_NEWEST, S_LOCK };
 static const struct pg_stmt stmts[] = {
     [S_VOID] = { "certificate.void",
         "WITH c AS (UPDATE certificate SET state = 'void', state_since = $2 WHERE state = 'reserved' AND state_since <= $1 "
@@ -14,6 +14,11 @@ static const struct pg_stmt stmts[] = {
         "a AS (INSERT INTO audit_event (at, actor, role, verb, object, result, detail) SELECT $2, 'system', '', "
         "'certificate.void', 'certificate:' || id, 'pki.request.lost', jsonb_build_object('request', request_id) FROM c) "
         "SELECT count(*) FROM c", 2 },
+    [S_LOST_END] = { "certificate.lost_end",
+        "UPDATE alarm a SET ended_at = $1 FROM certificate v JOIN registration r ON r.id = v.registration_id "
+        "WHERE a.kind = 'certificate.lost' AND a.ended_at IS NULL AND v.id = substr(a.object, length('certificate:') + 1)::uuid "
+        "AND (r.state = 'closed' OR EXISTS (SELECT FROM certificate n WHERE n.registration_id = r.id AND "
+        "n.state NOT IN ('reserved', 'void') AND n.not_before >= v.not_before))", 1 },
     [S_EXPIRE] = { "certificate.expire",
         "WITH due AS (SELECT id FROM certificate WHERE state IN ('issued', 'active') AND not_after < $1 "
         "ORDER BY not_after LIMIT $2::int4 FOR UPDATE SKIP LOCKED), "
@@ -57,6 +62,15 @@ certificate_void_lost(struct pg *pg, utime before, utime now, int *ret_n, struct
     pg_arg_time(&args, before);
     pg_arg_time(&args, now);
     return counted(pg, &stmts[S_VOID], &args, ret_n, why);
+}
+
+enum err
+certificate_lost_end(struct pg *pg, utime now, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_time(&args, now);
+    return pg_exec(pg, &stmts[S_LOST_END], &args, NULL, why);
 }
 
 enum err

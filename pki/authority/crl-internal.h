@@ -13,6 +13,7 @@ MUST_USE enum err crl_store_number(struct pg *pg, int ca_id, int shard, int64_t 
 struct crl_before {
     struct pg_result *rows;        /* owns der */
     utime made_at, this_update;    /* the newest of any kind; UTIME_NULL: none */
+    int64_t newest;                /* number of that; 0: none */
     bool has_full;                 /* the newest full list: */
     int64_t number, horizon;
     utime full_this_update, full_next_update;

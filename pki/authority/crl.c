@@ -124,7 +124,8 @@ struct run {
     struct pg *pg;
     struct crl_before before;
     struct x509_trust *trust;
-    int64_t published;             /* number of the list that is out there; 0: none */
+    int64_t published;             /* number of the full list that is out there; 0: none */
+    int64_t above;                 /* of the newest that is, of any kind */
     int64_t horizon;
     bool reasons;                  /* some profile shows them */
     struct previous previous;
@@ -339,7 +340,7 @@ base_check(const struct run *run, struct why *why)
         return why_code(why, ERR_CONFLICT, "pki.crl.base", "no full list for a delta to begin at");
     if (b->full_next_update <= run->order->now)
         return why_code(why, ERR_CONFLICT, "pki.crl.base", "the next update of the last full list is past");
-    if (b->went_back || run->published > b->number)
+    if (b->went_back || run->published > b->number || run->above > b->newest)
         return why_code(why, ERR_CONFLICT, "pki.crl.base", "the database is older than the last full list");
     return OK;
 }
@@ -385,7 +386,7 @@ run_in_view(struct run *run, struct why *why)
     struct crl_made *made = run->made;
     enum err e;
 
-    if ((e = crl_store_number(run->pg, o->ca_id, o->shard, run->published, &made->number, &run->horizon, why)) != OK ||
+    if ((e = crl_store_number(run->pg, o->ca_id, o->shard, run->above, &made->number, &run->horizon, why)) != OK ||
         (e = crl_store_before(run->pg, o->ca_id, o->shard, o->full, &run->before, why)) != OK ||
         (e = times_set(run, why)) != OK || (o->delta && (e = base_check(run, why)) != OK))
         return e;
@@ -413,24 +414,41 @@ run_body(struct pg *pg, void *arg, struct why *why)
 
 /* What is out there: a list of this authority, and its number. */
 static enum err
-published_read(struct run *run, struct why *why)
+published_read(const struct run *run, struct str der, bool delta, int64_t *ret, struct why *why)
 {
     AUTO(x509_crl_freep) struct x509_crl *read = NULL;
-    const unsigned char *number;
+    const unsigned char *digits;
+    int64_t number = 0;
     enum err e;
 
-    if (run->order->published.n == 0)
+    if (der.n == 0)
         return OK;
-    if ((e = x509_crl_read(run->order->published, &read, why)) != OK ||
-        (e = x509_trust_add_crl(run->trust, read, why)) != OK)
+    if ((e = x509_crl_read(der, &read, why)) != OK || (e = x509_trust_add_crl(run->trust, read, why)) != OK)
         return e;
-    number = x509_crl_number(read);
+    digits = x509_crl_number(read);
     for (size_t i = 0; i < 20; i++) {
-        if (i < 13 && number[i] != 0)
+        if (i < 13 && digits[i] != 0)
             return why_code(why, ERR_INPUT, "pki.crl.previous", "the published list has a number that is not ours");
-        run->published = run->published << 8 | number[i];
+        number = number << 8 | digits[i];
     }
-    return x509_crl_is_delta(read) ? why_code(why, ERR_INPUT, "pki.crl.previous", "the published list is a delta") : OK;
+    if (x509_crl_is_delta(read) != delta)
+        return why_code(why, ERR_INPUT, "pki.crl.previous", "the published list is %s", delta ? "no delta" : "a delta");
+    *ret = number;
+    return OK;
+}
+
+static enum err
+published_all_read(struct run *run, struct why *why)
+{
+    const struct crl_order *o = run->order;
+    int64_t delta = 0;
+    enum err e;
+
+    if ((e = published_read(run, o->published_delta, true, &delta, why)) != OK ||
+        (e = published_read(run, o->published, false, &run->published, why)) != OK)
+        return e;
+    run->above = delta > run->published ? delta : run->published;
+    return OK;
 }
 
 static enum err
@@ -470,7 +488,7 @@ crl_make(struct pg *pg, const struct crl_order *order, struct key *key, struct c
     for (size_t i = 0; i < order->profiles->n; i++)
         run->reasons = run->reasons || order->profiles->items[i]->crl_reasons;
     if ((e = ca_by_id(pg, order->ca_id, a, &ca, why)) != OK || (e = order_check(run, why)) != OK ||
-        (e = x509_trust_add_anchor(trust, ca.certificate, why)) != OK || (e = published_read(run, why)) != OK ||
+        (e = x509_trust_add_anchor(trust, ca.certificate, why)) != OK || (e = published_all_read(run, why)) != OK ||
         (e = pg_tx_snapshot(pg, run_body, run, why)) != OK)
         crl_made_done(ret);
     return e;

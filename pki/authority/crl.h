@@ -34,6 +34,7 @@ struct crl_order {
     const struct profile_set *profiles;   /* whose entries show reasons */
     struct str published;          /* the full list that is out there, DER; n 0: none, or not known. After a restore it has
                                       more to say than the database. */
+    struct str published_delta;    /* and the delta: numbers go on above both */
     const char *actor;             /* for the audit row */
 };
 
@@ -70,8 +71,9 @@ struct crl_stored {
     utime this_update, next_update, made_at;
     unsigned char sha256[SHA256_LEN];
 };
-/* Its octets are appended to out. Only if its number is above `above`: who looks each second fetches octets once. ERR_NOT_FOUND: none. ERR_INTERNAL, code
- * pki.crl.stored: its octets are away or not those that were signed, or out has no room. */
+/* Its octets are appended to out. Only if its number is above `above`: who looks each second fetches octets once.
+ * ERR_NOT_FOUND: none. ERR_INTERNAL, code pki.crl.stored: its octets are away or not those that were signed, or out has no
+ * room. */
 MUST_USE enum err crl_newest(struct pg *pg, int ca_id, int shard, bool delta, int64_t above, struct buf *out,
                              struct crl_stored *ret, struct why *why);
 /* Drops the octets, never the rows, of lists made before that time, but of the newest of each shard and kind: a list of a million

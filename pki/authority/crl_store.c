@@ -22,7 +22,8 @@ static const struct pg_stmt stmts[] = {
         "(SELECT max(this_update) FROM crl WHERE ca_id = $1::int4 AND shard = $2::int4), "
         "f.number, f.horizon, f.this_update, f.next_update, f.entries, "
         "(SELECT max(p.this_update) FROM crl p WHERE p.ca_id = $1::int4 AND p.shard = $2::int4 AND p.kind = 'full' AND p.number < f.number), "
-        "f.horizon > pg_snapshot_xmin(pg_current_snapshot()), CASE WHEN $3::bool THEN f.der END "
+        "f.horizon > pg_snapshot_xmin(pg_current_snapshot()), CASE WHEN $3::bool THEN f.der END, "
+        "(SELECT max(number) FROM crl WHERE ca_id = $1::int4 AND shard = $2::int4) "
         "FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT * FROM crl WHERE ca_id = $1::int4 AND shard = $2::int4 AND kind = 'full' "
         "ORDER BY number DESC LIMIT 1) f ON true", 3 },
     [S_FULL] = { "crl.full",
@@ -93,7 +94,7 @@ crl_store_before(struct pg *pg, int ca_id, int shard, bool with_der, struct crl_
                                 .has_full = !pg_is_null(r, 0, 2), .number = pg_i64(r, 0, 2), .horizon = pg_i64(r, 0, 3),
                                 .full_this_update = pg_time(r, 0, 4), .full_next_update = pg_time(r, 0, 5),
                                 .entries = pg_i64(r, 0, 6), .earlier = pg_time(r, 0, 7), .went_back = pg_bool(r, 0, 8),
-                                .der = pg_str(r, 0, 9) };
+                                .der = pg_str(r, 0, 9), .newest = pg_i64(r, 0, 10) };
     return OK;
 }
 

@@ -73,7 +73,7 @@ ready(struct signer_client *c, struct why *why)
     return OK;
 }
 
-/* Did the answer end: is its last whole line no line of status? */
+/* Did the answer end: is its last whole line no line of status or of lists? */
 static bool
 answer_ended(const struct buf *answer)
 {
@@ -85,7 +85,7 @@ answer_ended(const struct buf *answer)
         line = str_split(all, '\n', &rest);
         all = rest;
     } while (rest.n > 0);
-    return !str_starts(line, "set ") && !str_starts(line, "ca ");
+    return !str_starts(line, "set ") && !str_starts(line, "ca ") && !str_starts(line, "crl ");
 }
 
 static enum err
@@ -116,6 +116,15 @@ answer_read(struct signer_client *c, struct buf *answer, struct why *why)
     return OK;
 }
 
+/* Who is put out at the door is told why before the connection ends: what cannot be sent may have an answer all the same. */
+static enum err
+exchange(struct signer_client *c, struct str line, struct buf *answer, struct why *why)
+{
+    if (send(c->fd, line.p, line.n, MSG_NOSIGNAL) != (ssize_t)line.n && errno != EPIPE && errno != ECONNRESET)
+        return away(c, why);
+    return answer_read(c, answer, why);
+}
+
 /* One command and its answer. A connection that the signer closed while it rested is opened again once. */
 static enum err
 ask(struct signer_client *c, struct str line, struct buf *answer, struct why *why)
@@ -125,18 +134,13 @@ ask(struct signer_client *c, struct str line, struct buf *answer, struct why *wh
 
     if ((e = ready(c, why)) != OK)
         return e;
-    if (send(c->fd, line.p, line.n, MSG_NOSIGNAL) != (ssize_t)line.n)
-        e = away(c, why);
-    else
-        e = answer_read(c, answer, why);
+    e = exchange(c, line, answer, why);
     if (e != ERR_UNAVAILABLE || !rested || answer->len > 0 || errno == ETIMEDOUT)
         return e;
     /* every command may be said twice */
     if ((e = ready(c, why)) != OK)
         return e;
-    if (send(c->fd, line.p, line.n, MSG_NOSIGNAL) != (ssize_t)line.n)
-        return away(c, why);
-    return answer_read(c, answer, why);
+    return exchange(c, line, answer, why);
 }
 
 /* What stands behind "ok" in the last line, or the failure. */
@@ -227,6 +231,25 @@ signer_status(struct signer_client *c, struct buf *ret, struct why *why)
     enum err e;
 
     if ((e = ask(c, STR_LIT("status\n"), &answer, why)) != OK || (e = judge(&answer, &rest, why)) != OK)
+        return e;
+    buf_add(ret, answer.data, answer.len - (sizeof("ok\n") - 1));
+    return buf_ok(ret) ? OK : why_set(why, ERR_INTERNAL, "no room");
+}
+
+enum err
+signer_crl(struct signer_client *c, const char *label, int shard, struct buf *ret, struct why *why)
+{
+    AUTO(buf_free) struct buf line = BUF_BOUNDED(SIGNER_LINE_MAX), answer = BUF_BOUNDED(ANSWER_MAX);
+    struct str rest;
+    enum err e;
+
+    buf_addf(&line, "crl %s", label);
+    if (shard >= 0)
+        buf_addf(&line, " %d", shard);
+    buf_addc(&line, '\n');
+    if (!buf_ok(&line))
+        return why_code(why, ERR_INPUT, "ca.unknown", "no authority has such a long name");
+    if ((e = ask(c, buf_view(&line), &answer, why)) != OK || (e = judge(&answer, &rest, why)) != OK)
         return e;
     buf_add(ret, answer.data, answer.len - (sizeof("ok\n") - 1));
     return buf_ok(ret) ? OK : why_set(why, ERR_INTERNAL, "no room");

@@ -24,6 +24,10 @@ MUST_USE enum err signer_issue(struct signer_client *c, const char *request_id, 
 /* *ret_missing: shares that are still wanted; 0: open. ERR_DENIED, ERR_UNAVAILABLE. */
 MUST_USE enum err signer_share(struct signer_client *c, const struct share *share, int *ret_missing, struct why *why);
 MUST_USE enum err signer_lock(struct signer_client *c, struct why *why);
+/* Makes the lists of an authority ("cards-g1") now, of one shard or (-1) of all. Appends a line "crl LABEL SHARD NUMBER FULL DELTA"
+ * for each shard, FULL and DELTA being numbers of entries, or "-" where none was made. ERR_NOT_FOUND, code ca.unknown;
+ * ERR_DENIED and ERR_UNAVAILABLE as the codes of pki/authority/crl.h say; shards before the one that failed are made. */
+MUST_USE enum err signer_crl(struct signer_client *c, const char *label, int shard, struct buf *ret, struct why *why);
 /* Appends the lines of `status`, without the last one. */
 MUST_USE enum err signer_status(struct signer_client *c, struct buf *ret, struct why *why);
 

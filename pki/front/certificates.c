@@ -58,7 +58,7 @@ static bool
 certificate_of_path(struct call *c, struct certificate_row *ret)
 {
     struct why why = WHY_INIT;
-    const enum err e = own_certificate_find(http_pg(c->req), &c->peer, str_of(http_path_param(c->req, "serial")),
+    const enum err e = own_certificate_find(http_pg(c->req), &c->station, str_of(http_path_param(c->req, "serial")),
                                             http_query(c->req, "ca"), http_arena(c->req), ret, &why);
 
     if (e != OK)
@@ -141,7 +141,7 @@ get_changes(struct http_request *req)
     if (limit != NULL && str_to_i64(str_of(limit), 1, FRONT_CHANGES_MAX, &max) != OK)
         e = why_code(&why, ERR_INPUT, "changes.limit", "limit: 1 to %d.", FRONT_CHANGES_MAX);
     if (e == OK)
-        e = own_changes(http_pg(req), &c.peer, after != NULL ? after : "", (int)max, http_now(req), http_arena(req), &list, &n,
+        e = own_changes(http_pg(req), &c.station, after != NULL ? after : "", (int)max, http_now(req), http_arena(req), &list, &n,
                         &next, &more, &why);
     if (e == ERR_NOT_FOUND) {              /* 410: read registrations and certificates anew, and begin without a cursor */
         call_refuse_status(&c, 410, &why, "changes.read", "");

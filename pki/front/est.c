@@ -102,7 +102,7 @@ reply_later(struct call *c, const struct why *why, const char *request)
     const char *seconds = str_eqs(str_of(code), "signer.locked") || str_eqs(str_of(code), "signer.clock") ? "60"
                           : str_eqs(str_of(code), "signer.busy") ? "2" : "10";
 
-    LOG_INFO_EV("front.later", LF_STR("station", c->peer.name), LF_STR("request", request), LF_STR("code", code));
+    LOG_INFO_EV("front.later", LF_STR("station", c->station.name), LF_STR("request", request), LF_STR("code", code));
     http_header_add(c->req, "Retry-After", seconds);
     http_reply(c->req, 202, "text/plain; charset=utf-8",
                str_of(arena_printf(http_arena(c->req), "Kept (%s). Say the same request again after Retry-After.\n", code)));
@@ -139,13 +139,21 @@ label_of(struct http_request *req)
     return label != NULL ? label : "";
 }
 
-/* Of the path, or the station's own. */
+/* Of the path, or that of the certificate which the station presents. */
 static bool
 registration_of(struct call *c, struct registration *ret)
 {
     const char *label = label_of(c->req);
+    struct certificate_row row;
+    struct why why = WHY_INIT;
+    enum err e;
 
-    return call_registration(c, label[0] != '\0' ? label : c->peer.registration, ret);
+    if (label[0] != '\0')
+        return call_registration(c, label, ret);
+    if ((e = certificate_find(http_pg(c->req), str_of(c->certificate), http_arena(c->req), &row, &why)) == OK)
+        return call_registration(c, row.registration, ret);
+    call_refuse(c, e, &why, "registration.find", "");
+    return false;
 }
 
 void
@@ -293,9 +301,8 @@ followed(struct enrolment *x, struct certificate_row *ret, struct why *why)
     struct pg *pg = http_pg(c->req);
     enum err e;
 
-    if (strcmp(x->registration.id, c->peer.registration) == 0)
-        e = certificate_find(pg, str_of(c->peer.certificate), http_arena(c->req), ret, why);
-    else
+    e = certificate_find(pg, str_of(c->certificate), http_arena(c->req), ret, why);
+    if (e == OK && strcmp(ret->registration, x->registration.id) != 0)
         e = own_certificate_newest(pg, x->registration.id, http_now(c->req), http_arena(c->req), ret, why);
     if (e == ERR_NOT_FOUND)
         return why_code(why, ERR_DENIED, "pki.renew.unknown", "no good certificate");
@@ -318,7 +325,7 @@ request_keep(struct enrolment *x, struct why *why)
     }
     rand_uuid(q.id);
     memcpy(q.registration, x->registration.id, sizeof(q.registration));
-    memcpy(q.station, c->peer.id, sizeof(q.station));
+    memcpy(q.station, c->station.id, sizeof(q.station));
     sha256(x->csr.spki, q.spki_sha256);
     return request_add(http_pg(c->req), &q, c->actor, http_now(c->req), x->request, &x->fresh, why);
 }

@@ -9,6 +9,7 @@
 #include "pki/authority/certificate.h"
 #include "pki/authority/registration.h"
 #include "pki/authority/revocation.h"
+#include "pki/authority/station.h"
 #include "pki/client/client.h"
 #include "pki/front/front.h"
 
@@ -26,31 +27,14 @@ struct front {
     _Atomic(const char *) signer_state;      /* "open", "locked", "away": a literal; what the heartbeat last saw */
 };
 
-/* --- who calls (peer.c, peer_store.c) ----------------------------------------------------------------------------------- */
-
-struct peer {
-    char id[37];
-    const char *name;                /* of the station */
-    const char **profiles;           /* for which it may register */
-    size_t nprofiles;
-    bool every_town;
-    const char **towns;              /* unless every_town */
-    size_t ntowns;
-    bool may_revoke;
-    char certificate[37];            /* that it presents */
-    char registration[37];           /* of that certificate: its own */
-};
-/* The station whose certificate that is, octet for octet. ERR_NOT_FOUND, code "station.unknown"; ERR_DENIED, code
- * "station.suspended", "station.certificate" (revoked, held, ended). */
-MUST_USE enum err peer_find(struct pg *pg, struct str certificate, utime now, struct arena *a, struct peer *ret,
-                            struct why *why);
-bool peer_may(const struct peer *p, const char *profile, const char *town);
+/* --- who calls (call.c) ----------------------------------------------------------------------------------------------------- */
 
 /* What an endpoint has open. */
 struct call {
     struct http_request *req;
     struct front *front;
-    struct peer peer;
+    struct station station;
+    char certificate[37];            /* that it presents */
     const char *actor;               /* "station:NAME", for the audit trail */
 };
 /* How fast: issuing waits before it hurts others, revoking hardly ever. */
@@ -118,11 +102,11 @@ MUST_USE enum err acceptance_body_read(struct str json, struct arena *a, struct 
 MUST_USE enum err revocation_body_read(struct str json, struct arena *a, struct revocation *ret, struct why *why);
 
 /* --- rows (front_store.c) ---------------------------------------------------------------------------------------------------- */
-extern const struct pg_stmts peer_stmts, front_own_stmts;
+extern const struct pg_stmts front_own_stmts;
 
-/* A certificate of the peer's registrations, by serial number; ca NULL: of any authority. With der. ERR_NOT_FOUND, code
+/* A certificate of the station's registrations, by serial number; ca NULL: of any authority. With der. ERR_NOT_FOUND, code
  * "certificate.unknown"; ERR_CONFLICT, code "certificate.ca": several have it, say which. */
-MUST_USE enum err own_certificate_find(struct pg *pg, const struct peer *p, struct str serial, const char *ca, struct arena *a,
+MUST_USE enum err own_certificate_find(struct pg *pg, const struct station *s, struct str serial, const char *ca, struct arena *a,
                                        struct certificate_row *ret, struct why *why);
 /* The newest certificate of a registration that is good: what a renewal follows. ERR_NOT_FOUND. */
 MUST_USE enum err own_certificate_newest(struct pg *pg, const char *registration_id, utime now, struct arena *a,
@@ -143,7 +127,7 @@ struct own_change {
 };
 /* Changes after the cursor, oldest first. ret_next: the cursor to go on with, in a. Rows of running transactions wait, so that
  * nothing is skipped. ret_more: ask again at once. ERR_INPUT, code "changes.cursor"; ERR_NOT_FOUND, code "changes.gone": older than what is kept. */
-MUST_USE enum err own_changes(struct pg *pg, const struct peer *p, const char *after, int max, utime now, struct arena *a,
+MUST_USE enum err own_changes(struct pg *pg, const struct station *s, const char *after, int max, utime now, struct arena *a,
                               struct own_change **ret, size_t *ret_n, const char **ret_next, bool *ret_more, struct why *why);
 
 /* --- endpoints ------------------------------------------------------------------------------------------------------------------ */

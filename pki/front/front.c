@@ -18,7 +18,7 @@
 #define SIGNER_PATIENCE (5 * USEC_PER_SEC)
 
 const struct pg_stmts *const front_stmts[] = {
-    &audit_stmts, &peer_stmts, &front_own_stmts, &registration_stmts, &request_stmts, &certificate_stmts, &ca_stmts,
+    &audit_stmts, &station_stmts, &front_own_stmts, &registration_stmts, &request_stmts, &certificate_stmts, &ca_stmts,
     &revocation_stmts, &approval_stmts, &grant_stmts, &pki_person_stmts, &alarm_stmts, NULL,
 };
 

@@ -21,7 +21,8 @@ enum { S_BY_SERIAL, S_NEWEST, S_LIST, S_ACCEPT, S_STATE, S_CHANGES };
 #define SEEN "c.state NOT IN ('reserved', 'void') "
 /* $1 the station, $2 its name, $3 the profiles, $4 the towns (NULL: all) that it may touch now */
 #define OWN                                                                                                            \
-    "(r.station_id = $1 AND r.profile = ANY ($3::text[]) AND ($4::text[] IS NULL OR r.town = ANY ($4::text[])) "        \
+    "(r.station_id = $1 AND r.profile = ANY ($3::text[]) AND ($4::text[] IS NULL OR r.town = '' OR "    \
+    "r.town = ANY ($4::text[])) "        \
     "OR r.station_id IS NULL AND r.holder = $2) "
 static const struct pg_stmt stmts[] = {
     [S_BY_SERIAL] = { "own.by_serial",
@@ -55,15 +56,15 @@ const struct pg_stmts front_own_stmts = PG_STMTS(stmts);
 
 /* The first four parameters. */
 static void
-args_own(struct pg_args *args, const struct peer *p)
+args_own(struct pg_args *args, const struct station *s)
 {
-    pg_arg_uuid(args, p->id);
-    pg_arg_text(args, p->name);
-    pg_arg_texts(args, p->profiles, p->nprofiles);
-    if (p->every_town)
+    pg_arg_uuid(args, s->id);
+    pg_arg_text(args, s->name);
+    pg_arg_texts(args, s->profiles, s->nprofiles);
+    if (s->all_towns)
         pg_arg_null(args);
     else
-        pg_arg_texts(args, p->towns, p->ntowns);
+        pg_arg_texts(args, s->towns, s->ntowns);
 }
 
 static struct str
@@ -95,7 +96,7 @@ row_read(const struct pg_result *r, int row, struct arena *a, struct certificate
 }
 
 enum err
-own_certificate_find(struct pg *pg, const struct peer *p, struct str serial, const char *ca, struct arena *a,
+own_certificate_find(struct pg *pg, const struct station *s, struct str serial, const char *ca, struct arena *a,
                      struct certificate_row *ret, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
@@ -105,7 +106,7 @@ own_certificate_find(struct pg *pg, const struct peer *p, struct str serial, con
 
     if (hex_decode(serial, &octets) != OK || octets.len == 0)
         return why_code(why, ERR_NOT_FOUND, "certificate.unknown", "not a serial number");
-    args_own(&args, p);
+    args_own(&args, s);
     pg_arg_buf(&args, &octets);
     pg_arg_text(&args, ca);
     if ((e = pg_exec(pg, &stmts[S_BY_SERIAL], &args, &r, why)) != OK)
@@ -222,7 +223,7 @@ change_read(const struct pg_result *r, int row, struct arena *a, struct own_chan
 }
 
 enum err
-own_changes(struct pg *pg, const struct peer *p, const char *after, int max, utime now, struct arena *a, struct own_change **ret,
+own_changes(struct pg *pg, const struct station *s, const char *after, int max, utime now, struct arena *a, struct own_change **ret,
             size_t *ret_n, const char **ret_next, bool *ret_more, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
@@ -234,7 +235,7 @@ own_changes(struct pg *pg, const struct peer *p, const char *after, int max, uti
 
     if ((e = cursor_parse(after, now, &cursor, why)) != OK)
         return e;
-    args_own(&args, p);
+    args_own(&args, s);
     pg_arg_text(&args, cursor.tx);
     pg_arg_i64(&args, cursor.seq);
     pg_arg_i32(&args, CHANGES_WINDOW);

@@ -116,7 +116,7 @@ may_register(const struct call *c, const struct registration_body *in, struct wh
     const struct profile *p = profile_set_find(&c->front->pki->profiles, str_of(in->profile));
     struct subject names = in->names;
 
-    if (!peer_may(&c->peer, in->profile, in->town))
+    if (!station_has_profile(&c->station, in->profile) || !station_has_town(&c->station, in->town))
         return why_code(why, ERR_DENIED, "pki.station", "This station may not register holders of that profile and town.");
     if (p == NULL || p->use == USE_CA || p->use == USE_OCSP_SIGNING)
         return why_code(why, ERR_DENIED, "pki.profile.unknown", "No such profile can be asked for here.");
@@ -159,7 +159,7 @@ put_registration(struct http_request *req)
         e = may_register(&c, &in, &why);
     if (e == OK) {
         memcpy(r.id, id, sizeof(r.id));
-        memcpy(r.station, c.peer.id, sizeof(r.station));
+        memcpy(r.station, c.station.id, sizeof(r.station));
         r.profile = in.profile;
         r.town = in.town;
         r.holder = in.holder;

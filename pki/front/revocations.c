@@ -28,11 +28,7 @@ is_key(const char *key)
 static enum err
 may_revoke(const struct call *c, const struct revocation *act, struct why *why)
 {
-    bool town = act->holder == NULL || c->peer.every_town;
-
-    for (size_t i = 0; i < c->peer.ntowns && !town; i++)
-        town = strcmp(c->peer.towns[i], act->town) == 0;
-    if (!c->peer.may_revoke || !town)
+    if (!c->station.may_revoke || (act->holder != NULL && !station_has_town(&c->station, act->town)))
         return why_code(why, ERR_DENIED, "pki.station", "This station may not suspend, revoke or resume there.");
     return OK;
 }
@@ -44,7 +40,7 @@ act_do(struct call *c, struct revocation *act, struct revocation_result **ret, s
 
     if ((e = revocation_body_read(http_body(c->req), http_arena(c->req), act, why)) != OK || (e = may_revoke(c, act, why)) != OK)
         return e;
-    act->station = c->peer.id;
+    act->station = c->station.id;
     act->key = http_header(c->req, "Idempotency-Key");
     e = revocation_do(http_pg(c->req), &c->front->pki->profiles, act, c->actor, http_now(c->req), http_arena(c->req), ret, ret_n, why);
     if (e == ERR_CONFLICT)

@@ -235,6 +235,7 @@ subject_rules(struct lint_report *r, const struct cert *c, const struct lint_cer
         else if ((fault = subject_text_fault(a[i].value, SUBJECT_TEXT_MAX)) != NULL)
             lint_add(r, "cert.subject.text", "attribute %zu: %s", i + 1, fault);
     }
+    CHECK(n > 0);                        /* every shape begins with the country */
     if (!str_eqs(a[0].value, p->country))
         lint_add(r, "cert.subject.country", "not %s", p->country);
     identifier_rule(r, a, n);

@@ -11,6 +11,7 @@
 #include "base/pg/job.h"
 #include "pki/authority/alarm.h"
 #include "pki/authority/certificate.h"
+#include "pki/authority/crl_due.h"
 #include "pki/authority/request.h"
 #include "pki/authority/revocation.h"
 #include "pki/authority/station.h"
@@ -19,7 +20,7 @@
 const struct pg_stmts *const pki_command_stmts[] = {
     &audit_stmts, &audit_seal_stmts, &job_stmts, &alarm_stmts, &pki_person_stmts, &grant_stmts, &approval_stmts, &ca_stmts,
     &custodian_stmts, &ceremony_stmts, &registration_stmts, &request_stmts, &certificate_stmts, &revocation_stmts,
-    &station_stmts, &verify_stmts, &doctor_stmts, NULL,
+    &station_stmts, &crl_due_stmts, &verify_stmts, &doctor_stmts, NULL,
 };
 
 static void

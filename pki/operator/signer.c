@@ -122,7 +122,7 @@ status_line(struct str line)
 }
 
 int
-operator_status(int argc, char **argv)
+operator_signer_status(int argc, char **argv)
 {
     AUTO(pki_freep) struct pki *pki = NULL;
     AUTO(signer_client_freep) struct signer_client *c = NULL;
@@ -135,12 +135,12 @@ operator_status(int argc, char **argv)
     enum err e;
 
     if (!command_options(argc, argv, options, ARRAY_LEN(options), NULL, 0, &n) || config == NULL)
-        return command_usage("status --config FILE");
+        return command_usage("signer-status --config FILE");
     if ((e = pki_load(config, 0, &pki, &why)) != OK)
         return command_fail(config, e, &why);
     c = signer_client_new(pki->conf.signer_socket, PATIENCE);
     if ((e = signer_status(c, &lines, &why)) != OK)
-        return command_fail("status", e, &why);
+        return command_fail("signer-status", e, &why);
     for (rest = buf_view(&lines); rest.n > 0;) {
         line = str_split(rest, '\n', &rest);
         status_line(line);

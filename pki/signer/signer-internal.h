@@ -6,13 +6,15 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "pki/authority/crl_due.h"
 #include "pki/authority/issue.h"
 #include "pki/client/client.h"
 #include "pki/custody/unlock.h"
 #include "pki/signer/signer.h"
 
 #define SIGNER_SETS_MAX 32           /* activation secrets in use at a time */
-#define SIGNER_PEERS_MAX 256
+#define SIGNER_PEERS_MAX 512
+#define SIGNER_PEERS_OF_USER 128     /* connections of one user; one more ends the one of theirs that rested longest */
 #define SIGNER_SCAN_MAX 256          /* requests that one scan takes */
 
 /* Authorities with the keys that are open; made anew when something changes, never edited. */
@@ -35,6 +37,7 @@ struct peer {
     int fd;
     unsigned rights;                 /* enum peer_right */
     uid_t uid;
+    utime since;                     /* monotonic: when it was last heard of; the socket's thread's */
     char line[SIGNER_LINE_MAX + 1];
     size_t len;                      /* read and not yet taken */
     atomic_bool busy;                /* a worker has its command: nothing is read */
@@ -45,6 +48,16 @@ struct task {
     struct task *next;
     struct peer *peer;               /* NULL: of the scanner */
     char line[SIGNER_LINE_MAX + 1];
+};
+
+/* What this process knows of one shard's lists. */
+struct list_state {
+    int ca_id, shard;
+    bool compared;                   /* with what is offered, since the database was reached: a backup may have been restored */
+    int failures;                    /* in a row; 0: the last run went well, or there was none */
+    utime again;                     /* monotonic: not before */
+    enum err e;                      /* of the last failure, with what it said */
+    struct why why;
 };
 
 struct signer {
@@ -68,9 +81,16 @@ struct signer {
     struct task *first, **last;
     size_t queued, working;
 
+    pthread_mutex_t lists_run;       /* one run of lists at a time */
+    utime lists_last;                /* monotonic: when the last one began; with lists_run */
+    pthread_mutex_t lists_lock;      /* the two below */
+    struct list_state *lists;
+    size_t nlists;
+
     int listen_fd, wake_fd;          /* the socket; an eventfd that wakes its thread */
     uid_t *issuers;
     size_t nissuers;
+    utime stranger_said;             /* monotonic: when the log last spoke of one; the socket's thread's */
     gid_t custodians;
     bool has_custodians;
     atomic_bool stop;                /* workers, scanner, timers */
@@ -100,6 +120,8 @@ void keys_done(struct signer *s);
 
 /* Queues a command; peer NULL: nobody is answered. */
 void work_add(struct signer *s, struct peer *peer, const char *line);
+/* "refused CODE", "later CODE", "unknown CODE". */
+void work_failure(struct buf *out, enum err e, const struct why *why);
 bool work_is_idle(struct signer *s);
 void *work_run(void *signer);        /* a worker */
 void work_stop(struct signer *s);    /* wakes all */
@@ -113,10 +135,24 @@ void socket_close(struct signer *s);
 /* Answers; a peer that does not read is given up. */
 void peer_answer(struct peer *p, struct str text);
 
+/* --- lists (lists.c) --------------------------------------------------------------------------------------------------------- */
+
+void *lister_run(void *signer);      /* makes what is due */
+/* The full list and the delta of an authority's shards, now; shard -1: of all. Appends the answer of `crl`. */
+void lists_order(struct signer *s, struct pg *pg, const char *label, int shard, struct buf *out);
+/* The failure of the last run of a shard; false: it went well. */
+bool lists_failure(struct signer *s, int ca_id, int shard, enum err *ret, struct why *ret_why);
+
+/* --- what a person must look at (watch.c) ------------------------------------------------------------------------------------- */
+
+/* Raises the alarms whose cause is there, ends those whose cause has ended. As pki_worker. */
+MUST_USE enum err watch_look(struct signer *s, struct pg *pg, utime now, struct why *why);
+
 /* --- scanner and timers (timer.c) -------------------------------------------------------------------------------------------------- */
 
 void *scanner_run(void *signer);
 void *timer_run(void *signer);
+void signer_nap(int64_t usec);
 /* Before anything is signed: what a crash left becomes void, the clock guard learns the newest time. */
 MUST_USE enum err timer_begin(struct signer *s, struct why *why);
 

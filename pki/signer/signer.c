@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +16,8 @@
 static enum err
 init(struct signer *s, struct pki *pki, const struct pg_config *pg, const struct pg_config *worker, struct why *why)
 {
+    enum err e;
+
     s->pki = pki;
     s->pg = pg;
     s->worker = worker;
@@ -24,12 +25,17 @@ init(struct signer *s, struct pki *pki, const struct pg_config *pg, const struct
     s->listen_fd = s->wake_fd = -1;
     CHECK(pthread_mutex_init(&s->sets_lock, NULL) == 0 && pthread_mutex_init(&s->view_lock, NULL) == 0 &&
           pthread_cond_init(&s->view_free, NULL) == 0 && pthread_mutex_init(&s->queue_lock, NULL) == 0 &&
-          pthread_cond_init(&s->queue_filled, NULL) == 0);
+          pthread_cond_init(&s->queue_filled, NULL) == 0 && pthread_mutex_init(&s->lists_run, NULL) == 0 &&
+          pthread_mutex_init(&s->lists_lock, NULL) == 0);
     if ((size_t)snprintf(s->node, sizeof(s->node), "%s/signer", pki->conf.name) >= sizeof(s->node))
         return why_set(why, ERR_INPUT, "name: too long");
-    /* No debugger, no core: keys are in this memory (PKI §6.2). Tests look for leaks, as a debugger does. */
-    if (pki->conf.environment != ENVIRONMENT_TEST && prctl(PR_SET_DUMPABLE, 0) != 0)
-        return why_set(why, ERR_UNAVAILABLE, "prctl: %m");
+    /* Keys are in this memory (PKI §6.2): none of it goes to a disk. Core dumps are off in all programs. */
+    if ((e = process_lock_memory(why)) != OK && pki->conf.environment == ENVIRONMENT_PRODUCTION)
+        return e;
+    if (e != OK) {
+        LOG_WARN_EV("signer.memory", LF_WHY(why));
+        *why = (struct why)WHY_INIT;
+    }
     return OK;
 }
 
@@ -46,6 +52,9 @@ done(struct signer *s)
     }
     socket_close(s);
     pg_close(s->scan_pg);
+    free(s->lists);
+    pthread_mutex_destroy(&s->lists_lock);
+    pthread_mutex_destroy(&s->lists_run);
     pthread_cond_destroy(&s->queue_filled);
     pthread_mutex_destroy(&s->queue_lock);
     pthread_cond_destroy(&s->view_free);
@@ -74,18 +83,19 @@ serve(struct signer *s, const struct process *process)
     const int64_t asked = s->pki->conf.signer_threads;
     const size_t n = asked > 0 ? (size_t)asked : THREADS_PER_CORE * (size_t)sysconf(_SC_NPROCESSORS_ONLN);
     AUTO(mem_freep) pthread_t *workers = mem_alloc_array(n, sizeof(*workers));
-    pthread_t at_socket, scanner, timer;
+    pthread_t at_socket, scanner, lister, timer;
 
     for (size_t i = 0; i < n; i++)
         CHECK(pthread_create(&workers[i], NULL, work_run, s) == 0);
     CHECK(pthread_create(&at_socket, NULL, socket_run, s) == 0 && pthread_create(&scanner, NULL, scanner_run, s) == 0 &&
-          pthread_create(&timer, NULL, timer_run, s) == 0);
+          pthread_create(&lister, NULL, lister_run, s) == 0 && pthread_create(&timer, NULL, timer_run, s) == 0);
     LOG_INFO_EV("signer.ready", LF_STR("socket", s->pki->conf.signer_socket), LF_INT("threads", n));
     process_wait(process, NULL, NULL);
     work_stop(s);
     for (size_t i = 0; i < n; i++)
         pthread_join(workers[i], NULL);
     pthread_join(scanner, NULL);
+    pthread_join(lister, NULL);
     pthread_join(timer, NULL);
     atomic_store(&s->socket_stop, true);
     socket_wake(s);

@@ -7,6 +7,8 @@
  *
  *   issuers (setting signer.issuers)
  *     issue REQUEST               -> ok CERTIFICATE | refused CODE | unknown CODE | later CODE
+ *     crl LABEL [SHARD]           -> lines "crl LABEL SHARD NUMBER FULL DELTA", one for each shard, then ok; or refused CODE |
+ *                                    unknown CODE | later CODE. FULL and DELTA: numbers of entries, "-" where none was made
  *   custodians (members of the group signer.custodians)
  *     share SET NUMBER THRESHOLD TOTAL PERSON VALUE
  *                                 -> ok open | ok missing N | refused CODE | later CODE
@@ -17,11 +19,11 @@
  *
  * REQUEST, CERTIFICATE and SET are UUIDs; VALUE is the share's value in hexadecimal, which the custodian's own command opened
  * with the custodian's pass phrase. `refused` is an answer for good, `later` one that may change (signer.locked, signer.clock,
- * signer.busy, signer.database). A peer that may not say a command reads "refused signer.peer"; a line that is none of these
- * "refused signer.command", and the connection ends.
+ * signer.busy, signer.database). A peer that may not say a command reads "refused signer.peer"; one that may say none reads it
+ * before it said anything, and the connection ends. So it does after a line that is none of these: "refused signer.command".
  *
  * Threads: one at the socket; `signer.threads` that work, each with a connection as pki_signer; a scanner that takes requests
- * whose caller died, loads keys of authorities that came, and says how things are; timers as pki_worker; the audit sealer.
+ * whose caller died, loads keys of authorities that came, and says how things are; one that makes lists; timers as pki_worker; the audit sealer.
  * One signer works on a database: a second one does not start.
  */
 #ifndef PKI_SIGNER_SIGNER_H

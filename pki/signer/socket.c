@@ -1,5 +1,9 @@
 /*
  * socket: the Unix socket. One thread reads lines of all peers; a peer whose command is with a worker is not read.
+ *
+ * Anybody on the machine may connect. Who may say nothing is told so and put out at once, so that strangers hold no
+ * place; who may has a bounded number of places, of which the one that rested longest makes way for a new one: a caller that
+ * rested opens its connection again (pki/client).
  */
 #include "pki/signer/signer-internal.h"
 
@@ -164,12 +168,29 @@ socket_wake(struct signer *s)
 
 /* --- peers --------------------------------------------------------------------------------------------------------------------- */
 
+/* Once a second at most: a stranger does not fill the log either. */
+static void
+stranger_refuse(struct signer *s, int fd, uid_t uid)
+{
+    static const char text[] = "refused signer.peer\n";
+    const utime now = clock_monotonic();
+
+    (void)send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);      /* who does not take it is gone already */
+    if (now >= s->stranger_said + USEC_PER_SEC) {
+        LOG_WARN_EV("signer.peer", LF_INT("uid", uid));
+        s->stranger_said = now;
+    }
+    close(fd);
+}
+
+/* NULL: may say nothing, and is put out. */
 static struct peer *
-peer_new(const struct signer *s, int fd)
+peer_new(struct signer *s, int fd)
 {
     const struct timeval patience = { ANSWER_PATIENCE, 0 };
     struct ucred who;
     socklen_t size = sizeof(who);
+    unsigned rights;
     struct peer *p;
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 ||
@@ -177,10 +198,15 @@ peer_new(const struct signer *s, int fd)
         close(fd);
         return NULL;
     }
+    if ((rights = rights_of(s, who.uid, who.gid)) == 0) {
+        stranger_refuse(s, fd, who.uid);
+        return NULL;
+    }
     p = mem_alloc(sizeof(*p));
     p->fd = fd;
     p->uid = who.uid;
-    p->rights = rights_of(s, who.uid, who.gid);
+    p->rights = rights;
+    p->since = clock_monotonic();
     atomic_init(&p->busy, false);
     atomic_init(&p->over, false);
     return p;
@@ -250,6 +276,7 @@ peer_read(struct signer *s, struct peer *p)
         return;
     }
     p->len += (size_t)n;
+    p->since = clock_monotonic();
     peer_next(s, p);
 }
 
@@ -260,20 +287,48 @@ struct table {
     size_t n;
 };
 
+/* Makes room for one more of that user: the one of theirs that rested longest goes; when the table is full, of anybody's.
+ * false: all of them are at work. */
+static bool
+room_make(struct table *t, uid_t uid)
+{
+    size_t theirs = 0, oldest = t->n;
+
+    for (size_t i = 0; i < t->n; i++)
+        theirs += t->peers[i]->uid == uid;
+    if (theirs < SIGNER_PEERS_OF_USER && t->n < SIGNER_PEERS_MAX)
+        return true;
+    for (size_t i = 0; i < t->n; i++) {
+        const struct peer *p = t->peers[i];
+
+        if (!atomic_load(&p->busy) && (p->uid == uid || theirs < SIGNER_PEERS_OF_USER) &&
+            (oldest == t->n || p->since < t->peers[oldest]->since))
+            oldest = i;
+    }
+    if (oldest == t->n)
+        return false;
+    peer_free(t->peers[oldest]);
+    t->peers[oldest] = t->peers[--t->n];
+    return true;
+}
+
 static void
 accept_all(struct signer *s, struct table *t)
 {
     int fd;
 
     while ((fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-        struct peer *p;
+        struct peer *p = peer_new(s, fd);
 
-        if (t->n == SIGNER_PEERS_MAX) {
-            LOG_WARN_EV("signer.full", LF_INT("peers", t->n));
-            close(fd);
-        } else if ((p = peer_new(s, fd)) != NULL) {
+        if (p == NULL)
+            continue;
+        if (room_make(t, p->uid)) {
             t->peers[t->n++] = p;
+            continue;
         }
+        LOG_WARN_EV("signer.full", LF_INT("peers", t->n), LF_INT("uid", p->uid));
+        peer_answer(p, STR_LIT("later signer.busy\n"));
+        peer_free(p);
     }
 }
 

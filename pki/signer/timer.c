@@ -14,6 +14,7 @@
 #include "base/pg/job.h"
 #include "pki/authority/alarm.h"
 #include "pki/authority/certificate.h"
+#include "pki/authority/crl.h"
 #include "pki/authority/revocation.h"
 
 #define SCAN_AGE USEC_PER_SEC          /* a request older than this has lost its caller, or has none */
@@ -23,10 +24,13 @@
 #define JOBS_DONE_KEPT (8 * USEC_PER_DAY)
 #define JOBS_DEAD_KEPT (90 * USEC_PER_DAY)
 #define FAR (3650 * USEC_PER_DAY)
-#define TIMERS 8
+#define PUBLISHED_MAX 1000
+#define OCTETS_KEPT (10 * USEC_PER_MIN)        /* of lists that newer ones follow: who fetches them is long done */
+#define TIMERS 16
 
 const struct pg_stmts *const signer_worker_stmts[] = { &audit_stmts, &audit_seal_stmts, &job_stmts, &alarm_stmts,
-                                                       &certificate_timer_stmts, &revocation_timer_stmts, NULL };
+                                                       &certificate_timer_stmts, &revocation_timer_stmts,
+                                                       &crl_stmts, &crl_due_stmts, NULL };
 
 /* --- the scanner ------------------------------------------------------------------------------------------------------- */
 
@@ -95,8 +99,8 @@ scan(struct signer *s, struct pg *pg, struct why *why)
     return take_open(s, pg, why);
 }
 
-static void
-nap(int64_t usec)
+void
+signer_nap(int64_t usec)
 {
     struct timespec t = { usec / USEC_PER_SEC, (usec % USEC_PER_SEC) * 1000 };
 
@@ -137,7 +141,7 @@ scanner_run(void *signer)
             LOG_ERROR_EV("signer.scan", LF_ERR(e), LF_WHY(&why));
         down = e != OK;
         if (down)
-            nap(USEC_PER_SEC / 2);
+            signer_nap(USEC_PER_SEC / 2);
     }
     return NULL;
 }
@@ -164,7 +168,7 @@ void_lost(struct signer *s, struct pg *pg, utime now, struct why *why)
     (void)s;
     if ((e = certificate_void_lost(pg, now - RESERVED_MAX, now, &n, why)) == OK && n > 0)
         LOG_ERROR_EV("signer.lost", LF_INT("reservations", n));
-    return e;
+    return e == OK ? certificate_lost_end(pg, now, why) : e;
 }
 
 static enum err
@@ -200,6 +204,25 @@ revoke_due(struct signer *s, struct pg *pg, utime now, struct why *why)
     return revocation_run_due(pg, &s->pki->profiles, now, REVOKE_MAX, NULL, why);
 }
 
+/* Requests whose list is offered. */
+static enum err
+published(struct signer *s, struct pg *pg, utime now, struct why *why)
+{
+    int n = PUBLISHED_MAX;
+    enum err e = OK;
+
+    while (e == OK && n == PUBLISHED_MAX && !atomic_load(&s->stop))
+        e = crl_mark_published(pg, now, PUBLISHED_MAX, &n, why);
+    return e;
+}
+
+static enum err
+octets(struct signer *s, struct pg *pg, utime now, struct why *why)
+{
+    (void)s;
+    return crl_octets_drop(pg, now - OCTETS_KEPT, &(int){ 0 }, why);
+}
+
 static enum err
 purge(struct signer *s, struct pg *pg, utime now, struct why *why)
 {
@@ -224,6 +247,9 @@ static const struct timer timers[] = {
     { "expire", USEC_PER_SEC, expire },
     { "acceptance", USEC_PER_MIN, acceptance },
     { "revocation", USEC_PER_SEC, revoke_due },
+    { "published", USEC_PER_SEC, published },
+    { "watch", 2 * USEC_PER_SEC, watch_look },
+    { "octets", USEC_PER_MIN, octets },
     { "purge", USEC_PER_HOUR, purge },
 };
 
@@ -251,7 +277,7 @@ timer_run(void *signer)
         if (e != OK && !down)
             LOG_ERROR_EV("signer.timer", LF_ERR(e), LF_WHY(&why));
         down = e != OK;
-        nap(USEC_PER_SEC / 4);
+        signer_nap(USEC_PER_SEC / 4);
     }
     return NULL;
 }

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/core/enc.h"
 #include "base/core/log.h"
@@ -11,13 +10,14 @@
 #include "base/pg/audit.h"
 #include "pki/authority/alarm.h"
 #include "pki/authority/certificate.h"
+#include "pki/authority/crl.h"
 
 #define BUSY_MAX (10 * USEC_PER_SEC)      /* two at one request: how long the second waits for the first */
 #define WORDS_MAX 8
 
 const struct pg_stmts *const signer_stmts[] = { &audit_stmts, &issue_stmts, &request_stmts, &registration_stmts, &ca_stmts,
                                                 &custodian_stmts, &pki_person_stmts, &approval_stmts, &alarm_stmts,
-                                                &certificate_timer_stmts, NULL };
+                                                &certificate_timer_stmts, &crl_stmts, &crl_due_stmts, NULL };
 
 /* --- the queue ------------------------------------------------------------------------------------------------------------ */
 
@@ -88,17 +88,9 @@ work_stop(struct signer *s)
 
 /* --- commands ---------------------------------------------------------------------------------------------------------------- */
 
-static void
-nap(int64_t usec)
-{
-    struct timespec t = { usec / USEC_PER_SEC, (usec % USEC_PER_SEC) * 1000 };
-
-    nanosleep(&t, NULL);
-}
-
-/* "refused CODE", "later CODE", "unknown CODE"; a code is always there. */
-static void
-failure(struct buf *out, enum err e, const struct why *why)
+/* A code is always there. */
+void
+work_failure(struct buf *out, enum err e, const struct why *why)
 {
     const char *code = why->code[0] != '\0' ? why->code : err_name(e);
 
@@ -154,7 +146,7 @@ issue(struct signer *s, struct pg *pg, const char *id, struct buf *out)
 
     while ((e = issue_once(s, pg, id, &result, set, &why)) == ERR_UNAVAILABLE && strcmp(why.code, "signer.busy") == 0 &&
            clock_monotonic() < until) {
-        nap(pause);
+        signer_nap(pause);
         pause = pause < 50000 ? 2 * pause : pause;
     }
     if (set[0] != '\0')
@@ -169,7 +161,7 @@ issue(struct signer *s, struct pg *pg, const char *id, struct buf *out)
         LOG_ERROR_EV("signer.failed", LF_STR("request", id), LF_ERR(e), LF_WHY(&why));
     else
         LOG_DEBUG_EV("signer.later", LF_STR("request", id), LF_WHY(&why));
-    failure(out, e, &why);
+    work_failure(out, e, &why);
 }
 
 /* share SET NUMBER THRESHOLD TOTAL PERSON VALUE */
@@ -212,7 +204,7 @@ share_take(struct signer *s, struct pg *pg, char *const words[WORDS_MAX], struct
     }
     if (e != OK) {
         LOG_WARN_EV("signer.share", LF_ERR(e), LF_WHY(&why));
-        failure(out, e, &why);
+        work_failure(out, e, &why);
     } else if (missing == 0) {
         buf_adds(out, "ok open\n");
     } else {
@@ -267,6 +259,15 @@ command(struct signer *s, struct pg *pg, struct task *t, struct buf *out)
     if (n == 2 && strcmp(words[0], "issue") == 0 && strlen(words[1]) == UUID_TEXT_LEN) {
         if (may(t, PEER_ISSUE, out))
             issue(s, pg, words[1], out);
+    } else if ((n == 2 || n == 3) && strcmp(words[0], "crl") == 0) {
+        int64_t shard = -1;
+
+        if (n == 3 && str_to_i64(str_of(words[2]), 0, INT16_MAX, &shard) != OK) {
+            buf_adds(out, "refused signer.command\n");
+            return false;
+        }
+        if (may(t, PEER_ISSUE, out))
+            lists_order(s, pg, words[1], (int)shard, out);
     } else if (n == 7 && strcmp(words[0], "share") == 0) {
         if (may(t, PEER_CUSTODY, out))
             share_take(s, pg, words, out);

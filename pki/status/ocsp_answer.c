@@ -9,8 +9,8 @@ whole_second(utime t)
     return t - t % USEC_PER_SEC;
 }
 
-static struct ocsp_authority *
-authority_of(const struct ocsp_responder *r, const struct ocsp_cert_id *id)
+const struct ocsp_authority *
+ocsp_authority_find(const struct ocsp_responder *r, const struct ocsp_cert_id *id)
 {
     for (size_t i = 0; i < r->n; i++)
         if (ocsp_issuer_is(&r->authorities[i].issuer, id->sha256, id->name_hash, id->key_hash))
@@ -19,11 +19,11 @@ authority_of(const struct ocsp_responder *r, const struct ocsp_cert_id *id)
 }
 
 /* Who signs: the authority of the first certificate that is one of ours. */
-static struct ocsp_authority *
+static const struct ocsp_authority *
 authority_choose(const struct ocsp_responder *r, const struct ocsp_request *request)
 {
     for (size_t i = 0; i < request->n; i++) {
-        struct ocsp_authority *a = authority_of(r, &request->ids[i]);
+        const struct ocsp_authority *a = ocsp_authority_find(r, &request->ids[i]);
 
         if (a != NULL)
             return a;
@@ -38,16 +38,21 @@ says_error(enum ocsp_response_status status, struct buf *out, struct ocsp_reply 
     *ret = (struct ocsp_reply){ .status = status };
 }
 
-/* From when to when: since we last knew, until the policy, or the responder's certificate, ends it. false: not now. */
-static bool
-times_set(const struct ocsp_responder *r, const struct ocsp_authority *a, utime now, struct ocsp_reply *ret)
+/* Since we last knew, until the policy, or the responder's certificate, ends it. */
+bool
+ocsp_times(const struct ocsp_responder *r, const struct ocsp_authority *a, utime now, struct ocsp_reply *ret)
 {
     const utime known = r->known_at < now ? r->known_at : now;
+    utime latest;
 
     if (r->known_at == 0 || now - known > r->policy->stale_max || a->key == NULL)
         return false;
     ret->this_update = whole_second(known);
     ret->next_update = ret->this_update + r->policy->life;
+    /* The database is away: what we know is still the newest there is. */
+    latest = now + r->policy->life < known + r->policy->stale_max ? now + r->policy->life : known + r->policy->stale_max;
+    if (ret->next_update < latest)
+        ret->next_update = whole_second(latest);
     if (ret->next_update > a->signs_until)
         ret->next_update = whole_second(a->signs_until);
     return now >= a->signs_from && ret->next_update > now;
@@ -120,12 +125,12 @@ ocsp_answer(const struct ocsp_responder *r, const struct ocsp_request *request, 
     bool known = false;
     enum err e;
 
-    *ret = (struct ocsp_reply){ .status = OCSP_SUCCESSFUL, .cacheable = request->nonce.n == 0 };
+    *ret = (struct ocsp_reply){ .status = OCSP_SUCCESSFUL };
     if (a == NULL) {
         says_error(OCSP_UNAUTHORIZED, out, ret);
         return OK;
     }
-    if (!times_set(r, a, now, ret)) {
+    if (!ocsp_times(r, a, now, ret)) {
         says_error(OCSP_TRY_LATER, out, ret);
         return OK;
     }
@@ -135,6 +140,7 @@ ocsp_answer(const struct ocsp_responder *r, const struct ocsp_request *request, 
         says_error(OCSP_UNAUTHORIZED, out, ret);
         return OK;
     }
+    ret->cacheable = known && request->nonce.n == 0;
     data.responder_key_hash = (struct str){ (const char *)a->key_hash, SHA1_LEN };
     if ((e = answer_sign(a, &data, out, why)) != OK) {
         buf_truncate(out, before);

@@ -26,8 +26,10 @@ enum ocsp_never_issued {
 };
 
 struct ocsp_policy {
-    int64_t life;                  /* nextUpdate - thisUpdate, microseconds: how long a found card may stay refused */
-    int64_t stale_max;             /* how old what we know may be (ocsp.stale_max); after that tryLater */
+    int64_t life;                  /* nextUpdate - thisUpdate, microseconds: how long a found card may stay refused, and how
+                                      long others may keep an answer. What we know is older: nextUpdate - now. */
+    int64_t stale_max;             /* how old what we know may be (ocsp.stale_max); after that tryLater, and no nextUpdate is
+                                      later for being old */
     int64_t retention;             /* how long after its end a certificate's status is still told: archiveCutoff; 0: not said */
     enum ocsp_never_issued never_issued;
 };
@@ -54,8 +56,14 @@ struct ocsp_responder {
 struct ocsp_reply {
     enum ocsp_response_status status;
     utime this_update, next_update;      /* of OCSP_SUCCESSFUL */
-    bool cacheable;                /* the same for everybody who asks until next_update or a change (RFC 5019 §6) */
+    bool cacheable;                /* the same for everybody who asks until next_update or a change (RFC 5019 §6); not of what
+                                      was never issued: it may be in a second */
 };
+
+/* The one that answers for this certificate; NULL: none. */
+const struct ocsp_authority *ocsp_authority_find(const struct ocsp_responder *responder, const struct ocsp_cert_id *id);
+/* From when to when an answer given now is good. false: tryLater. */
+bool ocsp_times(const struct ocsp_responder *responder, const struct ocsp_authority *authority, utime now, struct ocsp_reply *ret);
 
 /*
  * Appends an OCSPResponse, whatever happens, and fills *ret. OK: it is signed, or it says tryLater or unauthorized as the rules

@@ -137,6 +137,24 @@ status_table_find(struct status_table *t, int ca, struct str serial, struct stat
     return true;
 }
 
+void
+status_table_each(struct status_table *t, status_each each, void *arg)
+{
+    for (size_t i = 0; i < PARTS; i++) {
+        struct part *p = &t->parts[i];
+
+        CHECK(pthread_rwlock_rdlock(&p->lock) == 0);
+        for (size_t k = 0; k < p->n; k++) {
+            const struct slot *s = &p->slots[k];
+            const struct status status = { (enum status_kind)s->kind, s->reason, (utime)s->revoked_at * USEC_PER_SEC };
+
+            if (s->ca != 0)
+                each(arg, s->ca, s->serial, &status);
+        }
+        CHECK(pthread_rwlock_unlock(&p->lock) == 0);
+    }
+}
+
 size_t
 status_table_count(struct status_table *t)
 {

@@ -31,6 +31,10 @@ void status_table_put(struct status_table *t, int ca, const unsigned char serial
 /* serial: any octets, without leading zeros. false: not one of ours. */
 bool status_table_find(struct status_table *t, int ca, struct str serial, struct status *ret);
 
+/* Each certificate, in no order. */
+typedef void (*status_each)(void *arg, int ca, const unsigned char serial[SERIAL_LEN], const struct status *status);
+void status_table_each(struct status_table *t, status_each each, void *arg);
+
 size_t status_table_count(struct status_table *t);
 size_t status_table_bytes(struct status_table *t);       /* memory taken */
 

@@ -74,7 +74,7 @@ async function citizen(name) {
   const number = randomBytes(8).toString("hex");
   const body = { profile: "citizen-soft", holder: `test-${number}`, support: "software", proof: "none", names: { number } };
   const made = await json(`${system.PKI_URL}/registrations/${id}`, "PUT", body);
-  assert.equal(made.status, 201, made.body.toString());
+  assert.ok(made.status === 200 || made.status === 201, made.body.toString());
   const pem = await enrol(`/${id}`, await request(name), name);
   const chain = file(`${name}-ca.pem`);
   const text = await openssl("x509", "-in", pem, "-noout", "-text");

@@ -99,6 +99,25 @@ on_echo(struct http_request *req)
 }
 
 static void
+lent_release(void *arg)
+{
+    free(arg);                           /* not, or twice: the sanitizer sees it */
+}
+
+/* A body that others share; after a reply that was made before, when asked. */
+static void
+on_lent(struct http_request *req)
+{
+    char *body = mem_strdup("lent");
+
+    if (http_query(req, "second") != NULL)
+        http_reply_empty(req, 204);
+    if (http_query(req, "bad") != NULL)
+        http_header_add(req, "X-Bad", "a\nb");
+    http_reply_lent(req, 200, "text/plain", (struct str){ body, 4 }, lent_release, body);
+}
+
+static void
 on_cookies(struct http_request *req)
 {
     http_cookie_set(req, "__Host-a", "1", -1, "Lax");
@@ -265,6 +284,7 @@ static const struct http_route list[] = {
     { HTTP_POST, "/form", on_text, HTTP_BODY_FORM, 4096, HTTP_SESSION_NONE, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "form.post", true, true },
     { HTTP_POST, "/machine", on_text, HTTP_BODY_JSON, 4096, HTTP_SESSION_NONE, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "machine", false, true },
     { HTTP_GET, "/cookies", on_cookies, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "cookies", false, true },
+    { HTTP_GET, "/lent", on_lent, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "lent", false, true },
     { HTTP_GET, "/redirect", on_redirect, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "redirect", false, true },
     { HTTP_GET, "/header", on_header, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "header", false, true },
     { HTTP_GET, "/asset.css", on_asset, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "asset", false, true },

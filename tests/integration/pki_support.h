@@ -15,7 +15,10 @@
 #include "base/pg/migrate.h"
 #include "pki/authority/alarm.h"
 #include "pki/authority/certificate.h"
+#include "pki/authority/crl.h"
+#include "pki/authority/crl_due.h"
 #include "pki/authority/issue.h"
+#include "pki/authority/revocation.h"
 #include "pki/custody/vault.h"
 #include "pki/encode/certificate.h"
 
@@ -24,7 +27,8 @@
 
 static const struct pg_stmts *const pki_test_stmts[] = {
     &audit_stmts, &pki_person_stmts, &grant_stmts, &approval_stmts, &ca_stmts, &custodian_stmts, &ceremony_stmts,
-    &registration_stmts, &request_stmts, &issue_stmts, &certificate_stmts, &certificate_timer_stmts, &alarm_stmts, NULL };
+    &registration_stmts, &request_stmts, &issue_stmts, &certificate_stmts, &certificate_timer_stmts, &alarm_stmts,
+    &revocation_stmts, &crl_stmts, &crl_due_stmts, NULL };
 
 #define PKI_HUMANS 4
 struct pki_world {
@@ -111,6 +115,7 @@ pki_ca_make(struct pki_world *w, const char *name, const struct key *key, const 
     key_spki(key, &spki);
     assert_ok(key_id(buf_view(&spki), id, &w->why), &w->why);
     rand_bytes(serial, sizeof(serial));
+    serial[0] = 0x5a;
     memcpy(ca.set_id, set, sizeof(ca.set_id));
     ca.subject = (struct str){ arena_dup(w->a, subject.data, subject.len), subject.len };
     ca.spki = (struct str){ arena_dup(w->a, spki.data, spki.len), spki.len };

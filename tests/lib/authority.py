@@ -11,7 +11,9 @@ from beffroi import MailSink, TOP, free_port, run, say
 
 CUSTODIANS = ('alice', 'bruno')
 APPROVERS = ('emma', 'farid')
-ROLES = {'alice': 'custodian', 'bruno': 'custodian', 'emma': 'registration', 'farid': 'validation'}
+ADMINS = ('gael', 'hana')          # a station is proposed by one and approved by the other
+ROLES = {'alice': 'custodian', 'bruno': 'custodian', 'emma': 'registration', 'farid': 'validation', 'gael': 'systems',
+         'hana': 'security'}
 
 
 class Answer:
@@ -24,7 +26,7 @@ class Answer:
     @property
     def code(self):
         """Of a problem."""
-        return self.json()['type'].removeprefix('urn:beffroi:problem:')
+        return self.json()['code']
 
 
 class Authority:
@@ -232,14 +234,25 @@ class Authority:
             self.write(name + '.pem', leaf.read() + ca.read(), 0o644)
         return certificate
 
-    def station(self, name, profiles=(), towns=None, may_revoke=False):
-        """A row, a key and a first certificate; its id."""
-        towns = 'NULL' if towns is None else "ARRAY['" + "','".join(towns) + "']"
-        profiles = "ARRAY['" + "','".join(profiles) + "']" if profiles else "'{}'"
-        station = self.sql(f"INSERT INTO station (id, name, profiles, towns, may_revoke, state, added_at) VALUES (gen_random_uuid(), "
-                           f"'{name}', {profiles}, {towns}, {str(may_revoke).lower()}, 'active', '2026-01-01') RETURNING id")
+    def station(self, name, profiles, towns=None, may_revoke=False):
+        """Two persons let it in, two approve its first certificate; its id."""
+        rights = ['--profile', ','.join(profiles), *(['--all-towns'] if towns is None else ['--town', ','.join(towns)]),
+                  *(['--may-revoke'] if may_revoke else [])]
+        self.about_station(ADMINS[0], 'add', name, *rights)
+        self.about_station(ADMINS[1], 'approve', name)
         self.certificate(name, 'station', name, '--common-name', name)
-        return station
+        return self.sql(f"SELECT id FROM station WHERE name = '{name}' AND state = 'active'")
+
+    def about_station(self, person, *words):
+        return self.answered(f'phrase = key phrase of {person}\n', 'station', *words, '--config', self.path('operator.conf'), '--key',
+                             self.path('root', 'persons', person + '.key'))
+
+    def suspend_station(self, name):
+        self.about_station(ADMINS[0], 'suspend', name)
+
+    def resume_station(self, name):
+        for person in ADMINS:
+            self.about_station(person, 'resume', name)
 
     # --- calls: curl, as stations have it -------------------------------------------------------------------------------
     def curl(self, *words, who, path, method='GET', body=None, headers=(), cert=None):

@@ -98,8 +98,8 @@ paths(void **state)
         { "/a/b%2fc", OK, 2, "b/c" }, { "/a+b", OK, 1, "a+b" },  { "//", OK, 2, "" },
         { "", ERR_INPUT, 0, NULL },   { "a", ERR_INPUT, 0, NULL }, { "*", ERR_INPUT, 0, NULL },
         { "/%00", ERR_INPUT, 0, NULL }, { "/%", ERR_INPUT, 0, NULL }, { "/%ff", ERR_INPUT, 0, NULL },
-        { "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16", OK, 16, "16" },
-        { "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17", ERR_NOT_FOUND, 0, NULL },
+        { "/1/2/3/4/5/6/7/8/9/10/1/2/3/4/5/6/7/8/9/20/1/2/3/4/5/6/7/8/9/30/1/32", OK, 32, "32" },
+        { "/1/2/3/4/5/6/7/8/9/10/1/2/3/4/5/6/7/8/9/20/1/2/3/4/5/6/7/8/9/30/1/32/33", ERR_NOT_FOUND, 0, NULL },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -145,6 +145,9 @@ static const struct http_route good_list[] = {
     GET_ROUTE("/a/new", "a.new"),
     GET_ROUTE("/{y}/new", "y.new"),
     GET_ROUTE("/{y}/{z}", "y.z"),
+    GET_ROUTE("/files/{rest*}", "files"),
+    GET_ROUTE("/files/of/{rest*}", "files.of"),
+    GET_ROUTE("/files/of/{y}/page", "files.page"),
     { .method = HTTP_POST, .path = "/a/{x}", .handler = nothing, .body = HTTP_BODY_FORM, .body_max = 10,
       .csrf = HTTP_CSRF_PROTOCOL, .name = "a.x.post" },
 };
@@ -169,14 +172,20 @@ routes_match(void **state)
         { HTTP_GET, "/a", NULL, NULL, NULL, NULL },
         { HTTP_GET, "/a/1/2", NULL, NULL, NULL, NULL },
         { 0, "/a/1", NULL, NULL, NULL, "GET, HEAD, POST" },
+        { HTTP_GET, "/files/a", "y.z", "z", "a", "GET, HEAD" },      /* the rest gives way to every other path */
+        { HTTP_GET, "/files/a/b%2fc//d=", "files", "rest", "a/b/c//d=", "GET, HEAD" },
+        { HTTP_GET, "/files/a/", "files", "rest", "a/", "GET, HEAD" },
+        { HTTP_GET, "/files/of/a/b", "files.of", "rest", "a/b", "GET, HEAD" },
+        { HTTP_GET, "/files/of/a/page", "files.page", "y", "a", "GET, HEAD" },
+        { HTTP_GET, "/files", NULL, NULL, NULL, NULL },
     };
-    struct route_count list[8] = { { .name = "-" } };
+    struct route_count list[11] = { { .name = "-" } };
     struct route_counts counts = { list, 1 };
     struct route_table t;
     struct why why = WHY_INIT;
 
     assert_int_equal(route_table_init(&t, tables, &counts, true, &why), OK);
-    assert_int_equal(counts.n, 7);
+    assert_int_equal(counts.n, 10);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct http_path path;
         struct route_match m;
@@ -212,6 +221,8 @@ routes_refused(void **state)
     } rows[] = {
         { "same path and method", { GET_ROUTE("/a", "1"), GET_ROUTE("/a", "2") }, true },
         { "same shape", { GET_ROUTE("/{a}", "1"), GET_ROUTE("/{b}", "2") }, true },
+        { "something behind the rest", { GET_ROUTE("/{a*}/b", "1"), GET_ROUTE("/b", "2") }, true },
+        { "a rest without a name", { GET_ROUTE("/a/{*}", "1"), GET_ROUTE("/b", "2") }, true },
         { "no slash", { GET_ROUTE("a", "1"), GET_ROUTE("/b", "2") }, true },
         { "no name", { GET_ROUTE("/a", NULL), GET_ROUTE("/b", "2") }, true },
         { "name", { GET_ROUTE("/a", "a\"b"), GET_ROUTE("/b", "2") }, true },

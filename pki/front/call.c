@@ -1,4 +1,4 @@
-/* peer: what every endpoint of the front does first and last: who calls, how fast, and how a refusal is answered. */
+/* call: what every endpoint of the front does first and last: who calls, how fast, and how a refusal is answered. */
 #include "pki/front/front-internal.h"
 
 #include <stdio.h>
@@ -8,21 +8,6 @@
 #include "base/core/rand.h"
 #include "base/pg/audit.h"
 
-static bool
-among(const char *const *list, size_t n, const char *word)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i], word) == 0)
-            return true;
-    return false;
-}
-
-bool
-peer_may(const struct peer *p, const char *profile, const char *town)
-{
-    return among(p->profiles, p->nprofiles, profile) && (p->every_town || among(p->towns, p->ntowns, town));
-}
-
 /* --- refusals ------------------------------------------------------------------------------------------------------------ */
 
 static void
@@ -31,7 +16,7 @@ audit_refusal(struct call *c, const struct why *why, const char *verb, const cha
     struct why w = WHY_INIT;
     enum err e;
 
-    if (!lanes_may_audit(c->front->lanes, c->peer.id))
+    if (!lanes_may_audit(c->front->lanes, c->station.id))
         return;
     e = audit_add(http_pg(c->req), &(struct audit_entry){
             .at = http_now(c->req), .actor = c->actor, .role = "station", .verb = verb, .object = object,
@@ -67,9 +52,9 @@ refuse(struct call *c, int status, enum err e, const struct why *why, const char
     const char *code = why->code[0] != '\0' ? why->code : err_name(e);
 
     if (e == ERR_INTERNAL || e == ERR_UNAVAILABLE)
-        LOG_ERROR_EV("front", LF_STR("verb", verb), LF_STR("station", c->peer.name), LF_ERR(e), LF_WHY(why));
+        LOG_ERROR_EV("front", LF_STR("verb", verb), LF_STR("station", c->station.name), LF_ERR(e), LF_WHY(why));
     else
-        LOG_INFO_EV("front.refused", LF_STR("verb", verb), LF_STR("station", c->peer.name), LF_ERR(e), LF_STR("code", code));
+        LOG_INFO_EV("front.refused", LF_STR("verb", verb), LF_STR("station", c->station.name), LF_ERR(e), LF_STR("code", code));
     if (e == ERR_DENIED || e == ERR_CONFLICT)
         audit_refusal(c, why, verb, object);
     if (e == ERR_UNAVAILABLE)
@@ -92,7 +77,7 @@ call_refuse_status(struct call *c, int status, const struct why *why, const char
 void
 call_refuse_hidden(struct call *c, const struct why *why, const char *code, const char *verb)
 {
-    LOG_INFO_EV("front.refused", LF_STR("verb", verb), LF_STR("station", c->peer.name), LF_WHY(why));
+    LOG_INFO_EV("front.refused", LF_STR("verb", verb), LF_STR("station", c->station.name), LF_WHY(why));
     audit_refusal(c, why, verb, "");
     http_reply_problem(c->req, ERR_NOT_FOUND, code, detail_of(ERR_NOT_FOUND, why));
 }
@@ -102,11 +87,11 @@ call_refuse_hidden(struct call *c, const struct why *why, const char *code, cons
 static bool
 slow_down(struct call *c, enum lane lane)
 {
-    const int wait = lanes_take(c->front->lanes, c->peer.id, lane);
+    const int wait = lanes_take(c->front->lanes, c->station.id, lane);
 
     if (wait == 0)
         return true;
-    LOG_WARN_EV("front.rate", LF_STR("station", c->peer.name), LF_INT("lane", lane), LF_INT("wait_s", wait));
+    LOG_WARN_EV("front.rate", LF_STR("station", c->station.name), LF_INT("lane", lane), LF_INT("wait_s", wait));
     http_header_add(c->req, "Retry-After", arena_printf(http_arena(c->req), "%d", wait));
     http_reply_problem_status(c->req, 429, "station.rate", "Too many calls of this kind: ask again after Retry-After.");
     return false;
@@ -119,18 +104,18 @@ call_open(struct http_request *req, enum lane lane, struct call *ret)
     struct why why = WHY_INIT;
     enum err e;
 
-    *ret = (struct call){ .req = req, .front = http_app(req), .peer = { .name = "" }, .actor = "station" };
+    *ret = (struct call){ .req = req, .front = http_app(req), .station = { .name = "" }, .actor = "station" };
     if (certificate.p == NULL) {
         http_reply_problem(req, ERR_DENIED, "station.certificate", "A client certificate is needed.");
         return false;
     }
-    e = peer_find(http_pg(req), certificate, http_now(req), http_arena(req), &ret->peer, &why);
-    if (ret->peer.id[0] != '\0')
-        ret->actor = arena_printf(http_arena(req), "station:%s", ret->peer.name);
-    if (e == ERR_NOT_FOUND || e == ERR_DENIED) {
-        LOG_WARN_EV("front.refused", LF_ERR(e), LF_WHY(&why));
-        if (ret->peer.id[0] != '\0')
-            audit_refusal(ret, &why, "station.call", arena_printf(http_arena(req), "station:%s", ret->peer.id));
+    e = station_of_certificate(http_pg(req), certificate, http_now(req), http_arena(req), &ret->station, ret->certificate, &why);
+    if (ret->station.id[0] != '\0')
+        ret->actor = arena_printf(http_arena(req), "station:%s", ret->station.name);
+    if (e == ERR_DENIED) {
+        LOG_WARN_EV("front.refused", LF_STR("station", ret->station.name), LF_ERR(e), LF_WHY(&why));
+        if (ret->station.id[0] != '\0')
+            audit_refusal(ret, &why, "station.call", arena_printf(http_arena(req), "station:%s", ret->station.id));
         http_reply_problem(req, ERR_DENIED, why.code, "This certificate opens nothing here.");
         return false;
     }
@@ -146,10 +131,11 @@ call_open(struct http_request *req, enum lane lane, struct call *ret)
 
 /* The operator registers stations themselves, under their names. */
 static bool
-is_own(const struct peer *p, const struct registration *r)
+is_own(const struct station *s, const struct registration *r)
 {
-    return r->station[0] == '\0' ? strcmp(r->holder, p->name) == 0
-                                 : strcmp(r->station, p->id) == 0 && peer_may(p, r->profile, r->town);
+    if (r->station[0] == '\0')
+        return strcmp(r->holder, s->name) == 0;
+    return strcmp(r->station, s->id) == 0 && station_has_profile(s, r->profile) && station_has_town(s, r->town);
 }
 
 bool
@@ -167,7 +153,7 @@ call_registration(struct call *c, const char *id, struct registration *ret)
     struct why why = WHY_INIT;
     enum err e = is_uuid(id) ? registration_find(http_pg(c->req), id, http_arena(c->req), ret, &why) : ERR_NOT_FOUND;
 
-    if (e == ERR_NOT_FOUND || (e == OK && !is_own(&c->peer, ret)))
+    if (e == ERR_NOT_FOUND || (e == OK && !is_own(&c->station, ret)))
         e = why_code(&why, ERR_NOT_FOUND, "registration.unknown", "not a registration of this station");
     if (e == OK)
         return true;
