@@ -286,6 +286,43 @@ killed_while_it_makes_one(void **state)
     assert_int_equal(operator_count("SELECT count(*) FROM (SELECT number, kind FROM pki.crl GROUP BY 1, 2 HAVING count(*) > 1) d"), 0);
 }
 
+static void *
+lock_run(void *arg)
+{
+    struct fixture *f = arg;
+    AUTO(signer_client_freep) struct signer_client *client = signer_client_new(f->socket, PATIENCE);
+
+    return signer_lock(client, NULL) == OK ? f : NULL;
+}
+
+/* Who locks waits for the list that is being signed, and no longer. */
+static void
+locked_while_it_makes_one(void **state)
+{
+    static const char waits[] = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'pki_signer' AND wait_event_type = 'Lock'";
+    struct fixture *f = *state;
+    void *locked = NULL;
+    pthread_t thread;
+    PGconn *holder;
+    const char *id;
+
+    lists_begin(f);
+    id = card_issue(f, "citizen-card", "1001");
+    holder = operator_open("");
+    PQclear(PQexec(holder, "BEGIN"));
+    PQclear(PQexec(holder, "UPDATE pki.crl_counter SET number = number"));
+    act_do(f, id, REVOCATION_REVOKE, REASON_KEY_COMPROMISE);
+    await(waits, 1);
+    assert_int_equal(pthread_create(&thread, NULL, lock_run, f), 0);
+    sleep(1);
+    PQclear(PQexec(holder, "ROLLBACK"));
+    PQfinish(holder);
+    pthread_join(thread, &locked);
+    assert_ptr_equal(locked, f);
+    unlock(f);
+    await(LISTS "kind = 'full' AND entries = 1", 1);
+}
+
 /* Its sessions are cut, as by a server that is started again; another cluster's numbers of transactions are smaller. */
 static void
 the_database_goes(void **state)
@@ -460,6 +497,7 @@ main(void)
         cmocka_unit_test_setup_teardown(by_the_clock, setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_list, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_while_it_makes_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(locked_while_it_makes_one, setup, teardown),
         cmocka_unit_test_setup_teardown(the_database_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(after_a_restore, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk, setup, teardown),
