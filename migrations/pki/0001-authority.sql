@@ -450,17 +450,16 @@ CREATE TABLE crl (
 );
 ALTER TABLE crl ALTER COLUMN der SET STORAGE EXTERNAL;
 COMMENT ON TABLE crl IS 'Signed lists. Octets are kept for the newest of each scope and while an archive needs them.';
-COMMENT ON COLUMN crl.horizon IS 'Changes of this transaction and later may be missing in it: where a delta begins to read.';
-COMMENT ON COLUMN crl.seen IS 'The view it was read from: what it knows, exactly. A change that this view does not see is not in it.';
-
--- Who offers lists hears of a new one: at most one a second and shard, so that commits do not wait for one another.
+-- A list is made at most once a second: it is offered at once.
 CREATE FUNCTION crl_made() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('pki_status', '');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER crl_made AFTER INSERT ON crl FOR EACH ROW EXECUTE FUNCTION crl_made();
+CREATE TRIGGER crl_made AFTER INSERT ON crl FOR EACH STATEMENT EXECUTE FUNCTION crl_made();
+COMMENT ON COLUMN crl.horizon IS 'Changes of this transaction and later may be missing in it: where a delta begins to read.';
+COMMENT ON COLUMN crl.seen IS 'The view it was read from: what it knows, exactly. A change that this view does not see is not in it.';
 
 CREATE TABLE crl_published (
     ca_id  integer NOT NULL,
