@@ -16,6 +16,7 @@
 
 struct token_key;                  /* a private key inside a PKCS#11 token (pkcs11.c) */
 
+enum { THUMBPRINT_NONE, THUMBPRINT_TAKEN, THUMBPRINT_READY };
 struct key {
     atomic_int refs;
     enum key_purpose purpose;      /* meaningless when !has_private: anybody may verify */
@@ -25,6 +26,8 @@ struct key {
     EVP_PKEY *pkey;                /* public half; the private half too when it came from a file */
     struct token_key *token;       /* NULL: the private half is in pkey */
     struct buf spki;               /* DER */
+    /* Made when it is first asked for: a key that verifies one signature is never asked. */
+    _Atomic int thumbprint_state;
     char thumbprint[KEY_THUMBPRINT_LEN + 1];
     /* Initialised contexts, one per algorithm, made at first use and never used themselves: each call copies
      * one, which costs a few reference counts instead of the look-ups and parameter checks of a fresh one. */

@@ -5,6 +5,8 @@
  * What bites: an EC key with explicit parameters is refused even when they are those of P-256; RSA-PSS keys (the
  * restricted kind, RFC 4055) are refused, PS256 works on ordinary RSA keys.
  */
+#include <pthread.h>
+
 #include <openssl/core_names.h>
 #include <openssl/param_build.h>
 #include <openssl/params.h>
@@ -131,7 +133,6 @@ key_make(EVP_PKEY *pkey, struct str spki, bool has_private, enum key_purpose pur
     else if ((e = spki_encode(owned, alg, &k->spki, why)) != OK)
         return e;
     k->pkey = TAKE(owned);
-    jwk_thumbprint(k, k->thumbprint);
     *ret = TAKE(k);
     return OK;
 }
@@ -263,24 +264,47 @@ evp_from_rsa(struct str n, struct str e, EVP_PKEY **ret, struct why *why)
     return result;
 }
 
+/* The two curves without a key, made once: a copy costs a sixth of setting up the group anew. */
+static pthread_once_t curves_once = PTHREAD_ONCE_INIT;
+static EVP_PKEY *curve_p256, *curve_p384;
+
+static EVP_PKEY *
+curve_make(const char *name)
+{
+    AUTO(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    char group[8] = "";
+    OSSL_PARAM params[2] = { OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0), OSSL_PARAM_construct_end() };
+    EVP_PKEY *curve = NULL;
+
+    memcpy(group, name, sizeof("P-256"));
+    CHECK(ctx != NULL && EVP_PKEY_fromdata_init(ctx) == 1 &&
+          EVP_PKEY_fromdata(ctx, &curve, EVP_PKEY_KEY_PARAMETERS, params) == 1);
+    return curve;
+}
+
+static void
+curves_make(void)
+{
+    curve_p256 = curve_make("P-256");
+    curve_p384 = curve_make("P-384");
+}
+
 enum err
 evp_from_ec(enum key_alg curve, struct str point, EVP_PKEY **ret, struct why *why)
 {
     const size_t coordinate = curve == KEY_P256 ? 32 : 48;
-    char group[8] = "P-256";
-    unsigned char octets[1 + 2 * 48];
-    OSSL_PARAM params[3];
+    AUTO(EVP_PKEY_freep) EVP_PKEY *pkey = NULL;
 
     CHECK(curve == KEY_P256 || curve == KEY_P384);
-    if (curve == KEY_P384)
-        memcpy(group, "P-384", 6);
     if (point.n != 1 + 2 * coordinate || point.p[0] != 0x04)
         return why_set(why, ERR_INPUT, "EC point is not uncompressed or has a wrong length");
-    memcpy(octets, point.p, point.n);
-    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0);
-    params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, octets, point.n);
-    params[2] = OSSL_PARAM_construct_end();
-    return evp_from_params("EC", params, ret, why);
+    CHECK(pthread_once(&curves_once, curves_make) == 0);
+    /* it refuses a point that is not on the curve */
+    if ((pkey = EVP_PKEY_dup(curve == KEY_P256 ? curve_p256 : curve_p384)) == NULL ||
+        EVP_PKEY_set1_encoded_public_key(pkey, str_bytes(point), point.n) != 1)
+        return ossl_why(why, ERR_INPUT, "EC public key");
+    *ret = TAKE(pkey);
+    return OK;
 }
 
 /* --- the object ------------------------------------------------------------------------------------ */
@@ -362,7 +386,18 @@ key_spki(const struct key *k, struct buf *out)
 void
 key_thumbprint(const struct key *k, char out[44])
 {
-    memcpy(out, k->thumbprint, sizeof(k->thumbprint));
+    struct key *m = key_mutable(k);
+    int none = THUMBPRINT_NONE;
+
+    if (atomic_load(&m->thumbprint_state) == THUMBPRINT_READY) {
+        memcpy(out, k->thumbprint, sizeof(k->thumbprint));
+        return;
+    }
+    jwk_thumbprint(k, out);
+    if (!atomic_compare_exchange_strong(&m->thumbprint_state, &none, THUMBPRINT_TAKEN))
+        return;                        /* another thread keeps it */
+    memcpy(m->thumbprint, out, sizeof(m->thumbprint));
+    atomic_store(&m->thumbprint_state, THUMBPRINT_READY);
 }
 
 struct evp_pkey_st *

@@ -50,6 +50,7 @@ struct work {
     const struct profile *profile;
     const struct issue_ca *ca;
     struct csr csr;
+    struct key_facts key;            /* of its quality */
     struct subject subject;
     struct buf name;                 /* of the subject, DER */
     struct buf tbs, der;
@@ -125,7 +126,7 @@ key_check(struct work *w, struct why *why)
     enum err e;
 
     if ((e = csr_read(w->c.request.csr, &w->csr, why)) != OK ||
-        (e = key_quality_check(w->csr.spki, w->x->weak_keys, NULL, why)) != OK)
+        (e = key_quality_check(w->csr.spki, w->x->weak_keys, &w->key, why)) != OK)
         return e;
     sha256(w->csr.spki, sha);
     if (memcmp(sha, w->c.request.spki_sha256, SHA256_LEN) != 0)      /* lint: secret-compare: both are public */
@@ -253,7 +254,8 @@ text_lint(const struct work *w, const struct issue_reservation *r, const struct 
     const struct lint_certificate_context ctx = {
         .profile = w->profile,
         .issuer = { w->ca->ca.subject, w->ca->ca.key_id, in->sig_alg, w->ca->ca.not_before, w->ca->ca.not_after },
-        .urls = in->urls, .serial = in->serial, .subject = in->subject, .spki = in->spki, .dns = in->dns, .dns_n = in->dns_n,
+        .urls = in->urls, .serial = in->serial, .subject = in->subject, .spki = in->spki,
+        .key = &w->key, .dns = in->dns, .dns_n = in->dns_n,
     };
     struct lint_report report;
 

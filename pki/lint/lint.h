@@ -38,6 +38,7 @@ struct lint_certificate_context {
     struct str serial;               /* reserved; content of the INTEGER */
     struct str subject;              /* Name, DER, of the registration */
     struct str spki;                 /* of the request */
+    const struct key_facts *key;     /* what key_quality_check() said of that very key; NULL: it is asked */
     const struct str *dns;           /* of the registration */
     size_t dns_n;
     const struct str *permitted_dns; /* as in struct certificate_input */

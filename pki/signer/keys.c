@@ -4,6 +4,7 @@
  */
 #include "pki/signer/signer-internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/core/log.h"
@@ -374,19 +375,35 @@ token_answers(const struct issue_ca *one, struct why *why)
            key_verify(one->public_key, alg, STR_LIT("beffroi-pki signer: token test"), buf_view(&sig), false, why) == OK;
 }
 
-/* A token may take its time: nobody waits for the lock meanwhile. */
+/* A token may take its time: sets_lock is not held meanwhile, and the view is let go before it is taken, as who locks waits for
+ * views with it. */
 static void
-token_probe(struct signer *s, struct token_ca *t, const struct issue_ca *one)
+token_probe(struct signer *s, struct token_ca *t)
 {
+    struct view *v;
     struct why why = WHY_INIT;
-    bool answers;
+    char name[CA_NAME_MAX + 1] = "";
+    struct ca ca = { .name = name };
+    bool answers = false;
 
     if (!atomic_load(&t->away) && clock_monotonic() < t->looked + TOKEN_LOOK)
         return;
-    answers = token_answers(one, &why);
+    v = view_take(s);
+    for (size_t i = 0; i < v->n; i++) {
+        const struct issue_ca *one = &v->cas[i];
+
+        if (one->ca.id != t->ca_id || one->key == NULL)
+            continue;
+        snprintf(name, sizeof(name), "%s", one->ca.name);
+        ca.generation = one->ca.generation;
+        answers = token_answers(one, &why);
+    }
+    view_drop(s, v);
+    if (name[0] == '\0')
+        return;                         /* locked, or on its way to be loaded */
     t->looked = clock_monotonic();
     pthread_mutex_lock(&s->sets_lock);
-    token_note(t, &one->ca, answers, &why);
+    token_note(t, &ca, answers, &why);
     t->reload = !answers;
     pthread_mutex_unlock(&s->sets_lock);
 }
@@ -394,17 +411,13 @@ token_probe(struct signer *s, struct token_ca *t, const struct issue_ca *one)
 void
 keys_probe(struct signer *s)
 {
-    struct view *v = view_take(s);
     struct token_ca *first;
 
     pthread_mutex_lock(&s->sets_lock);
     first = s->tokens;                  /* they are added before it, never moved */
     pthread_mutex_unlock(&s->sets_lock);
     for (struct token_ca *t = first; t != NULL; t = t->next)
-        for (size_t i = 0; i < v->n; i++)
-            if (v->cas[i].ca.id == t->ca_id && v->cas[i].key != NULL)
-                token_probe(s, t, &v->cas[i]);
-    view_drop(s, v);
+        token_probe(s, t);
 }
 
 /* --- how things are --------------------------------------------------------------------------------------------------------------- */

@@ -154,7 +154,6 @@ list_run(struct signer *s, struct pg *pg, const struct issue_ca *one, int shard,
     if (e != OK)
         return e;
     clock_guard_note(&s->clock, o.now);
-    keys_used(s, one->ca.set_id);
     return OK;
 }
 
@@ -219,11 +218,35 @@ is_due(struct signer *s, const struct view *v, const struct crl_shard *shard, ut
            clock_monotonic() >= state_get(s, shard->ca_id, shard->shard).again;
 }
 
+/* Which secrets signed: said when the view is let go, as who locks waits for views. */
+struct used {
+    char sets[SIGNER_SETS_MAX][37];
+    size_t n;
+};
+
+static void
+used_add(struct used *u, const char set[37])
+{
+    for (size_t i = 0; i < u->n; i++)
+        if (strcmp(u->sets[i], set) == 0)
+            return;
+    if (u->n < SIGNER_SETS_MAX)
+        memcpy(u->sets[u->n++], set, sizeof(u->sets[0]));
+}
+
+static void
+used_say(struct signer *s, const struct used *u)
+{
+    for (size_t i = 0; i < u->n; i++)
+        keys_used(s, u->sets[i]);
+}
+
 /* Makes what is due; or only says whether something is. */
 static enum err
 due_look(struct signer *s, struct pg *pg, bool make, bool *ret_any, struct why *why)
 {
     AUTO(arena_freep) struct arena *a = arena_new((size_t)4 << 20);
+    struct used used = { .n = 0 };
     struct crl_shard *list;
     struct view *v;
     bool full, delta;
@@ -243,11 +266,13 @@ due_look(struct signer *s, struct pg *pg, bool make, bool *ret_any, struct why *
         *ret_any = true;
         if (!make)
             break;
-        /* remembered, logged and tried again */
-        err_ignore(list_try(s, pg, ca_in_view(v, list[i].ca_id), list[i].shard, full, delta, &made, &failed));
+        /* a failure is remembered, logged and tried again */
+        if (list_try(s, pg, ca_in_view(v, list[i].ca_id), list[i].shard, full, delta, &made, &failed) == OK)
+            used_add(&used, ca_in_view(v, list[i].ca_id)->ca.set_id);
         crl_made_done(&made);
     }
     view_drop(s, v);
+    used_say(s, &used);
     return OK;
 }
 
@@ -339,7 +364,8 @@ order_check(const struct issue_ca *one, const char *label, int shard, struct why
 }
 
 static enum err
-order_run(struct signer *s, struct pg *pg, const struct view *v, const char *label, int shard, struct buf *out, struct why *why)
+order_run(struct signer *s, struct pg *pg, const struct view *v, const char *label, int shard, struct used *used, struct buf *out,
+          struct why *why)
 {
     const struct issue_ca *one = ca_of_label(v, label);
     int first, last;
@@ -353,6 +379,7 @@ order_run(struct signer *s, struct pg *pg, const struct view *v, const char *lab
         struct crl_made made = { .number = 0 };
 
         if ((e = list_try(s, pg, one, i, true, one->ca.delta, &made, why)) == OK) {
+            used_add(used, one->ca.set_id);
             buf_addf(out, "crl %s %d %" PRId64 " %zu ", label, i, made.number, made.full.entries);
             if (made.delta.made)
                 buf_addf(out, "%zu\n", made.delta.entries);
@@ -367,14 +394,16 @@ order_run(struct signer *s, struct pg *pg, const struct view *v, const char *lab
 void
 lists_order(struct signer *s, struct pg *pg, const char *label, int shard, struct buf *out)
 {
+    struct used used = { .n = 0 };
     struct why why = WHY_INIT;
     struct view *v;
     enum err e;
 
     run_begin(s);
     v = view_take(s);
-    e = order_run(s, pg, v, label, shard, out, &why);
+    e = order_run(s, pg, v, label, shard, &used, out, &why);
     view_drop(s, v);
+    used_say(s, &used);
     run_end(s);
     if (e == OK)
         buf_adds(out, "ok\n");

@@ -661,7 +661,11 @@ signer_main(void *arg)
 
     s->result = pg_open(&s->f->conf, &pg, &s->why);
     for (size_t i = 0; i < ARRAY_LEN(s->numbers) && s->result == OK; i++) {
-        s->result = crl_make(pg, &o, s->f->pki.issuing.key, &made, &s->why);
+        /* who lost the race five times comes again, as every caller would */
+        do {
+            s->why = (struct why)WHY_INIT;
+            s->result = crl_make(pg, &o, s->f->pki.issuing.key, &made, &s->why);
+        } while (s->result == ERR_UNAVAILABLE && strcmp(s->why.code, "pg.contention") == 0);
         s->numbers[i] = made.number;
         crl_made_done(&made);
     }

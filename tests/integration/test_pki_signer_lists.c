@@ -4,6 +4,9 @@
  */
 #include "tests/integration/signer_support.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "base/crypto/x509_path.h"
 
 #define LISTS "SELECT count(*) FROM pki.crl WHERE "
@@ -283,6 +286,43 @@ killed_while_it_makes_one(void **state)
     assert_int_equal(operator_count("SELECT count(*) FROM (SELECT number, kind FROM pki.crl GROUP BY 1, 2 HAVING count(*) > 1) d"), 0);
 }
 
+static void *
+lock_run(void *arg)
+{
+    struct fixture *f = arg;
+    AUTO(signer_client_freep) struct signer_client *client = signer_client_new(f->socket, PATIENCE);
+
+    return signer_lock(client, NULL) == OK ? f : NULL;
+}
+
+/* Who locks waits for the list that is being signed, and no longer. */
+static void
+locked_while_it_makes_one(void **state)
+{
+    static const char waits[] = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'pki_signer' AND wait_event_type = 'Lock'";
+    struct fixture *f = *state;
+    void *locked = NULL;
+    pthread_t thread;
+    PGconn *holder;
+    const char *id;
+
+    lists_begin(f);
+    id = card_issue(f, "citizen-card", "1001");
+    holder = operator_open("");
+    PQclear(PQexec(holder, "BEGIN"));
+    PQclear(PQexec(holder, "UPDATE pki.crl_counter SET number = number"));
+    act_do(f, id, REVOCATION_REVOKE, REASON_KEY_COMPROMISE);
+    await(waits, 1);
+    assert_int_equal(pthread_create(&thread, NULL, lock_run, f), 0);
+    sleep(1);
+    PQclear(PQexec(holder, "ROLLBACK"));
+    PQfinish(holder);
+    pthread_join(thread, &locked);
+    assert_ptr_equal(locked, f);
+    unlock(f);
+    await(LISTS "kind = 'full' AND entries = 1", 1);
+}
+
 /* Its sessions are cut, as by a server that is started again; another cluster's numbers of transactions are smaller. */
 static void
 the_database_goes(void **state)
@@ -304,6 +344,89 @@ the_database_goes(void **state)
     await(NEWEST, before + 3);                                       /* a full list, and its delta */
     sleep(3);
     assert_int_equal(operator_count(NEWEST), before + 3);
+}
+
+/* No room on the disk: the lists that are there stay, a person is told, and the next one shows all. */
+static void
+a_full_disk(void **state)
+{
+    struct fixture *f = *state;
+    struct crl_stored before, after;
+    const char *id, *other;
+
+    lists_begin(f);
+    id = card_issue(f, "citizen-card", "1001");
+    other = card_issue(f, "citizen-card", "1002");
+    act_do(f, id, REVOCATION_REVOKE, REASON_KEY_COMPROMISE);
+    await(LISTS "kind = 'full' AND entries = 1", 1);
+    (void)newest_read(f, false, &before);
+    operator_run("CREATE FUNCTION pki.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no space left on device' "
+                 "USING ERRCODE = '53100'; END $$; CREATE TRIGGER full_disk BEFORE INSERT ON pki.crl FOR EACH ROW "
+                 "EXECUTE FUNCTION pki.full()", NULL, 0);
+    act_do(f, other, REVOCATION_REVOKE, REASON_KEY_COMPROMISE);
+    await(ALARMS "'crl.failed'", 1);
+    assert_int_equal(newest_read(f, false, &after), 1);
+    assert_int_equal(after.number, before.number);
+    assert_int_equal(operator_count("SELECT number FROM pki.crl_counter"), before.number);
+    operator_run("DROP FUNCTION pki.full() CASCADE", NULL, 0);
+    await(LISTS "kind = 'full' AND entries = 2", 1);
+    (void)newest_read(f, false, &after);
+    assert_int_equal(after.number, before.number + 1);
+    await(ALARMS "'crl.failed'", 0);
+}
+
+struct load {
+    struct fixture *f;
+    const char **ids;
+    size_t n;
+    atomic_size_t next;
+};
+
+/* Somebody who asks for one certificate after the other. */
+static void *
+load_run(void *arg)
+{
+    struct load *l = arg;
+    AUTO(signer_client_freep) struct signer_client *client = signer_client_new(l->f->socket, PATIENCE);
+    char certificate[37];
+    size_t i;
+
+    while ((i = atomic_fetch_add(&l->next, 1)) < l->n)
+        err_ignore(signer_issue(client, l->ids[i], certificate, NULL));
+    return NULL;
+}
+
+/* Revocations one after the other while certificates are issued: how long until a delta shows each (aim: 2 s). */
+static void
+under_load(void **state)
+{
+    enum { CERTIFICATES = 150, REVOKED = 12 };
+    const char *ids[CERTIFICATES], *bad[REVOKED];
+    struct fixture *f = *state;
+    struct load load = { .f = f, .ids = ids, .n = CERTIFICATES };
+    int64_t worst = 0;
+    pthread_t threads[4];
+
+    lists_begin(f);
+    for (int i = 0; i < REVOKED; i++)
+        bad[i] = card_issue(f, "citizen-card", arena_printf(f->w.a, "%d", 1000 + i));
+    for (int i = 0; i < CERTIFICATES; i++)
+        ids[i] = asked(f, "citizen-card", arena_printf(f->w.a, "%d", 5000 + i), SUPPORT_CARD);
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, load_run, &load), 0);
+    for (int i = 0; i < REVOKED; i++) {
+        const utime begun = clock_monotonic();
+
+        act_do(f, bad[i], REVOCATION_REVOKE, REASON_KEY_COMPROMISE);
+        await(arena_printf(f->w.a, "SELECT count(*) FROM (SELECT entries FROM pki.crl WHERE kind = 'full' ORDER BY number DESC LIMIT 1) n "
+                           "WHERE entries = %d", i + 1), 1);
+        worst = clock_monotonic() - begun > worst ? clock_monotonic() - begun : worst;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        pthread_join(threads[i], NULL);
+    print_message("from a revocation to the lists that show it, beside %d certificates: %" PRId64 " ms at worst\n", CERTIFICATES,
+                  worst / 1000);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'issued'"), CERTIFICATES);
 }
 
 static void
@@ -374,8 +497,11 @@ main(void)
         cmocka_unit_test_setup_teardown(by_the_clock, setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_list, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_while_it_makes_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(locked_while_it_makes_one, setup, teardown),
         cmocka_unit_test_setup_teardown(the_database_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(after_a_restore, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(under_load, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
