@@ -434,6 +434,14 @@ CREATE TABLE crl (
 );
 ALTER TABLE crl ALTER COLUMN der SET STORAGE EXTERNAL;
 COMMENT ON TABLE crl IS 'Signed lists. Octets are kept for the newest of each scope and while an archive needs them.';
+-- A list is made at most once a second: it is offered at once.
+CREATE FUNCTION crl_made() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('pki_status', '');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER crl_made AFTER INSERT ON crl FOR EACH STATEMENT EXECUTE FUNCTION crl_made();
 COMMENT ON COLUMN crl.horizon IS 'Changes of this transaction and later may be missing in it: where a delta begins to read.';
 
 CREATE TABLE crl_published (

@@ -180,7 +180,9 @@ struct newest_row {
     bool delta;
     int64_t number;
 };
-MUST_USE enum err list_store_newest(struct pg *pg, struct pg_result **ret, struct why *why);
+/* Of each of n parts, full and delta; number 0: none. */
+MUST_USE enum err list_store_newest(struct pg *pg, const int64_t *cas, const int64_t *shards, size_t n, struct pg_result **ret,
+                                    struct why *why);
 void list_store_row(const struct pg_result *r, int row, struct newest_row *ret);
 MUST_USE enum err list_store_published(struct pg *pg, int ca_id, int shard, bool delta, int64_t number, const char *node, utime now,
                                        struct why *why);
