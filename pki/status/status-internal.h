@@ -110,7 +110,7 @@ struct status_process {
     size_t n_refused;
     struct journal *journal;
     char snapshot[SNAPSHOT_MAX], next_snapshot[SNAPSHOT_MAX];    /* up to which changes were read; "": all are to be read */
-    utime followed_at, beat_at, write_again;     /* monotonic: of the states and their journal */
+    utime beat_at, write_again;     /* monotonic: of the states and their journal */
     utime said_at;                   /* monotonic: node */
     char said[160];
     atomic_bool stop;
@@ -143,6 +143,8 @@ void lists_watch(struct status_process *s, utime now, char *out, size_t size);
 
 void states_load(struct status_process *s);
 MUST_USE enum err states_follow(struct status_process *s, struct pg *pg, utime now, struct why *why);
+/* All are to be read again: the database was away, and may be another, or an older copy, when it is back. */
+void states_forget(struct status_process *s);
 /* What is not on the disk yet, at the end. */
 void states_end(struct status_process *s);
 
