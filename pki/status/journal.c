@@ -265,7 +265,8 @@ journal_append(struct journal *j, utime known_at, struct why *why)
 
         /* what is cut short in between is as old as before */
         block_put(&out, (struct str){ rest.p, part }, part < rest.n ? j->known_at : known_at, j->digest);
-        rest = (struct str){ rest.p + part, rest.n - part };
+        if (part > 0)                                                /* a heartbeat has none, and no octets either */
+            rest = (struct str){ rest.p + part, rest.n - part };
     } while (rest.n > 0);
     j->written += j->pending.len / RECORD + 1;
     j->known_at = known_at;

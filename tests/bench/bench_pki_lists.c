@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "pki/authority/crl.h"
 #include "pki/encode/ocsp.h"
@@ -127,6 +128,7 @@ status_start(const char *program)
         const int log = open(tool_file(&folder, "log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
 
         dup2(log, 2);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         execl(program, "beffroi-pki", "status", "--config", config, (char *)NULL);
         _exit(127);
     }
@@ -347,7 +349,7 @@ main(int argc, char **argv)
         "'none', 'open', '2026-01-01')");
     certificates_put(entries, "revoked", "a");
     certificates_put(5000, "active", "b");
-    port = 20000 + (int)rand_below(20000);
+    port = 10000 + (int)rand_below(20000);
     responder_make();
     status_start(argv[1]);
     states(entries + 5000);

@@ -111,16 +111,22 @@ pause_short(void)
 
 /* --- HTTP ------------------------------------------------------------------------------------------------------------------- */
 
+/* Below those that the kernel gives to clients: it is still free when the process was stopped and starts again. */
 static int
 port_free(void)
 {
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    socklen_t n = sizeof(at);
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    for (int i = 0; i < 1000; i++) {
+        const int port = 10000 + (int)rand_below(20000);
+        const struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = htons((uint16_t)port) };
+        const int fd = socket(AF_INET, SOCK_STREAM, 0);
+        const bool good = bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
 
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && getsockname(fd, (struct sockaddr *)&at, &n) == 0);
-    close(fd);
-    return ntohs(at.sin_port);
+        close(fd);
+        if (good)
+            return port;
+    }
+    fail_msg("no free port");
+    return 0;
 }
 
 /* The status of the answer, whose head and body are then in f; 0: nobody answers. */
@@ -207,8 +213,11 @@ static void
 ended(struct fixture *f, pid_t *pid, const char *command)
 {
     if (waitpid(*pid, NULL, WNOHANG) == *pid) {
+        AUTO(buf_free) struct buf out = BUF_BOUNDED(1 << 16);
+
         *pid = 0;
-        fail_msg("%s ended: see %s", command, path(f, command));
+        TOOL(true, &out, "tail", "-n", "5", path(f, command));
+        fail_msg("%s ended: %s", command, buf_cstr(&out));
     }
 }
 
