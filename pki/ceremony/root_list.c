@@ -63,7 +63,8 @@ root_list_sign(struct root_list *list, struct key *key, struct buf *out, struct 
                                    .next_update = list->next_update, .number = (uint64_t)list->number,
                                    .scope = CRL_SCOPE_ALL };
 
-    qsort(list->entries, list->n, sizeof(list->entries[0]), by_serial);
+    if (list->n > 0)
+        qsort(list->entries, list->n, sizeof(list->entries[0]), by_serial);
     crl_begin(&crl, &head, list->n);
     return list_write(&crl, list, key, out, why);
 }

@@ -89,8 +89,10 @@ follow_run(void *status_process)
         struct why why = WHY_INIT;
         enum err e = pg == NULL ? pg_open(s->pg, &pg, &why) : OK;
 
-        if (e == OK && !listening)
+        if (e == OK && !listening) {
+            states_forget(s);
             e = pg_listen(pg, "pki_status", &why);
+        }
         listening = e == OK;
         if (e == OK && (e = look(s, pg, &why)) == OK) {
             if (down)

@@ -23,7 +23,7 @@
 
 struct journal {
     int dir, fd;                     /* fd -1: no file */
-    size_t written;                  /* changes in the file */
+    size_t written;                  /* changes and blocks in the file */
     utime known_at;                  /* as the last block says */
     unsigned char digest[DIGEST];    /* of the last block */
     struct buf pending;              /* records */
@@ -143,7 +143,7 @@ block_take(struct str *in, unsigned char digest[DIGEST], struct status_table *ta
             return false;
     memcpy(digest, want, DIGEST);
     *ret_known_at = (utime)number_get(in->p + 8, 8);
-    *ret_records += n;
+    *ret_records += n + 1;
     *in = (struct str){ in->p + whole, in->n - whole };
     return true;
 }
@@ -265,9 +265,10 @@ journal_append(struct journal *j, utime known_at, struct why *why)
 
         /* what is cut short in between is as old as before */
         block_put(&out, (struct str){ rest.p, part }, part < rest.n ? j->known_at : known_at, j->digest);
-        rest = (struct str){ rest.p + part, rest.n - part };
+        if (part > 0)                                                /* a heartbeat has none, and no octets either */
+            rest = (struct str){ rest.p + part, rest.n - part };
     } while (rest.n > 0);
-    j->written += j->pending.len / RECORD;
+    j->written += j->pending.len / RECORD + 1;
     j->known_at = known_at;
     buf_reset(&j->pending);
     n = write(j->fd, out.data, out.len);

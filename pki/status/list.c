@@ -184,13 +184,34 @@ published_say(struct status_process *s, struct pg *pg, const struct authority *a
     return e;
 }
 
+/* Of all parts that we know. */
+static enum err
+newest_read(struct status_process *s, struct pg *pg, struct pg_result **ret, struct why *why)
+{
+    AUTO(mem_freep) int64_t *cas = NULL;
+    AUTO(mem_freep) int64_t *shards = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        n += s->authorities[i]->nslots / 2;
+    cas = mem_alloc_array(n + 1, sizeof(*cas));
+    shards = mem_alloc_array(n + 1, sizeof(*shards));
+    n = 0;
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < s->authorities[i]->nslots / 2; k++) {
+            cas[n] = s->authorities[i]->ca.id;
+            shards[n++] = (int64_t)k;
+        }
+    return list_store_newest(pg, cas, shards, n, ret, why);
+}
+
 enum err
 lists_follow(struct status_process *s, struct pg *pg, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     enum err e;
 
-    if ((e = list_store_newest(pg, &r, why)) != OK)
+    if ((e = newest_read(s, pg, &r, why)) != OK)
         return e;
     for (int i = 0; i < pg_rows(r); i++) {
         struct newest_row row;

@@ -3,7 +3,8 @@
  *
  * First all of them, page by page, beginning at a snapshot of the database's transactions; then, each time, those that changed
  * in a transaction which was not over at the snapshot before. Nothing is missed, however long a transaction was open, and
- * nothing is read twice. The truth is always the certificate's row, not the change.
+ * nothing is read twice. The truth is always the certificate's row, not the change. After the connection was lost all are read
+ * again: what is back may be an older copy.
  *
  * A change is written to the journal, synced, and then told. Revoked stays revoked: a database that says otherwise was
  * restored from an older copy or edited, and is not believed.
@@ -13,7 +14,6 @@
 #include "base/core/log.h"
 #include "pki/status/status-internal.h"
 
-#define GAP_MAX USEC_PER_HOUR            /* away for longer: all are read again */
 #define HEARTBEAT (30 * USEC_PER_SEC)    /* the journal says at least so often that it is the truth */
 #define WRITE_AGAIN (60 * USEC_PER_SEC)
 
@@ -81,7 +81,7 @@ rows_put(struct status_process *s, const struct pg_result *r, bool journal)
         struct status status;
         unsigned char serial[SERIAL_LEN];
 
-        if (!state_store_row(r, i, &row) || !row_is_news(s, &row, journal || s->snapshot[0] == '\0', &status))
+        if (!state_store_row(r, i, &row) || !row_is_news(s, &row, journal, &status))
             continue;
         memcpy(serial, row.serial.p, SERIAL_LEN);
         if (journal)
@@ -91,6 +91,22 @@ rows_put(struct status_process *s, const struct pg_result *r, bool journal)
     }
 }
 
+/* What is news, on the disk first. known_at: until when all is the truth then. */
+static void
+rows_take(struct status_process *s, const struct pg_result *r, utime known_at)
+{
+    struct why why = WHY_INIT;
+    enum err e;
+
+    rows_put(s, r, true);
+    if (journal_pending(s->journal) > 0 || clock_monotonic() >= s->beat_at) {
+        if ((e = journal_append(s->journal, known_at, &why)) != OK && e != ERR_NOT_FOUND)
+            LOG_ERROR_EV("status.journal", LF_ERR(e), LF_WHY(&why));
+        s->beat_at = clock_monotonic() + HEARTBEAT;
+    }
+    rows_put(s, r, false);
+}
+
 /* The file anew; without one we go on, and a start without the database has nothing to say. */
 static void
 journal_renew(struct status_process *s, utime known_at)
@@ -98,7 +114,7 @@ journal_renew(struct status_process *s, utime known_at)
     struct why why = WHY_INIT;
     enum err e;
 
-    if (clock_monotonic() < s->write_again)
+    if (!journal_is_due(s->journal, s->table) || clock_monotonic() < s->write_again)
         return;
     if ((e = journal_write(s->journal, s->table, known_at, &why)) != OK) {
         s->write_again = clock_monotonic() + WRITE_AGAIN;
@@ -108,8 +124,9 @@ journal_renew(struct status_process *s, utime known_at)
 }
 
 static enum err
-load_all(struct status_process *s, struct pg *pg, utime now, struct why *why)
+load_all(struct status_process *s, struct pg *pg, struct why *why)
 {
+    const utime known_at = atomic_load(&s->known_at);                /* not more before all of it is here */
     unsigned char serial[SERIAL_LEN] = { 0 };
     int ca = 0, rows = STATE_PAGE;
     enum err e;
@@ -122,18 +139,16 @@ load_all(struct status_process *s, struct pg *pg, utime now, struct why *why)
 
         if ((e = state_store_page(pg, ca, (struct str){ (const char *)serial, ca == 0 ? 0 : SERIAL_LEN }, &r, why)) != OK)
             return e;
-        rows_put(s, r, false);
+        rows_take(s, r, known_at);
         if ((rows = pg_rows(r)) > 0) {
             (void)state_store_row(r, rows - 1, &last);
             ca = last.ca_id;
             memcpy(serial, last.serial.p, SERIAL_LEN);
         }
     }
-    memcpy(s->snapshot, s->next_snapshot, sizeof(s->snapshot));
     LOG_INFO_EV("status.states", LF_STR("from", "database"), LF_INT("certificates", status_table_count(s->table)),
                 LF_INT("octets", status_table_bytes(s->table)));
-    s->write_again = 0;
-    journal_renew(s, now);
+    s->beat_at = 0;
     return OK;
 }
 
@@ -141,7 +156,6 @@ static enum err
 changes_read(struct status_process *s, struct pg *pg, utime now, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
-    struct why failed = WHY_INIT;
     bool back = false;
     enum err e;
 
@@ -149,36 +163,32 @@ changes_read(struct status_process *s, struct pg *pg, utime now, struct why *why
         return e;
     if (back) {
         LOG_ERROR_EV("status.went_back", LF_STR("why", "the database is older than it was: all certificates are read again"));
-        s->snapshot[0] = '\0';
-        return load_all(s, pg, now, why);
+        return load_all(s, pg, why);
     }
-    rows_put(s, r, true);
-    if (journal_pending(s->journal) > 0 || clock_monotonic() >= s->beat_at) {
-        if ((e = journal_append(s->journal, now, &failed)) != OK && e != ERR_NOT_FOUND)
-            LOG_ERROR_EV("status.journal", LF_ERR(e), LF_WHY(&failed));
-        s->beat_at = clock_monotonic() + HEARTBEAT;
-    }
-    rows_put(s, r, false);
-    memcpy(s->snapshot, s->next_snapshot, sizeof(s->snapshot));
-    if (journal_is_due(s->journal, s->table))
-        journal_renew(s, now);
+    rows_take(s, r, now);
     return OK;
+}
+
+void
+states_forget(struct status_process *s)
+{
+    s->snapshot[0] = '\0';
 }
 
 /* now: read before the database was asked. */
 enum err
 states_follow(struct status_process *s, struct pg *pg, utime now, struct why *why)
 {
-    enum err e;
+    const bool all = s->snapshot[0] == '\0';
+    const enum err e = all ? load_all(s, pg, why) : changes_read(s, pg, now, why);
 
-    if (s->snapshot[0] == '\0' || clock_monotonic() - s->followed_at > GAP_MAX)
-        e = load_all(s, pg, now, why);
-    else
-        e = changes_read(s, pg, now, why);
-    if (e != OK || atomic_load(&s->stop))
+    if (e != OK)
+        states_forget(s);
+    if (e != OK || (all && atomic_load(&s->stop)))                   /* it may have stopped half-way */
         return e;
-    s->followed_at = clock_monotonic();
+    memcpy(s->snapshot, s->next_snapshot, sizeof(s->snapshot));
     atomic_store(&s->known_at, now);
+    journal_renew(s, now);
     return OK;
 }
 

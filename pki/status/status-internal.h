@@ -110,7 +110,7 @@ struct status_process {
     size_t n_refused;
     struct journal *journal;
     char snapshot[SNAPSHOT_MAX], next_snapshot[SNAPSHOT_MAX];    /* up to which changes were read; "": all are to be read */
-    utime followed_at, beat_at, write_again;     /* monotonic: of the states and their journal */
+    utime beat_at, write_again;     /* monotonic: of the states and their journal */
     utime said_at;                   /* monotonic: node */
     char said[160];
     atomic_bool stop;
@@ -143,6 +143,8 @@ void lists_watch(struct status_process *s, utime now, char *out, size_t size);
 
 void states_load(struct status_process *s);
 MUST_USE enum err states_follow(struct status_process *s, struct pg *pg, utime now, struct why *why);
+/* All are to be read again: the database was away, and may be another, or an older copy, when it is back. */
+void states_forget(struct status_process *s);
 /* What is not on the disk yet, at the end. */
 void states_end(struct status_process *s);
 
@@ -180,7 +182,9 @@ struct newest_row {
     bool delta;
     int64_t number;
 };
-MUST_USE enum err list_store_newest(struct pg *pg, struct pg_result **ret, struct why *why);
+/* Of each of n parts, full and delta; number 0: none. */
+MUST_USE enum err list_store_newest(struct pg *pg, const int64_t *cas, const int64_t *shards, size_t n, struct pg_result **ret,
+                                    struct why *why);
 void list_store_row(const struct pg_result *r, int row, struct newest_row *ret);
 MUST_USE enum err list_store_published(struct pg *pg, int ca_id, int shard, bool delta, int64_t number, const char *node, utime now,
                                        struct why *why);

@@ -19,9 +19,9 @@ static const struct pg_stmt stmts[] = {
         "WHERE s.tx >= pg_snapshot_xmin($1::text::pg_snapshot) AND NOT pg_visible_in_snapshot(s.tx, $1::text::pg_snapshot)) s "
         "JOIN certificate c ON c.ca_id = s.ca_id AND c.serial = s.serial AND " ISSUED "ON true", 1 },
     [S_NEWEST] = { "status.newest",
-        "SELECT ca.id, s.n, k.kind = 'delta', (SELECT number FROM crl WHERE crl.ca_id = ca.id AND crl.shard = s.n "
-        "AND crl.kind = k.kind ORDER BY number DESC LIMIT 1) FROM ca CROSS JOIN LATERAL generate_series(0, ca.shards - 1) s (n) "
-        "CROSS JOIN (VALUES ('full'), ('delta')) k (kind)", 0 },
+        "SELECT s.ca, s.n, k.kind = 'delta', (SELECT number FROM crl WHERE crl.ca_id = s.ca::int4 AND crl.shard = s.n::int2 "
+        "AND crl.kind = k.kind ORDER BY number DESC LIMIT 1) FROM unnest($1::int8[], $2::int8[]) s (ca, n) "
+        "CROSS JOIN (VALUES ('full'), ('delta')) k (kind)", 2 },
     [S_PUBLISHED] = { "status.published",
         "INSERT INTO crl_published (ca_id, shard, number, kind, node, at) VALUES ($1::int4, $2::int4, $3::int8, $4, $5, $6) "
         "ON CONFLICT DO NOTHING", 6 },
@@ -102,9 +102,13 @@ state_store_row(const struct pg_result *r, int row, struct state_row *ret)
 /* --- lists -------------------------------------------------------------------------------------------------------------------- */
 
 enum err
-list_store_newest(struct pg *pg, struct pg_result **ret, struct why *why)
+list_store_newest(struct pg *pg, const int64_t *cas, const int64_t *shards, size_t n, struct pg_result **ret, struct why *why)
 {
-    return pg_exec(pg, &stmts[S_NEWEST], NULL, ret, why);
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_i64s(&args, cas, n);
+    pg_arg_i64s(&args, shards, n);
+    return pg_exec(pg, &stmts[S_NEWEST], &args, ret, why);
 }
 
 void

@@ -15,6 +15,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 
@@ -134,6 +135,7 @@ status_start(const char *program)
         const int null = open("/dev/null", O_WRONLY);
 
         dup2(null, 2);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         execl(program, "beffroi-pki", "status", "--config", config, (char *)NULL);
         _exit(127);
     }
@@ -416,7 +418,7 @@ main(int argc, char **argv)
     if (certificates < 2 * HOT || seconds < 1)
         panic("too few");
     signal(SIGPIPE, SIG_IGN);
-    port = 20000 + (int)rand_below(20000);
+    port = 10000 + (int)rand_below(20000);
     pki_make(&pki, KEY_P256, 0);
     must(ocsp_issuer_make(buf_view(&pki.issuing.name), buf_view(&pki.issuing.spki), &issuer, &why), &why);
     folder_make();

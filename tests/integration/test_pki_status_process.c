@@ -2,7 +2,7 @@
  * the status process, as its relying parties see it: `openssl ocsp`, `openssl crl` and a socket. Its responder is certified by
  * the real signer. Then the bad days: a forged list, a restored database, a full disk, a kill, a start without a database.
  */
-#include "tests/integration/pki_support.h"
+#include "tests/integration/pki_authority.h"
 #include "tests/unit/tool.h"
 
 #include <arpa/inet.h>
@@ -111,16 +111,22 @@ pause_short(void)
 
 /* --- HTTP ------------------------------------------------------------------------------------------------------------------- */
 
+/* Below those that the kernel gives to clients: it is still free when the process was stopped and starts again. */
 static int
 port_free(void)
 {
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    socklen_t n = sizeof(at);
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    for (int i = 0; i < 1000; i++) {
+        const int port = 10000 + (int)rand_below(20000);
+        const struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = htons((uint16_t)port) };
+        const int fd = socket(AF_INET, SOCK_STREAM, 0);
+        const bool good = bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
 
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && getsockname(fd, (struct sockaddr *)&at, &n) == 0);
-    close(fd);
-    return ntohs(at.sin_port);
+        close(fd);
+        if (good)
+            return port;
+    }
+    fail_msg("no free port");
+    return 0;
 }
 
 /* The status of the answer, whose head and body are then in f; 0: nobody answers. */
@@ -207,8 +213,11 @@ static void
 ended(struct fixture *f, pid_t *pid, const char *command)
 {
     if (waitpid(*pid, NULL, WNOHANG) == *pid) {
+        AUTO(buf_free) struct buf out = BUF_BOUNDED(1 << 16);
+
         *pid = 0;
-        fail_msg("%s ended: see %s", command, path(f, command));
+        TOOL(true, &out, "tail", "-n", "5", path(f, command));
+        fail_msg("%s ended: %s", command, buf_cstr(&out));
     }
 }
 
@@ -263,49 +272,6 @@ database(struct fixture *f, bool there)
 
 /* --- the authority -------------------------------------------------------------------------------------------------------------- */
 
-/* With a certificate that others read: by issuer, NULL: by itself. */
-static void
-authority_make(struct fixture *f, const char *name, const char *profile, struct key *key, const char *key_uri, int shards,
-               struct key *issuer_key, const struct ca *issuer, struct ca *ret)
-{
-    AUTO(buf_free) struct buf subject = BUF_BOUNDED(NAME_MAX_LEN), spki = BUF_BOUNDED(4096), tbs = BUF_BOUNDED(CERTIFICATE_MAX),
-                              sig = BUF_BOUNDED(1024), der = BUF_BOUNDED(CERTIFICATE_MAX);
-    const struct profile *p = profile_set_find(&f->profiles, str_of(profile));
-    const struct subject s = { .common_name = str_of(name), .organization = STR_LIT("Operator"), .identifier = STR_LIT("732829320"),
-                               .generation = 1 };
-    unsigned char serial[SERIAL_LEN], id[KEY_ID_LEN];
-    struct certificate_input in = { .profile = p, .serial = { (const char *)serial, SERIAL_LEN }, .sig_alg = SIG_ES256,
-                                    .not_before = f->w.now - DAY };
-    struct ca ca = { .name = name, .generation = 1, .root = issuer == NULL, .state = CA_ACTIVE, .key_uri = key_uri, .shards = shards,
-                     .issuer_id = issuer == NULL ? 0 : issuer->id, .crl_period = DAY, .crl_life = 3 * DAY, .delta = true };
-    int ca_id = 0;
-
-    certificate_serial_draw(serial);
-    assert_ok(name_encode(p, &s, &subject, &f->w.why), &f->w.why);
-    key_spki(key, &spki);
-    assert_ok(key_id(buf_view(&spki), id, &f->w.why), &f->w.why);
-    in.issuer = issuer == NULL ? buf_view(&subject) : issuer->subject;
-    in.issuer_key_id = issuer == NULL ? (struct str){ (const char *)id, sizeof(id) } : issuer->key_id;
-    in.subject = buf_view(&subject);
-    in.spki = buf_view(&spki);
-    in.not_after = profile_not_after(p, in.not_before);
-    in.urls = (struct certificate_urls){ STR_LIT(BASE "/crl/root-g1.crl"), STR_LIT(BASE "/crl/root-g1-delta.crl"),
-                                         STR_LIT(BASE "/ocsp"), STR_LIT(BASE "/ca/root-g1.cer") };
-    assert_ok(certificate_tbs_encode(&in, &tbs, &f->w.why), &f->w.why);
-    assert_ok(key_sign(issuer_key, KEY_CA_SIGN, SIG_ES256, buf_view(&tbs), false, &sig, &f->w.why), &f->w.why);
-    assert_ok(certificate_assemble(buf_view(&tbs), SIG_ES256, buf_view(&sig), &der, &f->w.why), &f->w.why);
-    memcpy(ca.set_id, f->set, sizeof(ca.set_id));
-    ca.subject = buf_view(&subject);
-    ca.serial = in.serial;
-    ca.spki = buf_view(&spki);
-    ca.key_id = (struct str){ (const char *)id, sizeof(id) };
-    ca.certificate = buf_view(&der);
-    ca.not_before = in.not_before;
-    ca.not_after = in.not_after;
-    assert_ok(ca_add(f->w.pg, &ca, f->w.now, &ca_id, &f->w.why), &f->w.why);
-    assert_ok(ca_by_id(f->w.pg, ca_id, f->w.a, ret, &f->w.why), &f->w.why);
-}
-
 static const char *
 key_seal(struct fixture *f, const char *name, const struct key *key)
 {
@@ -359,6 +325,7 @@ setup(void **state)
     static const struct subject responder = { .common_name = STR_LIT("Beffroi OCSP") };
     struct fixture *f = calloc(1, sizeof(*f));
     AUTO(buf_free) struct buf out = BUF_BOUNDED(4096);
+    struct pki_authority root, cards, soft;
 
     tool_folder_make(&f->folder);
     assert_int_equal(chmod(f->folder.path, 0711), 0);
@@ -382,9 +349,12 @@ setup(void **state)
     f->root_key = pki_key_make(KEY_P256, 0);
     f->cards_key = pki_key_make(KEY_P256, 0);
     f->soft_key = pki_key_make(KEY_P256, 0);
-    authority_make(f, "root", "root-ca", f->root_key, "offline", 1, f->root_key, NULL, &f->root);
-    authority_make(f, "cards", "issuing-ca", f->cards_key, key_seal(f, "cards", f->cards_key), 1, f->root_key, &f->root, &f->cards);
-    authority_make(f, "soft", "issuing-ca", f->soft_key, key_seal(f, "soft", f->soft_key), 2, f->root_key, &f->root, &f->soft);
+    root = (struct pki_authority){ "root", "root-ca", f->root_key, "offline", 1, f->set, BASE };
+    cards = (struct pki_authority){ "cards", "issuing-ca", f->cards_key, key_seal(f, "cards", f->cards_key), 1, f->set, BASE };
+    soft = (struct pki_authority){ "soft", "issuing-ca", f->soft_key, key_seal(f, "soft", f->soft_key), 2, f->set, BASE };
+    pki_authority_make(&f->w, &f->profiles, &root, f->root_key, NULL, &f->root);
+    pki_authority_make(&f->w, &f->profiles, &cards, f->root_key, &f->root, &f->cards);
+    pki_authority_make(&f->w, &f->profiles, &soft, f->root_key, &f->root, &f->soft);
     pem_write(f, "cas.pem", (const struct str[]){ f->root.certificate, f->cards.certificate, f->soft.certificate }, 3);
     pem_write(f, "cards.pem", &f->cards.certificate, 1);
     pem_write(f, "soft.pem", &f->soft.certificate, 1);
