@@ -18,7 +18,7 @@ static const struct command commands[] = {
     { "station", operator_station, "add, approve, suspend, resume, end, list, show: programs that may ask for certificates" },
     { "responder", operator_responder, "add, end: status processes that answer OCSP for an authority" },
     { "request", operator_request, "add, list, show, approve, issue: certificates that an operator asks for" },
-    { "certificate", operator_certificate, "show, list, accept, lint: certificates that the authority knows" },
+    { "certificate", operator_certificate, "show, list, accept, lint, export, verify-export: certificates that the authority knows" },
     { "crl", operator_crl, "make, list: lists of revoked certificates" },
     { "suspend", operator_suspend, "suspend a certificate, or all of a holder: what the profile says happens" },
     { "revoke", operator_revoke, "revoke a certificate, or all of a holder, for good" },

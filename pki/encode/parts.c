@@ -72,3 +72,17 @@ crl_walk_next(struct crl_walk *w, struct str *ret_serial, struct why *why)
     *ret_serial = serial;
     return OK;
 }
+
+bool
+crl_walk_finds(struct str der, struct str serial)
+{
+    struct crl_walk w;
+    struct str one;
+
+    if (crl_walk_begin(&w, der, NULL) != OK)
+        return false;
+    while (crl_walk_next(&w, &one, NULL) == OK && one.p != NULL)
+        if (str_eq(one, serial))
+            return true;
+    return false;
+}

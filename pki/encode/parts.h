@@ -24,5 +24,7 @@ struct crl_walk {
 MUST_USE enum err crl_walk_begin(struct crl_walk *w, struct str der, struct why *why);
 /* *ret_serial: octets without a leading zero; p NULL at the end. */
 MUST_USE enum err crl_walk_next(struct crl_walk *w, struct str *ret_serial, struct why *why);
+/* Is there an entry of that serial number? */
+bool crl_walk_finds(struct str der, struct str serial);
 
 #endif

@@ -122,7 +122,9 @@ operator_certificate(int argc, char **argv)
         "       beffroi-pki certificate list --config FILE [--holder NAME] [--town NAME] [--state STATE] [--profile NAME]\n"
         "           [--ca LABEL] [--ends-before TIME]\n"
         "       beffroi-pki certificate accept ID|CA:SERIAL --config FILE --key FILE [--answers FILE] [--proof TEXT]\n"
-        "       beffroi-pki certificate lint FILE --config FILE --profile NAME";
+        "       beffroi-pki certificate lint FILE --config FILE --profile NAME\n"
+        "       beffroi-pki certificate export ID|CA:SERIAL --config FILE --key FILE [--answers FILE] --out FILE\n"
+        "       beffroi-pki certificate verify-export FILE [--config FILE]";
     struct certificate_options o = { .config = NULL, .filter = CERTIFICATE_FILTER_ALL };
     const char *words[2] = { NULL, NULL };
     const struct command_option options[] = {
@@ -135,9 +137,15 @@ operator_certificate(int argc, char **argv)
     };
     size_t n;
 
-    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) || o.config == NULL ||
+    if (!command_options(argc, argv, options, ARRAY_LEN(options), words, 2, &n) ||
         (o.ends_before != NULL && utime_parse(o.ends_before, &o.filter.ends_before) != OK))
         return command_usage(line);
+    if (command_word_is(words, n, 0, "verify-export") && n == 2)
+        return operator_certificate_verify_export(o.config, words[1]);
+    if (o.config == NULL)
+        return command_usage(line);
+    if (command_word_is(words, n, 0, "export") && n == 2 && o.key != NULL && o.out != NULL)
+        return operator_certificate_export(&(struct export_options){ o.config, words[1], o.key, o.answers, o.out });
     if (command_word_is(words, n, 0, "show") && n == 2)
         return show(o.config, words[1], o.out);
     if (command_word_is(words, n, 0, "list") && n == 1)

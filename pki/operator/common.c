@@ -8,6 +8,7 @@
 
 #include "base/core/enc.h"
 #include "base/pg/audit.h"
+#include "base/pg/audit_proof.h"
 #include "base/pg/job.h"
 #include "pki/authority/alarm.h"
 #include "pki/authority/certificate.h"
@@ -20,7 +21,8 @@
 const struct pg_stmts *const pki_command_stmts[] = {
     &audit_stmts, &audit_seal_stmts, &job_stmts, &alarm_stmts, &pki_person_stmts, &grant_stmts, &approval_stmts, &ca_stmts,
     &custodian_stmts, &ceremony_stmts, &registration_stmts, &request_stmts, &certificate_stmts, &revocation_stmts,
-    &station_stmts, &crl_due_stmts, &verify_stmts, &doctor_stmts, NULL,
+    &station_stmts, &crl_due_stmts, &verify_stmts, &doctor_stmts, &export_stmts,
+    &audit_proof_stmts, NULL,
 };
 
 static void
@@ -108,6 +110,23 @@ signatory_may(const struct signatory *s, role_set roles, struct why *why)
     if (!s->person.active || (s->person.roles & roles) == 0)
         return why_code(why, ERR_DENIED, "approval.roles", "%s has no role for this now", s->person.name);
     return OK;
+}
+
+enum err
+signatory_say(struct pg *pg, const struct signatory *s, enum approval_act act, struct str text, utime now, struct why *why)
+{
+    AUTO(buf_free) struct buf signature = BUF_BOUNDED(APPROVAL_SIGNATURE_MAX);
+    unsigned char subject[SHA256_LEN];
+    struct signed_yes yes;
+    enum err e;
+
+    fprintf(stderr, "%.*s", (int)text.n, text.p);
+    sha256(text, subject);
+    if ((e = approval_sign(s->key, act, now, subject, &signature, why)) != OK)
+        return e;
+    yes = (struct signed_yes){ s->person.id, buf_view(&signature), now };
+    e = approval_add(pg, act, subject, &yes, why);
+    return e == ERR_CONFLICT ? OK : e;
 }
 
 enum err

@@ -15,6 +15,7 @@
 #include "base/program/doctor.h"
 #include "pki/authority/alarm.h"
 #include "pki/authority/ca.h"
+#include "pki/authority/crl_due.h"
 #include "pki/authority/responder.h"
 #include "pki/client/client.h"
 #include "pki/operator/operator.h"
@@ -99,22 +100,25 @@ nodes(struct doctor *d, struct pg *pg, const char *process, utime now)
 static void
 lists(struct doctor *d, struct pg *pg, utime now)
 {
-    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    AUTO(arena_freep) struct arena *a = arena_new(ARENA_MAX);
+    char label[CA_LABEL_SIZE], what[CA_LABEL_SIZE + 16];
+    struct crl_shard *list = NULL;
     struct why why = WHY_INIT;
-    const enum err e = doctor_store_lists(pg, &r, &why);
+    size_t n = 0;
+    const enum err e = crl_shards(pg, a, &list, &n, &why);
 
     if (e != OK)
         doctor_say(d, "lists", DOCTOR_FAIL, "%s", reason(&why, e));
-    for (int i = 0; i < pg_rows(r) && e == OK; i++) {
-        const bool root = pg_bool(r, i, 1);
-        const utime next = pg_time(r, i, 3);
-        char what[96];
+    for (size_t i = 0; i < n && e == OK; i++) {
+        const struct crl_shard *s = &list[i];
 
-        snprintf(what, sizeof(what), "%s/%lld", pg_text(r, i, 0), (long long)pg_i64(r, i, 2));
-        if (next != UTIME_NULL && !root && next > now && next - now < LIST_RED)
+        ca_label(s->name, s->generation, label);
+        snprintf(what, sizeof(what), "%s/%d", label, s->shard);
+        if (s->has_full && !s->root && s->next_update > now && s->next_update - now < LIST_RED)
             doctor_say(d, "lists", DOCTOR_FAIL, "%s: the newest list ends in less than 6 hours", what);
         else
-            end_say(d, "lists", what, next, root ? ROOT_LIST_WARN : LIST_WARN, root ? DOCTOR_WARN : DOCTOR_FAIL);
+            end_say(d, "lists", what, s->has_full ? s->next_update : UTIME_NULL, s->root ? ROOT_LIST_WARN : LIST_WARN,
+                    s->root ? DOCTOR_WARN : DOCTOR_FAIL);
     }
 }
 

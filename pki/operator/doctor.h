@@ -15,8 +15,6 @@ struct doctor_state {
 MUST_USE enum err doctor_store_look(struct pg *pg, utime due_before, utime sealed_before, struct doctor_state *ret, struct why *why);
 /* Rows: name, process, state, seen_at. */
 MUST_USE enum err doctor_store_nodes(struct pg *pg, struct pg_result **ret, struct why *why);
-/* Of each shard of the authorities that sign lists, a row: label, root, shard, nextUpdate of its newest full list or NULL. */
-MUST_USE enum err doctor_store_lists(struct pg *pg, struct pg_result **ret, struct why *why);
 /* Of each authority that issues, a row: label, the newest end of a good certificate of that profile, or NULL. */
 MUST_USE enum err doctor_store_responders(struct pg *pg, const char *profile, struct pg_result **ret, struct why *why);
 /* Of each active station, a row: name, the newest end of a good client certificate, or NULL. */

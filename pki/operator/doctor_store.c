@@ -5,7 +5,7 @@
 
 #include "pki/operator/operator.h"
 
-enum { S_LOOK, S_NODES, S_LISTS, S_RESPONDERS, S_STATIONS };
+enum { S_LOOK, S_NODES, S_RESPONDERS, S_STATIONS };
 static const struct pg_stmt stmts[] = {
     [S_LOOK] = { "doctor.look",
         "SELECT clock_timestamp(), "      /* lint: sql-now: the database's clock is what is asked for */
@@ -15,11 +15,6 @@ static const struct pg_stmt stmts[] = {
         "(SELECT count(*) FROM audit_event WHERE at < $2 AND xid >= coalesce((SELECT horizon FROM audit_seal "
         "ORDER BY number DESC LIMIT 1), '0'::xid8))", 2 },
     [S_NODES] = { "doctor.nodes", "SELECT name, process, state, seen_at FROM node ORDER BY name", 0 },
-    [S_LISTS] = { "doctor.lists",
-        "SELECT a.name || '-g' || a.generation, a.kind = 'root', s.shard, (SELECT c.next_update FROM crl c WHERE c.ca_id = a.id AND "
-        "c.shard = s.shard AND c.kind = 'full' ORDER BY c.number DESC LIMIT 1) FROM ca a "
-        "CROSS JOIN LATERAL generate_series(0, a.shards - 1) AS s (shard) WHERE a.state IN ('active', 'retiring') "
-        "ORDER BY a.kind = 'root' DESC, a.name, a.generation, s.shard", 0 },
     [S_RESPONDERS] = { "doctor.responders",
         "SELECT a.name || '-g' || a.generation, (SELECT max(c.not_after) FROM certificate c WHERE c.ca_id = a.id AND c.profile = $1 "
         "AND c.state IN ('issued', 'active')) FROM ca a WHERE a.kind = 'issuing' AND a.state IN ('active', 'retiring') "
@@ -60,12 +55,6 @@ enum err
 doctor_store_nodes(struct pg *pg, struct pg_result **ret, struct why *why)
 {
     return pg_exec(pg, &stmts[S_NODES], NULL, ret, why);
-}
-
-enum err
-doctor_store_lists(struct pg *pg, struct pg_result **ret, struct why *why)
-{
-    return pg_exec(pg, &stmts[S_LISTS], NULL, ret, why);
 }
 
 enum err

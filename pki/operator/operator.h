@@ -32,12 +32,18 @@ int operator_doctor(int argc, char **argv);
 int operator_alarm(int argc, char **argv);
 int operator_lint(int argc, char **argv);
 int operator_certificate_lint(const char *config, const char *file, const char *profile);
+struct export_options {
+    const char *config, *name, *key, *answers, *out;
+};
+int operator_certificate_export(const struct export_options *o);
+/* config NULL: the key is the one that the archive brings; it is printed, to be compared. */
+int operator_certificate_verify_export(const char *config, const char *file);
 
 /* --- what commands share (common.c) --------------------------------------------------------------------------- */
 
 /* Statements of the commands. */
 extern const struct pg_stmts *const pki_command_stmts[];
-extern const struct pg_stmts verify_stmts, doctor_stmts;
+extern const struct pg_stmts verify_stmts, doctor_stmts, export_stmts;
 /* What base/program reads a configuration with. */
 MUST_USE enum err operator_load(const char *config, unsigned need, struct program_site *ret, struct why *why);
 /* Configuration and database of a command, as the schema's owner (database.owner) or, without one, as this process. */
@@ -56,6 +62,9 @@ MUST_USE enum err signatory_come(struct pg *pg, const char *key_file, const char
                                  struct why *why);
 /* Has the person one of these roles now? ERR_DENIED, code "approval.roles". */
 MUST_USE enum err signatory_may(const struct signatory *s, role_set roles, struct why *why);
+/* Their yes to this text, shown before; said before, it stays. Whether it is enough is the caller's to ask. */
+MUST_USE enum err signatory_say(struct pg *pg, const struct signatory *s, enum approval_act act, struct str text, utime now,
+                                struct why *why);
 /* What an act answered: a refusal of a person's rights (ERR_DENIED) goes to the audit trail first (D-13), with the person
  * when they are known. Returns e, or why the row could not be written. */
 MUST_USE enum err operator_denied(struct pg *pg, const struct signatory *s, const char *verb, const char *object, utime now,

@@ -53,31 +53,13 @@ rows_find(struct pg *pg, const struct revocation *act, const char *serial, struc
 
 /* --- what the person says ------------------------------------------------------------------------------------------------- */
 
-/* Their yes to this text. Said before: it stays. */
-static enum err
-yes_say(struct pg *pg, enum approval_act act, struct str text, const struct signatory *s, utime now, struct why *why)
-{
-    AUTO(buf_free) struct buf signature = BUF_BOUNDED(APPROVAL_SIGNATURE_MAX);
-    unsigned char subject[SHA256_LEN];
-    struct signed_yes yes;
-    enum err e;
-
-    fprintf(stderr, "%.*s", (int)text.n, text.p);
-    sha256(text, subject);
-    if ((e = approval_sign(s->key, act, now, subject, &signature, why)) != OK)
-        return e;
-    yes = (struct signed_yes){ s->person.id, buf_view(&signature), now };
-    e = approval_add(pg, act, subject, &yes, why);
-    return e == ERR_CONFLICT ? OK : e;
-}
-
 static enum err
 resume_approve(struct pg *pg, const struct certificate_row *row, const struct signatory *s, utime now, struct why *why)
 {
     AUTO(buf_free) struct buf text = BUF_BOUNDED(1024);
     const enum err e = revocation_held_text(pg, row->id, &text, why);
 
-    return e != OK ? e : yes_say(pg, APPROVE_RESUME, buf_view(&text), s, now, why);
+    return e != OK ? e : signatory_say(pg, s, APPROVE_RESUME, buf_view(&text), now, why);
 }
 
 /* Whatever two must approve here: releases from hold, or many at once. */
@@ -88,7 +70,7 @@ approve(struct pg *pg, const struct revocation *act, const struct certificate_ro
     enum err e;
 
     if (many.n > 0)
-        return yes_say(pg, APPROVE_REVOKE_MANY, many, s, now, why);
+        return signatory_say(pg, s, APPROVE_REVOKE_MANY, many, now, why);
     for (size_t i = 0; i < n && act->act == REVOCATION_RESUME; i++)
         if (strcmp(rows[i].state, "held") == 0 && (e = resume_approve(pg, &rows[i], s, now, why)) != OK)
             return e;

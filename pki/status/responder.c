@@ -66,7 +66,8 @@ spki_digest(const struct responder *r, unsigned char ret[SHA256_LEN])
     sha256(buf_view(&spki), ret);
 }
 
-/* Is this a responder's certificate for that key, by this authority, now? Fills the rest of r. */
+/* Is this a responder's certificate for that key, by this authority, now? Fills the rest of r. ERR_UNAVAILABLE: its time has not
+ * come; another machine's clock made it. */
 static enum err
 certificate_take(const struct authority *a, struct responder *r, struct str der, utime now, struct why *why)
 {
@@ -80,6 +81,8 @@ certificate_take(const struct authority *a, struct responder *r, struct str der,
         return e;
     r->from = cert.not_before;
     r->until = cert.not_after;
+    if (now < cert.not_before)
+        return why_code(why, ERR_UNAVAILABLE, "status.responder.early", "not valid yet");
     if ((e = x509_path_verify(a->trust, &path, &cert, NULL, 0, now, &verdict, why)) != OK)
         return e;
     key_spki(r->key, &spki);
@@ -313,7 +316,7 @@ next_follow(struct status_process *s, struct pg *pg, struct authority *a, utime 
     if (e == ERR_NOT_FOUND)
         return next_ask(s, pg, a, now, why);
     if (e == OK && der.len > 0)
-        e = next_begin(s, a, buf_view(&der), now, why);
+        e = next_begin(s, a, buf_view(&der), clock_now(), why);      /* it may be younger than this look */
     if (e == ERR_DENIED || e == ERR_INPUT)                           /* this key will have none; another may */
         next_forget(s, a);
     return e;
@@ -341,6 +344,8 @@ responders_follow(struct status_process *s, struct pg *pg, utime now, struct why
         if (!wants_new(a, now) || clock_monotonic() < a->asked_at)
             continue;
         if ((e = next_follow(s, pg, a, now, &failed)) == OK)
+            continue;
+        if (strcmp(failed.code, "status.responder.early") == 0)
             continue;
         a->asked_at = clock_monotonic() + ASK_AGAIN;
         if (e == ERR_NOT_FOUND)                                      /* an operator registers it: in a moment, perhaps */

@@ -4,6 +4,8 @@
  */
 #include "tests/integration/pki_command.h"
 
+#include <jansson.h>
+
 #include "pki/authority/crl.h"
 #include "pki/authority/station.h"
 
@@ -280,6 +282,142 @@ lint_says(void **state)
     assert_says(desk_run(&f->d, NULL, "lint"), "\"profile_changed\":true");
 }
 
+/* --- the archive -------------------------------------------------------------------------------------------------------------- */
+
+static void
+seal_all(struct fixture *f, struct key *k)
+{
+    static const struct pg_stmts *const seal[] = { &audit_seal_stmts, NULL };
+    AUTO(pg_closep) struct pg *pg = NULL;
+    struct pg_config conf = f->conf;
+    int n = 1;
+
+    conf.stmts = seal;
+    assert_ok(pg_open(&conf, &pg, &f->w.why), &f->w.why);
+    while (n > 0)
+        assert_ok(audit_seal(pg, k, clock_now(), &n, &f->w.why), &f->w.why);
+}
+
+/* Writes the archive, signed as it stands. */
+static void
+archive_put(struct fixture *f, const json_t *root, struct key *k)
+{
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(128), sig = BUF_BOUNDED(64), b64 = BUF_BOUNDED(128);
+    char *json = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+    const char *file = arena_printf(f->w.a, "%s\n", json);
+    unsigned char sha[SHA256_LEN];
+
+    free(json);
+    sha256(str_of(file), sha);
+    buf_adds(&text, "beffroi-pki archive 1");
+    buf_addc(&text, '\0');
+    buf_add(&text, sha, sizeof(sha));
+    assert_ok(key_sign(k, KEY_AUDIT_SIGN, SIG_EDDSA, buf_view(&text), false, &sig, &f->w.why), &f->w.why);
+    base64_encode(&b64, sig.data, sig.len);
+    desk_file(&f->d, "edited", str_of(file));
+    desk_file(&f->d, "edited.sig", str_of(arena_printf(f->w.a, "{\"signature\":\"%s\"}\n", buf_cstr(&b64))));
+}
+
+static json_t *
+at(json_t *root, const char *list, size_t i)
+{
+    return json_array_get(json_object_get(root, list), i);
+}
+
+static json_t *
+audit_at(json_t *root, const char *list)
+{
+    return json_array_get(json_object_get(json_object_get(root, "audit"), list), 0);
+}
+
+static void
+archive_edit(json_t *root, int which)
+{
+    switch (which) {
+    case 0: json_object_set_new(audit_at(root, "rows"), "actor", json_string("somebody")); break;
+    case 1: json_object_set_new(audit_at(root, "checkpoints"), "chain", json_string("AAAA")); break;
+    case 2: json_object_set_new(json_object_get(root, "audit"), "rows", json_array()); break;
+    case 3: json_object_set(json_object_get(root, "certificate"), "der", json_object_get(at(root, "authorities", 0), "der")); break;
+    case 4: json_array_remove(json_object_get(root, "authorities"), 1); break;
+    case 5: json_array_remove(json_object_get(root, "authorities"), 0); break;
+    case 6: json_object_set_new(json_object_get(root, "request"), "csr", json_string("AAAA")); break;
+    case 7: json_object_set_new(at(root, "approvals", 0), "at", json_string("2026-01-01T00:00:00Z")); break;
+    case 8: json_object_set_new(root, "approvals", json_array()); break;
+    case 9: json_object_set_new(at(root, "ceremonies", 0), "record", json_string("another")); break;
+    case 10: json_object_set_new(at(root, "ceremonies", 0), "signatures", json_array()); break;
+    case 11: json_object_set_new(at(root, "lists", 0), "listed", json_false()); break;
+    case 12: json_object_set_new(at(root, "lists", 0), "sha256", json_string("00")); break;
+    default: fail();
+    }
+}
+
+static void
+a_life_is_archived(void **state)
+{
+    static const char *const rules[] = { "audit.proof", "audit.proof", "audit.none", "request.key", "certificate.root",
+        "certificate.signature", "request.key", "approval.signature", "approval.few", "ceremony.signature", "ceremony.unsigned",
+        "list.entry", "list.signature" };
+    struct fixture *f = *state;
+    const char *out = arena_printf(f->w.a, "%s/life", f->d.folder), *edited = arena_printf(f->w.a, "%s/edited", f->d.folder), *said;
+    struct certificate_filter filter = { .state = "held", .ends_before = UTIME_NULL };
+    AUTO(key_freep) struct key *k = NULL;
+    struct certificate_row *rows;
+    char rene[37];
+    size_t n;
+    json_t *root;
+
+    desk_person(&f->d, "rene", ROLE_REGISTRATION, rene);
+    assert_ok(key_load(arena_printf(f->w.a, "file:%s/keys/audit.pem", f->d.folder), KEY_AUDIT_SIGN, &k, &f->w.why), &f->w.why);
+    assert_ok(certificate_list(f->pg, &filter, 10, f->w.a, &rows, &n, &f->w.why), &f->w.why);
+    assert_int_equal(n, 1);
+    seal_all(f, k);
+    said = arena_printf(f->w.a, "certificate export %s --out %s", rows[0].id, out);
+    assert_says(desk_run(&f->d, "rene", said), "no role");
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.audit_event WHERE verb = 'archive.export' AND result = 'approval.roles'"), 1);
+    assert_says(desk_run(&f->d, "sara", said), "one more person");
+    assert_int_equal(access(out, F_OK), -1);
+    assert_says(desk_run(&f->d, "remi", said), "exported");
+    assert_says(desk_run(&f->d, "remi", said), "1 ");                /* a file that is there stays */
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.audit_event WHERE verb = 'archive.export' AND result = 'ok'"), 1);
+    said = desk_run(&f->d, NULL, arena_printf(f->w.a, "certificate verify-export %s", out));
+    assert_says(said, "\"findings\":0}");
+    assert_says(said, "\"unsealed\":1,");                            /* the refusal, a moment ago */
+    assert_true(said[0] == '0');
+    /* offline: no configuration at all */
+    said = desk_exec(&f->d, PKI_BIN, (const char *const[]){ "beffroi-pki", "certificate", "verify-export", out, NULL });
+    assert_true(said[0] == '0');
+    root = json_load_file(out, 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(root, "approvals")), 2);
+    assert_int_equal(json_array_size(json_object_get(root, "revocations")), 1);
+    assert_int_equal(json_array_size(json_object_get(root, "lists")), 1);
+    assert_true(json_is_true(json_object_get(at(root, "lists", 0), "listed")));
+    assert_int_equal(json_array_size(json_object_get(root, "authorities")), 2);
+    assert_true(json_array_size(json_object_get(json_object_get(root, "audit"), "rows")) >= 6);
+    archive_put(f, root, k);                                         /* what the edits begin with is good */
+    assert_says(desk_run(&f->d, NULL, arena_printf(f->w.a, "certificate verify-export %s", edited)), "0 {");
+    for (int i = 0; i < (int)ARRAY_LEN(rules); i++) {
+        json_t *copy = json_deep_copy(root);
+
+        archive_edit(copy, i);
+        archive_put(f, copy, k);
+        json_decref(copy);
+        said = desk_run(&f->d, NULL, arena_printf(f->w.a, "certificate verify-export %s", edited));
+        if (said[0] != '1' || strstr(said, arena_printf(f->w.a, "{\"rule\":\"%s\"", rules[i])) == NULL)
+            fail_msg("edit %d, %s: %s", i, rules[i], said);
+    }
+    /* good inside, and not what was signed */
+    archive_put(f, root, k);
+    json_object_set_new(root, "made_at", json_string("2026-01-01T00:00:00Z"));
+    {
+        char *json = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+
+        desk_file(&f->d, "edited", str_of(json));
+        free(json);
+    }
+    assert_says(desk_run(&f->d, NULL, arena_printf(f->w.a, "certificate verify-export %s", edited)), "archive.signature");
+    json_decref(root);
+}
+
 /* More rows than one page has. */
 static void
 many_pages(void **state)
@@ -303,6 +441,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_edit_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(lint_says, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_life_is_archived, setup, teardown),
         cmocka_unit_test_setup_teardown(many_pages, setup, teardown),
     };
 
