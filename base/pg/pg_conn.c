@@ -19,7 +19,9 @@ static const char settings_text[] =
     "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false),"
     " set_config('idle_in_transaction_session_timeout', $2, false), set_config('TimeZone', 'UTC', false),"
     /* Our statements are prepared once and their plans do not depend on the values. */
-    " set_config('plan_cache_mode', 'force_generic_plan', false)";
+    " set_config('plan_cache_mode', 'force_generic_plan', false),"
+    /* Compiling a plan takes 200 ms, again at each execution; estimates of generic plans ask for it where ten rows are read. */
+    " set_config('jit', 'off', false)";
 static const char version_text[] =
     "SELECT coalesce(max(number), 0)::text FROM schema_version WHERE schema = $1";
 

@@ -20,7 +20,7 @@ static const struct pg_stmt stmts[] = {
         "(VALUES ('first', $3::timestamptz), ('last', $4::timestamptz)) w (word, until), generate_series(0, $5::int4 - 1) n "
         "WHERE c.state IN ('issued', 'active') AND c.profile = ANY ($2::text[]) AND c.not_after > $1::timestamptz AND c.not_after <= w.until "
         "AND c.not_after > w.until - interval '7 days' AND NOT EXISTS (SELECT FROM certificate y WHERE "
-        "y.registration_id = c.registration_id AND y.state IN ('issued', 'active') AND y.not_after > c.not_after)", 5 },
+        "y.registration_id = c.registration_id AND y.state IN ('issued', 'active') AND (y.not_after, y.id) > (c.not_after, c.id))", 5 },
 };
 const struct pg_stmts notice_stmts = PG_STMTS(stmts);
 

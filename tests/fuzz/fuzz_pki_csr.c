@@ -15,6 +15,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (csr_read(der, &csr, &why) == OK) {
         CHECK(csr.spki.p > der.p && csr.spki.p + csr.spki.n < der.p + der.n);
+        CHECK(csr.subject.p > der.p && csr.subject.p + csr.subject.n < der.p + der.n);
+        CHECK(csr.subject_alt_name.p == NULL || (csr.extension_request && csr.subject_alt_name.p > der.p &&
+                                                 csr.subject_alt_name.p + csr.subject_alt_name.n <= der.p + der.n));
         CHECK(key_id(csr.spki, id, NULL) == OK && !key_can_sign(csr.key, KEY_TLS));
         (void)(key_quality_check(csr.spki, NULL, NULL, NULL) == OK);
         csr_done(&csr);

@@ -144,19 +144,28 @@ def renews(a):
     # a registration without any certificate has nothing to renew
     expect(a.est('idp', 'simplereenroll', a.csr('r-none'), holder(a, 'idp')), 409, 'pki.renew.unknown')
     assert expect(a.call('idp', 'GET', '/certificates'), 200).json()['certificates'] == []
+    # a server: its alternative names too are those of the certificate
+    web, dns = str(uuid.uuid4()), 'subjectAltName=DNS:web.example,DNS:www.web.example'
+    expect(a.call('idp', 'PUT', f'/registrations/{web}', {'profile': 'server', 'holder': 'web', 'support': 'software', 'proof': 'none',
+                                                         'names': {'dns': ['web.example', 'www.web.example']}}), 200)
+    served = subject_of(issued(a, 'idp', web, 'web'))
     # the year of the station's certificate goes by
     a.clock('310d')
     ending = expect(a.call('idp', 'GET', '/certificates'), 200).json()
     assert a.sql("SELECT count(*) FROM audit_event WHERE verb LIKE 'est.%' AND result LIKE 'pki.key.%'") == '0'    # the judge has said so
-    assert [c['profile'] for c in ending['certificates']] == ['station'] and ending['more'] is False, ending      # the newest
+    assert sorted(c['profile'] for c in ending['certificates']) == ['server', 'station'], len(ending['certificates'])      # the newest of each
     assert expect(a.call('idp', 'GET', f"/certificates?after={ending['next']}"), 200).json()['certificates'] == []
     assert expect(a.call('clairval', 'GET', '/certificates'), 200).json()['certificates'] != ending['certificates']
     expect(a.call('idp', 'GET', '/certificates?before=soon'), 400, 'certificates.before')
     expect(a.call('idp', 'GET', '/certificates?after=1'), 400, 'certificates.cursor')
+    for alt in ('subjectAltName=DNS:web.example', dns + ',DNS:evil.example', dns.replace('www.', 'w3.')):
+        expect(a.est('idp', 'simplereenroll', a.csr('web2', served, '-addext', alt), web), 400, 'est.subject')
+    pem = a.certificates(expect(a.est('idp', 'simplereenroll', a.csr('web2', served, '-addext', dns), web), 200))[0]
+    assert 'DNS:web.example, DNS:www.web.example' in run('openssl', 'x509', '-noout', '-ext', 'subjectAltName', stdin=pem).stdout
     csr = a.csr('own-new', own)
     renewed = a.certificates(expect(a.est('idp', 'simplereenroll', csr), 200))[0]
     assert a.certificates(expect(a.est('idp', 'simplereenroll', csr), 200))[0] == renewed       # the lost reply
-    assert a.sql("SELECT count(*) FROM request WHERE kind = 'renew' AND state = 'issued' AND replaces IS NOT NULL") == '1'
+    assert a.sql("SELECT count(*) FROM request WHERE kind = 'renew' AND state = 'issued' AND replaces IS NOT NULL") == '2'
     # a holder's, below the label: soft certificates have three years; the third renewal is the last (P-117)
     expect(a.est('idp', 'simplereenroll', a.csr('h-early', held, '-utf8'), label), 409, 'pki.renew.early')
     # the key that it has already is not renewed: the answer would be the certificate that ends
@@ -442,6 +451,31 @@ def locked_and_away(a):
     assert a.sql("SELECT state FROM node WHERE process = 'front'").startswith('signer ')
 
 
+def jammed(a):
+    """The signer does not answer and every thread that issues waits for it: revocations and reading pass all the same."""
+    label = holder(a, 'idp')
+    serial = a.serial(issued(a, 'idp', label, 'jam'))
+    ders, answers = [a.csr(f'jam{i}') for i in range(24)], []
+    signer = a.processes['signer']
+    signer.send_signal(signal.SIGSTOP)
+    try:
+        t = threading.Thread(target=lambda: answers.extend(together([lambda d=d: a.est('idp', 'simpleenroll', d) for d in ders])))
+        t.start()
+        wait(lambda: a.sql("SELECT count(*) >= 4 FROM request WHERE state = 'received'") == 't')      # front.issue_threads
+        got = expect(a.call('idp', 'POST', '/revocations', {'act': 'revoke', 'reason': 'key_compromise', 'requester': 'holder', 'ca': 'soft-g1',
+                                                            'serial': serial}, headers=[f'Idempotency-Key: {key_id()}']), 200).json()
+        assert got['results'][0]['outcome'] == 'revoked', got
+        assert expect(a.call('idp', 'GET', f'/certificates/{serial}'), 200).json()['state'] == 'revoked'
+        assert answers == []
+    finally:
+        signer.send_signal(signal.SIGCONT)
+    t.join()
+    assert {x.status for x in answers} <= {200, 202}, [x.status for x in answers]
+    for der in ders:
+        wait(lambda: a.est('idp', 'simpleenroll', der).status == 200)
+    assert a.sql("SELECT count(*) FROM request WHERE state = 'received'") == '0'
+
+
 def killed(a):
     """kill -9 of the front while the signer is at the request: the certificate is there once, and the same call gives it."""
     der, label = a.csr('killed'), holder(a, 'idp')
@@ -511,22 +545,25 @@ def notices(a):
     a.write('front.conf', good + 'alarm.mail = alice@rivemont.example, bruno@rivemont.example\nexpiry.mail = exploitation@rivemont.example\n')
     a.start('front')
     a.sink.refuse = '451 later'
-    a.sql("INSERT INTO alarm (kind, object, level, text, raised_at) VALUES ('crl.due', 'soft-g1', 'warning', 'The list is due and the key "
-          "is locked.', '2026-11-27T10:00:00Z')")
     jobs = lambda kind, more='': int(a.sql(f"SELECT count(*) FROM job WHERE kind = '{kind}' {more}"))
-    wait(lambda: jobs('mail.alarm', 'AND tries > 0') == 2)
+    # beside the signer's own, which the moved clock makes
+    put = lambda level, ended: a.sql("INSERT INTO alarm (kind, object, level, text, raised_at, ended_at) VALUES ('drill', 'soft-g1', "
+                                     f"'{level}', 'The key is locked.', (SELECT max(at) FROM audit_event), {ended}) RETURNING id")
+    told = lambda id, more: jobs('mail.alarm', f"AND key LIKE '{id}:%' AND {more}")
+    first = put('warning', 'NULL')
+    wait(lambda: told(first, 'tries > 0') == 2)
     a.sink.refuse = None
     a.clock('60s')                                                      # the queue tries again
-    for to in ('alice', 'bruno'):
-        m = a.sink.wait(f'{to}@rivemont.example', seconds=60)
-        assert m['Subject'].startswith('Avertissement : crl.due soft-g1'), m['Subject']
-        assert 'the key is locked' in m.get_content() and 'Auto-Submitted' in m
-    wait(lambda: jobs('mail.alarm', "AND state = 'done'") == 2)
+    wait(lambda: told(first, "state = 'done'") == 2)
+    drills = lambda: [(to, m) for to, m in a.sink.messages if ' drill soft-g1 ' in m['Subject']]
+    assert sorted(to[0] for to, _ in drills()) == ['alice@rivemont.example', 'bruno@rivemont.example']
+    for _, m in drills():
+        assert m['Subject'] == 'Avertissement : drill soft-g1 / Warning', m['Subject']
+        assert 'The key is locked.' in m.get_content() and 'Auto-Submitted' in m
     # the other level is another raise; one that ended is told too, and nothing twice
-    a.sql("INSERT INTO alarm (kind, object, level, text, raised_at, ended_at) VALUES ('crl.due', 'soft-g1', 'red', 'Six hours.', "
-          "(SELECT max(at) FROM audit_event), (SELECT max(at) FROM audit_event))")
-    wait(lambda: jobs('mail.alarm', "AND state = 'done'") == 4)
-    assert [m['Subject'] for _, m in a.sink.messages].count('ALERTE ROUGE : crl.due soft-g1 / RED ALARM') == 2
+    second = put('red', '(SELECT max(at) FROM audit_event)')
+    wait(lambda: told(second, "state = 'done'") == 2)
+    assert [m['Subject'] for _, m in drills()].count('ALERTE ROUGE : drill soft-g1 / RED ALARM') == 2 and len(drills()) == 4
     a.stop('front')
     a.start('front')
     assert jobs('mail.expiry') == 0
@@ -573,12 +610,12 @@ def closed_names(a):
 
 
 def main():
-    with Authority() as a:
-        a.station('idp', profiles=('citizen-soft-named', 'station'), may_revoke=True)
+    with Authority(front='front.issue_threads = 4') as a:
+        a.station('idp', profiles=('citizen-soft-named', 'station', 'server'), may_revoke=True)
         a.station('perso', profiles=('citizen-soft-named',), towns=('rivemont',))
         a.station('clairval', profiles=('citizen-soft-named',), towns=('clairval',), may_revoke=True)
         for act in (enrols, tells, forms, keys, registers, accepts, revokes, changes, walls, refused_at_once, two_at_once,
-                    locked_and_away, killed, closed_names, nowhere, renews, floods, notices):
+                    locked_and_away, jammed, killed, closed_names, nowhere, renews, floods, notices):
             began = time.monotonic()
             act(a)
             print(f'{act.__name__}: {time.monotonic() - began:.1f} s', flush=True)
