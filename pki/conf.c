@@ -67,5 +67,11 @@ const struct conf_item pki_conf_items[] = {
     ITEM("mail.smtp.url", CONF_TEXT, mail_smtp_url, "", NULL, "smtp://host:port of the MTA for expiry notices; empty: no mail."),
     ITEM("mail.smtp.ca", CONF_PATH, mail_smtp_ca, "", NULL, "PEM to verify the MTA; empty: the system's."),
     ITEM("mail.from", CONF_TEXT, mail_from, "", NULL, "Sender of our mails."),
+    ITEM("alarm.mail", CONF_LIST, alarm_mail, "", NULL,
+         "Addresses that hear of each alarm, warning and red: two at least, of two persons (P-134). Empty: nobody."),
+    ITEM("expiry.mail", CONF_LIST, expiry_mail, "", NULL,
+         "Addresses that hear of certificates of stations, towns and servers that end and were not renewed."),
+    ITEM("expiry.first", CONF_DURATION, expiry_first, "30d", "8d..365d", "How long before the end they hear of it first."),
+    ITEM("expiry.last", CONF_DURATION, expiry_last, "7d", "1d..30d", "How long before the end they hear of it again."),
 };
 const size_t pki_conf_nitems = ARRAY_LEN(pki_conf_items);

@@ -7,6 +7,18 @@
 #include "pki/encode/extension.h"
 
 static enum err
+mail_check(const struct pki_conf *c, struct why *why)
+{
+    if (c->alarm_mail.n == 1)
+        return why_set(why, ERR_INPUT, "alarm.mail: one address is one person who may be away: name two at least");
+    if ((c->alarm_mail.n > 0 || c->expiry_mail.n > 0) && (c->mail_smtp_url[0] == '\0' || c->mail_from[0] == '\0'))
+        return why_set(why, ERR_INPUT, "alarm.mail and expiry.mail need mail.smtp.url and mail.from");
+    if (c->expiry_last >= c->expiry_first)
+        return why_set(why, ERR_INPUT, "expiry.last is shorter than expiry.first");
+    return OK;
+}
+
+static enum err
 conf_finish(struct pki_conf *c, struct why *why)
 {
     enum err e;
@@ -19,6 +31,8 @@ conf_finish(struct pki_conf *c, struct why *why)
         return e;
     if (c->front_listen.n > 0 && (c->front_tls_cert[0] == '\0' || c->front_client_ca[0] == '\0' || c->front_url[0] == '\0'))
         return why_set(why, ERR_INPUT, "front.listen needs front.url, front.tls.cert, front.tls.key and front.client_ca");
+    if ((e = mail_check(c, why)) != OK)
+        return e;
     return program_clock_use((enum environment)c->environment, c->clock_file, why);
 }
 

@@ -48,6 +48,8 @@ struct pki_conf {
     int ocsp_never_issued;               /* enum ocsp_never_issued */
     int64_t threads;
     char *mail_smtp_url, *mail_smtp_ca, *mail_from;
+    struct conf_list alarm_mail, expiry_mail;
+    int64_t expiry_first, expiry_last;
 };
 
 struct pki {

@@ -41,6 +41,9 @@ MUST_USE enum err key_from_pkcs8(struct str der, enum key_purpose purpose, struc
 /* ERR_DENIED: the private half is not here. */
 MUST_USE enum err key_pkcs8(const struct key *k, struct secret *ret_der, struct why *why);
 
+/* Code of an ERR_UNAVAILABLE that a token is the cause of. */
+#define KEY_TOKEN_AWAY "key.token"
+
 /* --- tokens whose PIN is at hand in memory --------------------------------------------------------------------------
  * uri as for key_load(), with module-path and without pin-source. None of these writes a PIN anywhere. */
 MUST_USE enum err key_load_token(const char *uri, struct str pin, enum key_purpose purpose, struct key **ret,

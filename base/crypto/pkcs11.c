@@ -11,6 +11,7 @@
  *
  * What bites: modules do not survive fork(); a call in a child is refused here before the module sees it.
  */
+#include <stdio.h>
 #include <unistd.h>
 
 #include <p11-kit/p11-kit.h>
@@ -223,8 +224,11 @@ token_run(struct token_key *t, CK_RV (*op)(struct token_key *t, CK_SESSION_HANDL
         CK_SESSION_HANDLE s = CK_INVALID_HANDLE;
         unsigned epoch = 0;
 
-        if ((e = session_take(t, &s, &epoch, why)) != OK)
+        if ((e = session_take(t, &s, &epoch, why)) != OK) {
+            if (e == ERR_UNAVAILABLE && why != NULL)
+                snprintf(why->code, sizeof(why->code), "%s", KEY_TOKEN_AWAY);
             return e;
+        }
         if ((rv = op(t, s, arg)) == CKR_OK) {
             session_give_back(t, s, epoch);
             return OK;
@@ -234,7 +238,8 @@ token_run(struct token_key *t, CK_RV (*op)(struct token_key *t, CK_SESSION_HANDL
             break;
         connection_reset(t, epoch);
     }
-    return why_set(why, token_err(rv), "%s: %s", what, p11_kit_strerror(rv));
+    return why_code(why, token_err(rv), token_err(rv) == ERR_UNAVAILABLE ? KEY_TOKEN_AWAY : "", "%s: %s", what,
+                    p11_kit_strerror(rv));
 }
 
 void

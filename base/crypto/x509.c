@@ -99,7 +99,7 @@ serial_read(struct str octets, struct buf *out)
     if (octets.n > UINT8_MAX)
         return ERR_INPUT;
     if (negative) {                 /* RFC 5280 §4.1.2.2 forbids it; shown so that a person can find the certificate */
-        unsigned char magnitude[UINT8_MAX];
+        unsigned char magnitude[UINT8_MAX] = { 0 };
         unsigned carry = 1;
         size_t skip = 0;
 

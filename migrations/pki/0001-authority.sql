@@ -503,9 +503,12 @@ CREATE TABLE alarm (
     level     text NOT NULL CHECK (level IN ('warning', 'red')),
     text      text NOT NULL,
     raised_at timestamptz NOT NULL,
-    ended_at  timestamptz
+    ended_at  timestamptz,
+    told_at   timestamptz
 );
+COMMENT ON COLUMN alarm.told_at IS 'When the mails about it were queued, once for each raise.';
 COMMENT ON TABLE alarm IS 'What a person must look at: a CRL that is due while the key is locked, a reservation left by a crash, a certificate nobody accepted.';
+CREATE INDEX alarm_untold ON alarm (raised_at) WHERE told_at IS NULL;
 CREATE UNIQUE INDEX alarm_open ON alarm (kind, object, level) WHERE ended_at IS NULL;
 
 -- --- who may ------------------------------------------------------------------------------------------------------------------------

@@ -222,7 +222,7 @@ static enum err
 tbs_subject(struct str tbs, struct buf *out, struct why *why)
 {
     struct str in = tbs, inner, part;
-    unsigned tag;
+    unsigned tag = 0;
     enum err e = der_expect(&in, DER_SEQUENCE, &inner);
 
     for (int i = 0; i < 5 && e == OK; i++)
@@ -313,6 +313,23 @@ nap(int64_t usec)
     nanosleep(&t, NULL);
 }
 
+/* A token that does not answer gave no signature: the same text may be tried again. */
+static enum err
+sign_patiently(struct work *w, const struct issue_reservation *r, struct why *why)
+{
+    const utime until = clock_monotonic() + TOKEN_PATIENCE;
+    enum err e;
+
+    while ((e = sign(w, r, why)) == ERR_UNAVAILABLE) {
+        if (w->ca->away != NULL)
+            atomic_store(w->ca->away, true);
+        if (clock_monotonic() >= until)
+            return why_code(why, e, "signer.token", "the token with the key of %s does not answer", w->ca->ca.name);
+        nap(USEC_PER_SEC / 4);
+    }
+    return e;
+}
+
 /* The answer to a commit may be lost: the statement says itself when it was done before. */
 static enum err
 commit(struct work *w, const struct issue_reservation *r, struct why *why)
@@ -364,6 +381,8 @@ judge(struct work *w, struct issue_reservation *r, struct why *why)
     if ((e = profile_asks(w, r->not_before, r->not_after, why)) != OK)
         return e;
     /* nothing wrong: but is the key here, and the time? */
+    if (w->ca->away != NULL && atomic_load(w->ca->away))
+        return why_code(why, ERR_UNAVAILABLE, "signer.token", "the token with the key of %s does not answer", w->ca->ca.name);
     if (w->ca->key == NULL)
         return why_code(why, ERR_UNAVAILABLE, "signer.locked", "the key of %s is locked", w->ca->ca.name);
     if ((e = clock_guard_check(w->x->clock, w->now, why)) != OK)
@@ -416,7 +435,7 @@ sign_and_commit(struct work *w, struct issue_reservation *r, struct issue_result
         return refuse(w, why_code(why, ERR_DENIED, "pki.subject.taken", "the name belongs to another holder"), why);
     if (!done)
         return why_code(why, ERR_UNAVAILABLE, "signer.busy", "somebody was first");
-    if ((e = sign(w, r, why)) != OK)
+    if ((e = sign_patiently(w, r, why)) != OK)
         return e;
     clock_guard_note(w->x->clock, w->now);
     if ((e = commit(w, r, why)) != OK)

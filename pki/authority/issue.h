@@ -32,6 +32,8 @@
  *   pki.request.lost           a crash left a reservation: the key is spent, bring a new one
  * and when it can be tried again, ERR_UNAVAILABLE with
  *   signer.locked              the key of the CA is not open
+ *   signer.token               it is in a token that does not answer. Nothing is reserved for it then; of those that were when it
+ *                              went, each is tried again for TOKEN_PATIENCE before its reservation is lost
  *   signer.clock               the clock is behind what was signed already (L25)
  *   signer.busy                another thread or process is at this request
  */
@@ -47,6 +49,7 @@
 extern const struct pg_stmts issue_stmts;
 
 #define RENEW_BEFORE (60 * USEC_PER_DAY)         /* DOMAIN 2.3 */
+#define TOKEN_PATIENCE (5 * USEC_PER_SEC)
 #define CLOCK_SLACK USEC_PER_SEC                 /* L25: what clocks of one machine may differ by */
 
 /* An authority and, while it is unlocked, its key. */
@@ -54,6 +57,7 @@ struct issue_ca {
     struct ca ca;
     struct key *key;               /* KEY_CA_SIGN; NULL: locked */
     struct key *public_key;
+    atomic_bool *away;             /* set when its token does not answer, cleared by who finds that it does; NULL: in no token */
 };
 
 /* The newest time that something was signed for; several threads. */

@@ -7,12 +7,15 @@ enum { S_ADD, S_SAME, S_FIND, S_LIST, S_OPEN, S_LOCK, S_APPROVED };
     "SELECT id, registration_id, kind, origin, station_id, asked_by, csr, spki_sha256, replaces, state, reason, "    \
     "received_at FROM request "
 static const struct pg_stmt stmts[] = {
+    /* A station's request need not be on the disk by itself: the signer's first commit, which does wait for the disk, comes after
+     * it in the log, and a station says a request again until it has its certificate. */
     [S_ADD] = { "request.add",
         "WITH q AS (INSERT INTO request (id, registration_id, kind, origin, station_id, asked_by, csr, spki_sha256, replaces, "
         "state, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'received', $10) "
         "ON CONFLICT (registration_id, spki_sha256) DO NOTHING RETURNING id, origin), "
         "a AS (INSERT INTO audit_event (at, actor, role, verb, object, result, detail) SELECT $10, $11, '', 'request.add', "
-        "'request:' || q.id, 'ok', jsonb_build_object('origin', q.origin) FROM q) SELECT id FROM q", 11 },
+        "'request:' || q.id, 'ok', jsonb_build_object('origin', q.origin) FROM q) SELECT id, CASE WHEN origin = 'est' THEN "
+        "set_config('synchronous_commit', 'off', true) END FROM q", 11 },
     [S_SAME] = { "request.same", "SELECT id FROM request WHERE registration_id = $1 AND spki_sha256 = $2", 2 },
     [S_FIND] = { "request.find", COLUMNS "WHERE id = $1", 1 },
     [S_LIST] = { "request.list",

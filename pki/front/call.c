@@ -75,6 +75,13 @@ call_refuse_status(struct call *c, int status, const struct why *why, const char
 }
 
 void
+call_refuse_known(struct call *c, int status, const char *code, const char *text, const char *verb)
+{
+    LOG_INFO_EV("front.refused", LF_STR("verb", verb), LF_STR("station", c->station.name), LF_STR("code", code));
+    http_reply_problem_status(c->req, status, code, text);
+}
+
+void
 call_refuse_hidden(struct call *c, const struct why *why, const char *code, const char *verb)
 {
     LOG_INFO_EV("front.refused", LF_STR("verb", verb), LF_STR("station", c->station.name), LF_WHY(why));

@@ -1,7 +1,8 @@
-/* certificates: GET /certificates/{serial}, PUT …/acceptance (P-121), GET /changes, GET /health. */
+/* certificates: GET /certificates?before=, GET /certificates/{serial}, PUT …/acceptance (P-121), GET /changes, GET /health. */
 #include "pki/front/front-internal.h"
 
 #include "base/core/enc.h"
+#include "pki/authority/issue.h"
 
 /* RFC 5280 §5.3.1, as they are said in revocations. */
 static const char *
@@ -76,6 +77,36 @@ get_certificate(struct http_request *req)
         call_reply_json(&c, 200, certificate_json(&row));
 }
 
+/* What ends soon and was not renewed: a station tells the holders, whose addresses it has and we do not. */
+void
+get_certificates(struct http_request *req)
+{
+    const char *before = http_query(req, "before"), *after = http_query(req, "after"), *next = "";
+    struct certificate_row *list;
+    struct why why = WHY_INIT;
+    utime until = http_now(req) + RENEW_BEFORE;
+    json_t *all;
+    struct call c;
+    size_t n;
+    enum err e = OK;
+
+    if (!call_open(req, LANE_READ, &c))
+        return;
+    if (before != NULL && utime_parse(before, &until) != OK)
+        e = why_code(&why, ERR_INPUT, "certificates.before", "before: a time like 2026-11-21T22:04:05Z.");
+    if (e == OK)
+        e = own_certificate_ending(http_pg(req), &c.station, until, after != NULL ? after : "", FRONT_CHANGES_MAX, http_now(req),
+                                   http_arena(req), &list, &n, &next, &why);
+    if (e != OK) {
+        call_refuse(&c, e, &why, "certificate.ending", "");
+        return;
+    }
+    all = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(all, certificate_json(&list[i]));
+    call_reply_json(&c, 200, json_pack("{s:o, s:s, s:b}", "certificates", all, "next", next, "more", n == FRONT_CHANGES_MAX));
+}
+
 /* The holder has it and says so; a record of it is with whoever handed it over. */
 void
 put_certificate_acceptance(struct http_request *req)
@@ -85,19 +116,13 @@ put_certificate_acceptance(struct http_request *req)
     struct why why = WHY_INIT;
     const char *object;
     struct call c;
-    bool fresh;
     enum err e;
 
     if (!call_open(req, LANE_ISSUE, &c) || !certificate_of_path(&c, &row))
         return;
     object = arena_printf(http_arena(req), "certificate:%s", row.id);
-    e = acceptance_body_read(http_body(req), http_arena(req), &in, &why);
-    if (e == OK && in.at == UTIME_NULL)
-        in.at = http_now(req);
-    if (e == OK && (in.at > http_now(req) || in.at < row.not_before))
-        e = why_code(&why, ERR_INPUT, "acceptance.at", "Accepted between the certificate's beginning and now.");
-    if (e == OK)
-        e = own_certificate_accept(http_pg(req), row.id, in.at, in.proof_ref, c.actor, http_now(req), &fresh, &why);
+    if ((e = acceptance_body_read(http_body(req), http_arena(req), &in, &why)) == OK)
+        e = certificate_accept(http_pg(req), row.id, in.proof_ref, c.actor, http_now(req), NULL, &why);
     if (e != OK) {
         call_refuse(&c, e, &why, "certificate.accept", object);
         return;
@@ -144,7 +169,7 @@ get_changes(struct http_request *req)
         e = own_changes(http_pg(req), &c.station, after != NULL ? after : "", (int)max, http_now(req), http_arena(req), &list, &n,
                         &next, &more, &why);
     if (e == ERR_NOT_FOUND) {              /* 410: read registrations and certificates anew, and begin without a cursor */
-        call_refuse_status(&c, 410, &why, "changes.read", "");
+        call_refuse_known(&c, 410, why.code, "The cursor is older than what is kept: read the registrations anew.", "changes.read");
         return;
     }
     if (e != OK) {

@@ -83,15 +83,33 @@ static const struct refusal refusals[] = {
     { "", 409, "Refused." },
 };
 
-static void
-reply_refused(struct call *c, const char *why_code_, const char *verb, const char *object)
+static const struct refusal *
+refusal_of(const char *reason)
 {
     const struct refusal *r = refusals;
+
+    while (!str_starts(str_of(reason), r->prefix))
+        r++;
+    return r;
+}
+
+/* The judge's, which stands in the audit trail: saying it again leaves no further row. */
+static void
+reply_judged(struct call *c, const char *reason, const char *verb)
+{
+    const struct refusal *r = refusal_of(reason);
+
+    call_refuse_known(c, r->status, reason, r->text, verb);
+}
+
+/* Our own, before the judge is asked. */
+static void
+reply_refused(struct call *c, const char *reason, const char *verb, const char *object)
+{
+    const struct refusal *r = refusal_of(reason);
     struct why why = WHY_INIT;
 
-    while (!str_starts(str_of(why_code_), r->prefix))
-        r++;
-    err_ignore(why_code(&why, ERR_DENIED, why_code_, "%s", r->text));
+    err_ignore(why_code(&why, ERR_DENIED, reason, "%s", r->text));
     call_refuse_status(c, r->status, &why, verb, object);
 }
 
@@ -330,18 +348,30 @@ request_keep(struct enrolment *x, struct why *why)
     return request_add(http_pg(c->req), &q, c->actor, http_now(c->req), x->request, &x->fresh, why);
 }
 
+static void
+reply_issued(struct enrolment *x)
+{
+    struct call *c = &x->call;
+    struct certificate_row row;
+    struct why why = WHY_INIT;
+    const enum err e = certificate_of_request(http_pg(c->req), x->request, http_arena(c->req), &row, &why);
+
+    if (e != OK || row.der.p == NULL)
+        call_refuse(c, e == OK || e == ERR_NOT_FOUND ? ERR_INTERNAL : e, &why, x->verb, x->object);
+    else
+        reply_certificates(c, &row.der, 1, "application/pkcs7-mime; smime-type=certs-only", x->verb);
+}
+
 /* Answers from the rows: there is a certificate, or a refusal for good. false: it is open. */
 static bool
 reply_known(struct enrolment *x)
 {
     struct call *c = &x->call;
-    struct pg *pg = http_pg(c->req);
     struct why why = WHY_INIT;
-    struct certificate_row row;
     struct request q;
     enum err e;
 
-    if ((e = request_find(pg, x->request, http_arena(c->req), &q, &why)) != OK) {
+    if ((e = request_find(http_pg(c->req), x->request, http_arena(c->req), &q, &why)) != OK) {
         call_refuse(c, e, &why, x->verb, x->object);
         return true;
     }
@@ -351,16 +381,12 @@ reply_known(struct enrolment *x)
         return true;
     }
     if (q.state == REQUEST_REFUSED) {
-        reply_refused(c, q.reason, x->verb, x->object);
+        reply_judged(c, q.reason, x->verb);
         return true;
     }
-    if (q.state != REQUEST_ISSUED)
-        return false;
-    if ((e = certificate_of_request(pg, x->request, http_arena(c->req), &row, &why)) != OK || row.der.p == NULL)
-        call_refuse(c, e != OK ? e : ERR_INTERNAL, &why, x->verb, x->object);
-    else
-        reply_certificates(c, &row.der, 1, "application/pkcs7-mime; smime-type=certs-only", x->verb);
-    return true;
+    if (q.state == REQUEST_ISSUED)
+        reply_issued(x);
+    return q.state == REQUEST_ISSUED;
 }
 
 static void
@@ -374,11 +400,11 @@ judge(struct enrolment *x)
     if (e == ERR_UNAVAILABLE || e == ERR_INTERNAL)
         reply_later(c, &why, x->request);
     else if (e == ERR_DENIED)
-        reply_refused(c, why.code, x->verb, x->object);
+        reply_judged(c, why.code, x->verb);
     else if (e != OK)
         call_refuse(c, ERR_INTERNAL, &why, x->verb, x->object);
-    else if (!reply_known(x))
-        call_refuse(c, ERR_INTERNAL, &why, x->verb, x->object);
+    else
+        reply_issued(x);
 }
 
 static void

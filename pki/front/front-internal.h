@@ -45,6 +45,8 @@ bool call_open(struct http_request *req, enum lane lane, struct call *ret);
 void call_refuse(struct call *c, enum err e, const struct why *why, const char *verb, const char *object);
 /* The same with a status of its own. */
 void call_refuse_status(struct call *c, int status, const struct why *why, const char *verb, const char *object);
+/* What was refused before, or is no question of rights: without an audit row. */
+void call_refuse_known(struct call *c, int status, const char *code, const char *text, const char *verb);
 /* 404 with that code to the peer; in the log and the audit trail as what it is. */
 void call_refuse_hidden(struct call *c, const struct why *why, const char *code, const char *verb);
 /* The registration of the path, if it is the station's own or one that it made and may still touch. Replies and returns false
@@ -95,7 +97,6 @@ struct identification_body {
 MUST_USE enum err identification_body_read(struct str json, struct arena *a, struct identification_body *ret, struct why *why);
 struct acceptance_body {
     const char *proof_ref;           /* number of the record that the holder signed, or "" */
-    utime at;                        /* UTIME_NULL: now */
 };
 MUST_USE enum err acceptance_body_read(struct str json, struct arena *a, struct acceptance_body *ret, struct why *why);
 /* ret->station and key are the caller's. */
@@ -114,10 +115,11 @@ MUST_USE enum err own_certificate_newest(struct pg *pg, const char *registration
 /* Certificates of a registration, newest first, without der. */
 MUST_USE enum err own_certificate_list(struct pg *pg, const char *registration_id, int max, struct arena *a,
                                        struct certificate_row **ret, size_t *ret_n, struct why *why);
-/* issued -> active, with its audit row. *ret_new false: it was accepted before. ERR_CONFLICT, code "certificate.state". */
-MUST_USE enum err own_certificate_accept(struct pg *pg, const char *id, utime at, const char *proof_ref, const char *actor,
-                                         utime now, bool *ret_new, struct why *why);
-
+/* Good ones that end after now and at `before` at the latest and have no successor, the next to end first. after: "" or what
+ * *ret_next said. ERR_INPUT, code "certificates.cursor". */
+MUST_USE enum err own_certificate_ending(struct pg *pg, const struct station *s, utime before, const char *after, int max, utime now,
+                                         struct arena *a, struct certificate_row **ret, size_t *ret_n, const char **ret_next,
+                                         struct why *why);
 struct own_change {
     const char *ca_label, *was, *state, *profile;
     struct str serial;
@@ -139,6 +141,7 @@ void get_registration(struct http_request *req);
 void put_registration(struct http_request *req);
 void put_registration_identification(struct http_request *req);
 void post_registration_close(struct http_request *req);
+void get_certificates(struct http_request *req);
 void get_certificate(struct http_request *req);
 void put_certificate_acceptance(struct http_request *req);
 void get_changes(struct http_request *req);

@@ -8,9 +8,11 @@
 
 #include "base/core/log.h"
 #include "base/pg/audit.h"
+#include "base/pg/job.h"
 #include "pki/authority/alarm.h"
 #include "pki/authority/person.h"
 #include "pki/authority/request.h"
+#include "pki/front/notice.h"
 
 #define THREADS_PER_CORE 8
 #define QUEUE_PER_THREAD 16
@@ -21,6 +23,8 @@ const struct pg_stmts *const front_stmts[] = {
     &audit_stmts, &station_stmts, &front_own_stmts, &registration_stmts, &request_stmts, &certificate_stmts, &ca_stmts,
     &revocation_stmts, &approval_stmts, &grant_stmts, &pki_person_stmts, &alarm_stmts, NULL,
 };
+
+const struct pg_stmts *const front_worker_stmts[] = { &job_stmts, &notice_stmts, NULL };
 
 /* --- the heartbeat ------------------------------------------------------------------------------------------------------------ */
 
@@ -107,10 +111,12 @@ front_done(struct front *f)
 }
 
 enum err
-front_run(struct pki *pki, const struct process *process, const struct pg_config *pg, struct why *why)
+front_run(struct pki *pki, const struct process *process, const struct pg_config *pg, const struct pg_config *worker,
+          struct why *why)
 {
     AUTO(front_done) struct front f = { .pki = pki };
     struct heart heart = { .front = &f, .pg = pg };
+    struct notices *notices;
     enum err e;
 
     if (pki->conf.front_listen.n == 0)
@@ -120,9 +126,12 @@ front_run(struct pki *pki, const struct process *process, const struct pg_config
     f.lanes = lanes_new(&pki->conf);
     f.signers = signer_line_new(pki->conf.signer_socket, issue_threads(&pki->conf));
     atomic_store(&f.signer_state, "away");
+    if ((e = notices_start(pki, worker, &notices, why)) != OK)
+        return e;
     CHECK(pthread_create(&heart.thread, NULL, heart_run, &heart) == 0);
     e = serve(&f, process, pg, why);
     atomic_store(&heart.stop, true);
     pthread_join(heart.thread, NULL);
+    notices_stop(notices);
     return e;
 }

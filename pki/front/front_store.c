@@ -12,7 +12,7 @@
 /* status_change rows that one call looks at: an answer takes its time whatever others did. */
 #define CHANGES_WINDOW 5000
 
-enum { S_BY_SERIAL, S_NEWEST, S_LIST, S_ACCEPT, S_STATE, S_CHANGES };
+enum { S_BY_SERIAL, S_NEWEST, S_LIST, S_ENDING, S_CHANGES };
 #define COLUMNS(der_)                                                                                                \
     "SELECT c.id, c.ca_id, a.name || '-g' || a.generation, c.serial, c.state, c.state_since, c.reason, c.request_id, " \
     "c.registration_id, c.profile, r.holder, c.not_before, c.not_after, c.accepted_at, " der_ " FROM certificate c " \
@@ -33,12 +33,11 @@ static const struct pg_stmt stmts[] = {
         "ORDER BY c.not_before DESC, c.id LIMIT 1", 2 },
     [S_LIST] = { "own.list",
         COLUMNS("NULL::bytea") "WHERE c.registration_id = $1 AND " SEEN "ORDER BY c.not_before DESC, c.id LIMIT $2::int4", 2 },
-    [S_ACCEPT] = { "own.accept",
-        "WITH c AS (UPDATE certificate SET state = 'active', state_since = $5, accepted_at = $2 WHERE id = $1 AND "
-        "state IN ('issued', 'active') AND accepted_at IS NULL RETURNING id), "
-        "a AS (INSERT INTO audit_event (at, actor, role, verb, object, result, detail) SELECT $5, $4, 'station', "
-        "'certificate.accept', 'certificate:' || c.id, 'ok', jsonb_build_object('proof', $3::text) FROM c) SELECT id FROM c", 5 },
-    [S_STATE] = { "own.state", "SELECT state, accepted_at FROM certificate WHERE id = $1", 1 },
+    [S_ENDING] = { "own.ending",
+        COLUMNS("NULL::bytea") "WHERE c.state IN ('issued', 'active') AND c.not_after > $5 AND c.not_after <= $6 AND "
+        "(c.not_after, c.id) > ($7::timestamptz, $8::uuid) AND " OWN "AND NOT EXISTS (SELECT FROM certificate y WHERE "
+        "y.registration_id = c.registration_id AND y.state IN ('issued', 'active') AND y.not_after > c.not_after) "
+        "ORDER BY c.not_after, c.id LIMIT $9::int4", 9 },
     /* Only below the oldest running transaction: what is told is never followed by something older. */
     [S_CHANGES] = { "own.changes",
         "WITH h AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin), "
@@ -158,33 +157,6 @@ own_certificate_list(struct pg *pg, const char *registration_id, int max, struct
     return OK;
 }
 
-enum err
-own_certificate_accept(struct pg *pg, const char *id, utime at, const char *proof_ref, const char *actor, utime now,
-                       bool *ret_new, struct why *why)
-{
-    AUTO(pg_result_freep) struct pg_result *r = NULL;
-    AUTO(pg_result_freep) struct pg_result *state = NULL;
-    struct pg_args args = PG_ARGS_INIT;
-    enum err e;
-
-    pg_arg_uuid(&args, id);
-    pg_arg_time(&args, at);
-    pg_arg_text(&args, proof_ref);
-    pg_arg_text(&args, actor);
-    pg_arg_time(&args, now);
-    if ((e = pg_exec(pg, &stmts[S_ACCEPT], &args, &r, why)) != OK)
-        return e;
-    *ret_new = pg_rows(r) > 0;
-    if (*ret_new)
-        return OK;
-    pg_arg_uuid(&args, id);
-    if ((e = pg_exec(pg, &stmts[S_STATE], &args, &state, why)) != OK)
-        return e;
-    if (pg_rows(state) > 0 && !pg_is_null(state, 0, 1))
-        return OK;                     /* accepted before */
-    return why_code(why, ERR_CONFLICT, "certificate.state", "The certificate is not good any more: there is nothing to accept.");
-}
-
 /* --- changes ------------------------------------------------------------------------------------------------------------ */
 
 /* "TX.SEQ.TIME": the last row looked at, and when that was, in microseconds. */
@@ -193,6 +165,54 @@ struct cursor {
     int64_t seq;
     utime at;
 };
+
+/* "TIME.ID" of the last one told, the time in microseconds. */
+static enum err
+ending_parse(const char *text, utime now, utime *ret_at, const char **ret_id, struct why *why)
+{
+    struct str id, at = str_split(str_of(text), '.', &id);
+
+    *ret_at = now;
+    *ret_id = "00000000-0000-0000-0000-000000000000";
+    if (text[0] == '\0')
+        return OK;
+    if (id.p == NULL || !is_uuid(id.p) || str_to_i64(at, 0, INT64_MAX / 2, ret_at) != OK)
+        return why_code(why, ERR_INPUT, "certificates.cursor", "after: not a cursor that was given here.");
+    *ret_id = id.p;
+    return OK;
+}
+
+enum err
+own_certificate_ending(struct pg *pg, const struct station *s, utime before, const char *after, int max, utime now, struct arena *a,
+                       struct certificate_row **ret, size_t *ret_n, const char **ret_next, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    struct certificate_row *list;
+    const char *id;
+    utime at;
+    size_t n;
+    enum err e;
+
+    if ((e = ending_parse(after, now, &at, &id, why)) != OK)
+        return e;
+    args_own(&args, s);
+    pg_arg_time(&args, now);
+    pg_arg_time(&args, before);
+    pg_arg_time(&args, at);
+    pg_arg_uuid(&args, id);
+    pg_arg_i32(&args, max);
+    if ((e = pg_exec(pg, &stmts[S_ENDING], &args, &r, why)) != OK)
+        return e;
+    n = (size_t)pg_rows(r);
+    list = arena_alloc(a, (n + 1) * sizeof(*list));
+    for (size_t i = 0; i < n; i++)
+        row_read(r, (int)i, a, &list[i]);
+    *ret_next = n == 0 ? after : arena_printf(a, "%" PRIi64 ".%s", list[n - 1].not_after, list[n - 1].id);
+    *ret = list;
+    *ret_n = n;
+    return OK;
+}
 
 static enum err
 cursor_parse(const char *text, utime now, struct cursor *ret, struct why *why)

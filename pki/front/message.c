@@ -293,9 +293,9 @@ enum err
 acceptance_body_read(struct str json, struct arena *a, struct acceptance_body *ret, struct why *why)
 {
     static const struct member members[] = {
-        M(acceptance_body, proof_ref, K_TEXT, true, is_reference), M(acceptance_body, at, K_TIME, true, NULL),
+        M(acceptance_body, proof_ref, K_TEXT, true, is_reference),
     };
-    struct acceptance_body m = { .proof_ref = "", .at = UTIME_NULL };
+    struct acceptance_body m = { .proof_ref = "" };
     enum err e;
 
     if ((e = read_body(json, members, ARRAY_LEN(members), &m, a, why)) == OK)

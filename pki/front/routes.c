@@ -24,6 +24,7 @@ static const struct http_route list[] = {
     JSON_(HTTP_PUT, "/registrations/{id}/identification", put_registration_identification, "registration.identify"),
     { HTTP_POST, "/registrations/{id}/close", post_registration_close, HTTP_BODY_RAW, FRONT_BODY_MAX, HTTP_SESSION_NONE,
       HTTP_CSRF_PROTOCOL, HTTP_POOL_EVENT, "registration.close", false, false },
+    GET_("/certificates", get_certificates, "certificate.ending"),
     GET_("/certificates/{serial}", get_certificate, "certificate.get"),
     JSON_(HTTP_PUT, "/certificates/{serial}/acceptance", put_certificate_acceptance, "certificate.accept"),
     GET_("/changes", get_changes, "changes.get"),

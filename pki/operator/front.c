@@ -7,7 +7,7 @@ int
 operator_front(int argc, char **argv)
 {
     AUTO(pki_freep) struct pki *pki = NULL;
-    struct pg_config pg;
+    struct pg_config pg, worker;
     struct process process;
     struct why why = WHY_INIT;
     enum err e;
@@ -18,6 +18,7 @@ operator_front(int argc, char **argv)
     if ((e = pki_load(process.config, PKI_NEED_FRONT, &pki, &why)) != OK)
         return command_fail(process.config, e, &why);
     pg = command_pg_config(process.database != NULL ? process.database : pki->conf.database, front_stmts);
-    e = front_run(pki, &process, &pg, &why);
+    worker = command_pg_config(pki->conf.database_worker, front_worker_stmts);
+    e = front_run(pki, &process, &pg, pki->conf.database_worker[0] != '\0' ? &worker : NULL, &why);
     return e == OK ? 0 : command_fail("front", e, &why);
 }

@@ -104,7 +104,7 @@ operator_lock(int argc, char **argv)
     return 0;
 }
 
-/* "set SET STATE MISSING THRESHOLD TOTAL" and "ca LABEL STATE SET open|locked", as JSON; nothing in them needs escaping. */
+/* "set SET STATE MISSING THRESHOLD TOTAL" and "ca LABEL STATE SET open|locked|away", as JSON; nothing in them needs escaping. */
 static void
 status_line(struct str line)
 {

@@ -11,6 +11,7 @@
 #include "pki/custody/vault.h"
 
 #define VIEW_MAX ((size_t)8 << 20)
+#define TOKEN_LOOK USEC_PER_MIN
 
 /* --- views --------------------------------------------------------------------------------------------------------------- */
 
@@ -119,9 +120,11 @@ set_learn(struct signer *s, struct pg *pg, const char *set, struct arena *a, str
     return OK;
 }
 
-/* The key behind an authority, when its secret is open; the one of the view before, when it is there. */
+/* The key behind an authority, when its secret is open; the one of the view before, when it is there. That of a token that does
+ * not answer is let go, and loaded anew at the next look: a module may know a token that came back only when it is started
+ * again, which it is once nobody has a key of it. */
 static enum err
-key_open(struct signer *s, const struct issue_ca *before, const struct ca *ca, struct key **ret, struct why *why)
+key_open(struct signer *s, struct token_ca *t, const struct issue_ca *before, const struct ca *ca, struct key **ret, struct why *why)
 {
     const struct keyset *set = set_find(s, ca->set_id);
     AUTO(buf_free) struct buf spki = BUF_BOUNDED(4096);
@@ -131,6 +134,10 @@ key_open(struct signer *s, const struct issue_ca *before, const struct ca *ca, s
     *ret = NULL;
     if (!ca_is_ours(ca) || set == NULL || unlock_state(set->unlock) != UNLOCK_OPEN)
         return OK;
+    if (before != NULL && before->key != NULL && t != NULL && t->reload) {
+        t->reload = false;
+        return OK;
+    }
     if (before != NULL && before->key != NULL) {
         *ret = key_ref(before->key);
         return OK;
@@ -144,13 +151,61 @@ key_open(struct signer *s, const struct issue_ca *before, const struct ca *ca, s
     return OK;
 }
 
+/* With sets_lock. NULL: its key is in no token. */
+static struct token_ca *
+token_of(struct signer *s, const struct ca *ca)
+{
+    struct token_ca *t;
+
+    if (strncmp(ca->key_uri, "pkcs11:", 7) != 0)
+        return NULL;
+    for (t = s->tokens; t != NULL && t->ca_id != ca->id; t = t->next)
+        ;
+    if (t == NULL) {
+        t = mem_alloc(sizeof(*t));
+        t->ca_id = ca->id;
+        atomic_init(&t->away, false);
+        t->next = s->tokens;
+        s->tokens = t;
+    }
+    return t;
+}
+
+/* With sets_lock: the token answers or not. Said once, when it changes. */
+static void
+token_note(struct token_ca *t, const struct ca *ca, bool answers, const struct why *why)
+{
+    const bool was = atomic_exchange(&t->away, !answers) || t->told;
+
+    t->told = !answers;
+    if (!answers && !was)
+        LOG_ERROR_EV("signer.token", LF_STR("ca", ca->name), LF_INT("generation", ca->generation), LF_WHY(why));
+    else if (answers && was)
+        LOG_INFO_EV("signer.token", LF_STR("ca", ca->name), LF_INT("generation", ca->generation), LF_BOOL("answers", true));
+}
+
+/* A key that does not load leaves its authority locked; the others work. A token that refused the PIN is not asked again before
+ * custodians come again: three times lock many a token. */
+static void
+key_failed(struct token_ca *t, const struct ca *ca, enum err e, const struct why *why)
+{
+    if (t == NULL) {
+        LOG_ERROR_EV("signer.key", LF_STR("ca", ca->name), LF_ERR(e), LF_WHY(why));
+        return;
+    }
+    t->refused = e == ERR_DENIED;
+    token_note(t, ca, false, why);
+}
+
 static void
 ca_fill(struct signer *s, const struct view *old, struct issue_ca *one)
 {
+    struct token_ca *t = token_of(s, &one->ca);
     const struct issue_ca *before = NULL;
     struct why why = WHY_INIT;
     enum err e;
 
+    one->away = t == NULL ? NULL : &t->away;
     for (size_t i = 0; old != NULL && i < old->n; i++)
         if (old->cas[i].ca.id == one->ca.id)
             before = &old->cas[i];
@@ -158,13 +213,15 @@ ca_fill(struct signer *s, const struct view *old, struct issue_ca *one)
         one->public_key = key_ref(before->public_key);
     else if ((e = key_public(one->ca.spki, &one->public_key, &why)) != OK)
         LOG_ERROR_EV("signer.key", LF_STR("ca", one->ca.name), LF_ERR(e), LF_WHY(&why));
-    if (one->public_key == NULL)
+    if (one->public_key == NULL || (t != NULL && t->refused))
         return;
-    /* A key that does not load leaves its authority locked; the others work. */
-    if ((e = key_open(s, before, &one->ca, &one->key, &why)) != OK)
-        LOG_ERROR_EV("signer.key", LF_STR("ca", one->ca.name), LF_ERR(e), LF_WHY(&why));
-    else if (one->key != NULL && (before == NULL || before->key == NULL))
+    if ((e = key_open(s, t, before, &one->ca, &one->key, &why)) != OK) {
+        key_failed(t, &one->ca, e, &why);
+    } else if (one->key != NULL && (before == NULL || before->key == NULL)) {
+        if (t != NULL)
+            token_note(t, &one->ca, true, NULL);
         LOG_INFO_EV("signer.open", LF_STR("ca", one->ca.name), LF_INT("generation", one->ca.generation));
+    }
 }
 
 /* With sets_lock. */
@@ -291,6 +348,10 @@ keys_lock(struct signer *s)
     pthread_mutex_lock(&s->sets_lock);
     for (size_t i = 0; i < s->nsets; i++)
         unlock_lock(s->sets[i].unlock);
+    for (struct token_ca *t = s->tokens; t != NULL; t = t->next) {
+        t->refused = t->told = false;   /* who comes to unlock may have put it right */
+        atomic_store(&t->away, false);
+    }
     view_put(s, view_empty());
     pthread_mutex_lock(&s->view_lock);
     while (s->views > 1)
@@ -298,6 +359,52 @@ keys_lock(struct signer *s)
     pthread_mutex_unlock(&s->view_lock);
     pthread_mutex_unlock(&s->sets_lock);
     LOG_WARN_EV("signer.locked", LF_STR("reason", "ordered"));
+}
+
+/* --- tokens ----------------------------------------------------------------------------------------------------------------------- */
+
+/* A signature over a text that is no certificate and no list. */
+static bool
+token_answers(const struct issue_ca *one, struct why *why)
+{
+    AUTO(buf_free) struct buf sig = BUF_BOUNDED(1024);
+    const enum sig_alg alg = key_default_alg(one->key);
+
+    return key_sign(one->key, KEY_CA_SIGN, alg, STR_LIT("beffroi-pki signer: token test"), false, &sig, why) == OK &&
+           key_verify(one->public_key, alg, STR_LIT("beffroi-pki signer: token test"), buf_view(&sig), false, why) == OK;
+}
+
+/* A token may take its time: nobody waits for the lock meanwhile. */
+static void
+token_probe(struct signer *s, struct token_ca *t, const struct issue_ca *one)
+{
+    struct why why = WHY_INIT;
+    bool answers;
+
+    if (!atomic_load(&t->away) && clock_monotonic() < t->looked + TOKEN_LOOK)
+        return;
+    answers = token_answers(one, &why);
+    t->looked = clock_monotonic();
+    pthread_mutex_lock(&s->sets_lock);
+    token_note(t, &one->ca, answers, &why);
+    t->reload = !answers;
+    pthread_mutex_unlock(&s->sets_lock);
+}
+
+void
+keys_probe(struct signer *s)
+{
+    struct view *v = view_take(s);
+    struct token_ca *first;
+
+    pthread_mutex_lock(&s->sets_lock);
+    first = s->tokens;                  /* they are added before it, never moved */
+    pthread_mutex_unlock(&s->sets_lock);
+    for (struct token_ca *t = first; t != NULL; t = t->next)
+        for (size_t i = 0; i < v->n; i++)
+            if (v->cas[i].ca.id == t->ca_id && v->cas[i].key != NULL)
+                token_probe(s, t, &v->cas[i]);
+    view_drop(s, v);
 }
 
 /* --- how things are --------------------------------------------------------------------------------------------------------------- */
@@ -330,7 +437,7 @@ keys_status(struct signer *s, struct buf *out)
             continue;
         ca_label(one->ca.name, one->ca.generation, label);
         buf_addf(out, "ca %s %s %s %s\n", label, ca_state_name(one->ca.state), one->ca.set_id,
-                 one->key != NULL ? "open" : "locked");
+                 one->away != NULL && atomic_load(one->away) ? "away" : one->key == NULL ? "locked" : "open");
     }
     view_drop(s, v);
 }
@@ -346,4 +453,10 @@ keys_done(struct signer *s)
     for (size_t i = 0; i < s->nsets; i++)
         unlock_free(s->sets[i].unlock);
     s->nsets = 0;
+    while (s->tokens != NULL) {
+        struct token_ca *t = s->tokens;
+
+        s->tokens = t->next;
+        free(t);
+    }
 }

@@ -147,6 +147,10 @@ list_run(struct signer *s, struct pg *pg, const struct issue_ca *one, int shard,
         *why = (struct why)WHY_INIT;
         e = crl_make(pg, &o, one->key, made, why);
     }
+    if (e == ERR_UNAVAILABLE && one->away != NULL && strcmp(why->code, KEY_TOKEN_AWAY) == 0) {
+        atomic_store(one->away, true);
+        return why_code(why, e, "signer.token", "the token with the key of %s does not answer", one->ca.name);
+    }
     if (e != OK)
         return e;
     clock_guard_note(&s->clock, o.now);
@@ -327,6 +331,8 @@ order_check(const struct issue_ca *one, const char *label, int shard, struct why
         return why_code(why, ERR_CONFLICT, "pki.crl.ca", "%s signs no lists here", label);
     if (shard >= one->ca.shards)
         return why_code(why, ERR_INPUT, "pki.crl.shard", "%s has %d shards", label, one->ca.shards);
+    if (one->away != NULL && atomic_load(one->away))
+        return why_code(why, ERR_UNAVAILABLE, "signer.token", "the token with the key of %s does not answer", label);
     if (one->key == NULL)
         return why_code(why, ERR_UNAVAILABLE, "signer.locked", "the key of %s is locked", label);
     return OK;

@@ -50,6 +50,16 @@ struct task {
     char line[SIGNER_LINE_MAX + 1];
 };
 
+/* An authority whose key is in a token; lives as long as the signer. */
+struct token_ca {
+    struct token_ca *next;
+    int ca_id;
+    atomic_bool away;                /* the token does not answer */
+    utime looked;                    /* monotonic: when it was last tried; the scanner's */
+    bool told, refused, reload;      /* the log says that it is away; it refused the PIN; its key is to be loaded anew: all with
+                                        sets_lock */
+};
+
 /* What this process knows of one shard's lists. */
 struct list_state {
     int ca_id, shard;
@@ -70,6 +80,7 @@ struct signer {
     pthread_mutex_t sets_lock;       /* keyset and all in them */
     struct keyset sets[SIGNER_SETS_MAX];
     size_t nsets;
+    struct token_ca *tokens;
 
     pthread_mutex_t view_lock;
     pthread_cond_t view_free;        /* a view was released */
@@ -110,6 +121,8 @@ MUST_USE enum err keys_share(struct signer *s, struct pg *pg, struct share *shar
                              struct why *why);
 /* Wipes every secret; returns when no thread uses a key any more. */
 void keys_lock(struct signer *s);
+/* Tries the keys in tokens: those that did not answer each time, the others now and then. The scanner's. */
+void keys_probe(struct signer *s);
 /* The key of this set did something. */
 void keys_used(struct signer *s, const char *set);
 /* Appends the lines of `status`. */

@@ -15,11 +15,11 @@
  *     lock                        -> ok
  *   both
  *     status                      -> lines "set SET locked|collecting|open MISSING THRESHOLD TOTAL" and
- *                                    "ca LABEL STATE SET open|locked", then ok
+ *                                    "ca LABEL STATE SET open|locked|away", then ok
  *
  * REQUEST, CERTIFICATE and SET are UUIDs; VALUE is the share's value in hexadecimal, which the custodian's own command opened
- * with the custodian's pass phrase. `refused` is an answer for good, `later` one that may change (signer.locked, signer.clock,
- * signer.busy, signer.database). A peer that may not say a command reads "refused signer.peer"; one that may say none reads it
+ * with the custodian's pass phrase. `refused` is an answer for good, `later` one that may change (signer.locked, signer.token,
+ * signer.clock, signer.busy, signer.database). A peer that may not say a command reads "refused signer.peer"; one that may say none reads it
  * before it said anything, and the connection ends. So it does after a line that is none of these: "refused signer.command".
  *
  * Threads: one at the socket; `signer.threads` that work, each with a connection as pki_signer; a scanner that takes requests

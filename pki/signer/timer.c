@@ -57,7 +57,7 @@ say_state(struct signer *s, struct pg *pg, struct why *why)
         if (v->cas[i].ca.state != CA_ACTIVE || strcmp(v->cas[i].ca.key_uri, "offline") == 0)
             continue;
         all++;
-        open += v->cas[i].key != NULL;
+        open += v->cas[i].key != NULL && (v->cas[i].away == NULL || !atomic_load(v->cas[i].away));
     }
     view_drop(s, v);
     snprintf(state, sizeof(state), "%s, %zu of %zu", open == 0 ? "locked" : open < all ? "partly open" : "open", open, all);
@@ -94,7 +94,10 @@ scan(struct signer *s, struct pg *pg, struct why *why)
     enum err e;
 
     lock_keep(pg);
-    if ((e = keys_refresh(s, pg, why)) != OK || (e = say_state(s, pg, why)) != OK)
+    if ((e = keys_refresh(s, pg, why)) != OK)
+        return e;
+    keys_probe(s);
+    if ((e = say_state(s, pg, why)) != OK)
         return e;
     return take_open(s, pg, why);
 }

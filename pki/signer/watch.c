@@ -4,6 +4,7 @@
  * ended by the next one.
  *
  *   signer.locked     the key of an authority at work is locked: two custodians must come
+ *   key.away          the token with such a key does not answer, or refused the PIN: red
  *   crl.none          an authority at work has no list yet
  *   crl.due           no new full list though the period is past, or the key locked, and the next update in 12 hours: warning;
  *                     in 6: red (P-134). Of a root, whose lists are made in a ceremony: in 30 days, and 7
@@ -24,7 +25,7 @@
 #define UNPUBLISHED_RED (30 * USEC_PER_MIN)
 #define OVERDUE (5 * USEC_PER_MIN)     /* a run that is due is tried each minute at least */
 
-static const char *const kinds[] = { "signer.locked", "crl.none", "crl.due", "crl.failed", "crl.unpublished" };
+static const char *const kinds[] = { "signer.locked", "key.away", "crl.none", "crl.due", "crl.failed", "crl.unpublished" };
 
 /* The alarms that have a cause now. */
 struct causes {
@@ -48,13 +49,14 @@ same(const struct alarm *x, const struct alarm *y)
 
 /* --- causes ----------------------------------------------------------------------------------------------------------------- */
 
-static bool
-is_locked(const struct view *v, int ca_id)
+/* NULL: locked when it was looked at, all of them. */
+static const struct issue_ca *
+ca_find_in(const struct view *v, int ca_id)
 {
     for (size_t i = 0; i < v->n; i++)
         if (v->cas[i].ca.id == ca_id)
-            return v->cas[i].key == NULL;
-    return true;
+            return &v->cas[i];
+    return NULL;
 }
 
 static void
@@ -69,7 +71,7 @@ due_cause(struct causes *c, const struct crl_shard *l, const char *object, bool 
     utime_rfc3339(l->next_update, at);
     cause_add(c, "crl.due", object, left > red ? ALARM_WARNING : ALARM_RED,
               arena_printf(c->a, "the list is good until %s: %s", at, l->root ? "a ceremony makes the next one"
-                                 : locked ? "the key is locked, unlock it" : "no run succeeds"));
+                                 : locked ? "the key is locked or away" : "no run succeeds"));
 }
 
 static void
@@ -103,13 +105,17 @@ failed_cause(struct signer *s, struct causes *c, const struct crl_shard *l, cons
 static void
 shard_causes(struct signer *s, const struct view *v, struct causes *c, const struct crl_shard *l, utime now)
 {
-    const bool locked = is_locked(v, l->ca_id);
+    const struct issue_ca *one = ca_find_in(v, l->ca_id);
+    const bool away = one != NULL && one->away != NULL && atomic_load(one->away), locked = one == NULL || one->key == NULL || away;
     char label[CA_LABEL_SIZE];
     const char *object;
 
     ca_label(l->name, l->generation, label);
     object = arena_printf(c->a, "crl:%s/%d", label, l->shard);
-    if (locked && !l->root && l->shard == 0)
+    if (away && l->shard == 0)
+        cause_add(c, "key.away", arena_printf(c->a, "ca:%s", label), ALARM_RED,
+                  "the token with the key does not answer, or refused the PIN: look at the HSM, then lock and unlock");
+    else if (locked && !l->root && l->shard == 0)
         cause_add(c, "signer.locked", arena_printf(c->a, "ca:%s", label), ALARM_WARNING, "the key is locked: custodians unlock it");
     if (!l->has_full)
         cause_add(c, "crl.none", object, ALARM_WARNING, l->root ? "there is no list: a ceremony makes it" : "there is no list yet");
@@ -171,7 +177,7 @@ watch_look(struct signer *s, struct pg *pg, utime now, struct why *why)
 
     if ((e = crl_shards(pg, a, &list, &n, why)) != OK)
         return e;
-    c.room = 5 * n;
+    c.room = ARRAY_LEN(kinds) * n;
     c.list = arena_alloc(a, (c.room + 1) * sizeof(*c.list));
     v = view_take(s);
     for (size_t i = 0; i < n; i++)

@@ -2,7 +2,7 @@
  * responder: keys that sign OCSP answers, one of each authority, and their certificates (RFC 6960 §4.2.2.2).
  *
  * A key is made here, P-256, and written to the folder before anybody hears of it; a request row asks for its certificate,
- * whose names come from the registration of this machine (holder: setting name). When two thirds of a certificate's life are
+ * whose names come from the registration of this machine as a responder of that authority. When two thirds of a certificate's life are
  * over a new key is made and asked for; once its certificate is here it signs, and the old key is wiped.
  *
  * Files: ocsp/LABEL.ID.key (PKCS#8, readable by us alone) and ocsp/LABEL.ID.cer, where ID is of the public key: a pair is one
@@ -14,6 +14,7 @@
 #include "base/core/log.h"
 #include "base/crypto/der-oid.h"
 #include "base/crypto/der.h"
+#include "pki/authority/responder.h"
 #include "pki/encode/name.h"
 #include "pki/status/status-internal.h"
 
@@ -65,7 +66,8 @@ spki_digest(const struct responder *r, unsigned char ret[SHA256_LEN])
     sha256(buf_view(&spki), ret);
 }
 
-/* Is this a responder's certificate for that key, by this authority, now? Fills the rest of r. */
+/* Is this a responder's certificate for that key, by this authority, now? Fills the rest of r. ERR_UNAVAILABLE: its time has not
+ * come; another machine's clock made it. */
 static enum err
 certificate_take(const struct authority *a, struct responder *r, struct str der, utime now, struct why *why)
 {
@@ -79,6 +81,8 @@ certificate_take(const struct authority *a, struct responder *r, struct str der,
         return e;
     r->from = cert.not_before;
     r->until = cert.not_after;
+    if (now < cert.not_before)
+        return why_code(why, ERR_UNAVAILABLE, "status.responder.early", "not valid yet");
     if ((e = x509_path_verify(a->trust, &path, &cert, NULL, 0, now, &verdict, why)) != OK)
         return e;
     key_spki(r->key, &spki);
@@ -236,16 +240,18 @@ next_forget(struct status_process *s, struct authority *a)
     a->request[0] = '\0';
 }
 
-/* The registration of this machine for a profile of responders. */
+/* The registration of this machine as a responder of that authority (`beffroi-pki responder add`). */
 static enum err
-registration_find(struct status_process *s, struct pg *pg, char ret[37], struct why *why)
+own_registration(struct status_process *s, struct pg *pg, const struct authority *a, char ret[37], struct why *why)
 {
-    enum err e = why_code(why, ERR_NOT_FOUND, "status.registration", "no profile of responders");
+    const struct profile *p = responder_profile(&s->pki->profiles);
+    char holder[RESPONDER_HOLDER_MAX + 1];
+    enum err e;
 
-    for (size_t i = 0; i < s->pki->profiles.n && e == ERR_NOT_FOUND; i++)
-        if (s->pki->profiles.items[i]->use == USE_OCSP_SIGNING)
-            e = responder_store_registration(pg, s->pki->profiles.items[i]->name, s->pki->conf.name, ret, why);
-    return e;
+    if (p == NULL)
+        return why_code(why, ERR_NOT_FOUND, "status.registration", "no profile of responders");
+    e = responder_holder(a->ca.name, s->pki->conf.name, holder, why);
+    return e != OK ? e : responder_store_registration(pg, p->name, holder, ret, why);
 }
 
 static enum err
@@ -256,7 +262,7 @@ next_ask(struct status_process *s, struct pg *pg, struct authority *a, utime now
     char registration[37];
     enum err e;
 
-    if ((e = registration_find(s, pg, registration, why)) != OK)
+    if ((e = own_registration(s, pg, a, registration, why)) != OK)
         return e;
     if (a->next == NULL && (e = next_make(s, a, why)) != OK)
         return e;
@@ -310,7 +316,7 @@ next_follow(struct status_process *s, struct pg *pg, struct authority *a, utime 
     if (e == ERR_NOT_FOUND)
         return next_ask(s, pg, a, now, why);
     if (e == OK && der.len > 0)
-        e = next_begin(s, a, buf_view(&der), now, why);
+        e = next_begin(s, a, buf_view(&der), clock_now(), why);      /* it may be younger than this look */
     if (e == ERR_DENIED || e == ERR_INPUT)                           /* this key will have none; another may */
         next_forget(s, a);
     return e;
@@ -338,6 +344,8 @@ responders_follow(struct status_process *s, struct pg *pg, utime now, struct why
         if (!wants_new(a, now) || clock_monotonic() < a->asked_at)
             continue;
         if ((e = next_follow(s, pg, a, now, &failed)) == OK)
+            continue;
+        if (strcmp(failed.code, "status.responder.early") == 0)
             continue;
         a->asked_at = clock_monotonic() + ASK_AGAIN;
         if (e == ERR_NOT_FOUND)                                      /* an operator registers it: in a moment, perhaps */

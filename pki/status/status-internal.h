@@ -186,7 +186,7 @@ MUST_USE enum err list_store_published(struct pg *pg, int ca_id, int shard, bool
                                        struct why *why);
 
 /* The open registration of this machine's responder, of that profile; ERR_NOT_FOUND. */
-MUST_USE enum err responder_store_registration(struct pg *pg, const char *profile, const char *node, char ret[37], struct why *why);
+MUST_USE enum err responder_store_registration(struct pg *pg, const char *profile, const char *holder, char ret[37], struct why *why);
 MUST_USE enum err responder_store_ask(struct pg *pg, const char *registration, int ca_id, const char *node, struct str csr,
                                       const unsigned char spki_sha256[SHA256_LEN], utime now, char ret_request[37], struct why *why);
 /* What became of the request for that key. ERR_NOT_FOUND: none. ERR_DENIED: refused, why->code. OK: der is appended to, when it

@@ -130,18 +130,18 @@ list_store_published(struct pg *pg, int ca_id, int shard, bool delta, int64_t nu
 /* --- responders ---------------------------------------------------------------------------------------------------------------- */
 
 enum err
-responder_store_registration(struct pg *pg, const char *profile, const char *node, char ret[37], struct why *why)
+responder_store_registration(struct pg *pg, const char *profile, const char *holder, char ret[37], struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
     enum err e;
 
     pg_arg_text(&args, profile);
-    pg_arg_text(&args, node);
+    pg_arg_text(&args, holder);
     if ((e = pg_exec(pg, &stmts[S_REGISTRATION], &args, &r, why)) != OK)
         return e;
     if (pg_rows(r) == 0)
-        return why_code(why, ERR_NOT_FOUND, "status.registration", "no open registration of holder %s for profile %s", node, profile);
+        return why_code(why, ERR_NOT_FOUND, "status.registration", "no open registration of holder %s for profile %s", holder, profile);
     pg_uuid(r, 0, 0, ret);
     return OK;
 }

@@ -15,7 +15,7 @@
  *
  * {name} is what an earlier "take NAME BEFORE|AFTER" found between BEFORE and the next character of AFTER ("\r" is the
  * end of a header line). Given besides: {n}, a word of its own for each flow; {ip}, the address of another network; {line}, the next
- * line of the data file, each used once. Content-Length is added where there is a body.
+ * line of the data file up to a tab, each used once; {rest}, what follows the tab. Content-Length is added where there is a body.
  *
  * An answer of another status ends the program with that answer on stderr: a bench of refusals measures nothing.
  * Without --rate each connection plays without a pause; with it flows begin at the planned instants of a Poisson
@@ -53,7 +53,7 @@
 #define REQUEST_MAX 65536
 #define REPLY_MAX (256 * 1024)
 
-enum { VAR_N, VAR_IP, VAR_LINE, VAR_OWN };      /* VAR_OWN: the first of the script's own */
+enum { VAR_N, VAR_IP, VAR_LINE, VAR_REST, VAR_OWN };      /* VAR_OWN: the first of the script's own */
 
 struct take {
     int var;
@@ -241,6 +241,7 @@ script_read(const char *path)
     var_names[VAR_N] = strdup("n");
     var_names[VAR_IP] = strdup("ip");
     var_names[VAR_LINE] = strdup("line");
+    var_names[VAR_REST] = strdup("rest");
     while ((line = line_read(f)) != NULL) {
         if (strncmp(line, "step ", 5) == 0)
             step_read(f, line + 5);
@@ -365,6 +366,7 @@ static bool
 flow_begin(struct conn *c, int64_t planned, int64_t now)
 {
     long n = flow_number++;
+    char *tab;
 
     if (conf.flows > 0 && n >= conf.flows)
         return false;
@@ -373,6 +375,10 @@ flow_begin(struct conn *c, int64_t planned, int64_t now)
         return false;
     }
     c->values[VAR_LINE][strcspn(c->values[VAR_LINE], "\n")] = '\0';
+    if ((tab = strchr(c->values[VAR_LINE], '\t')) != NULL) {
+        *tab = '\0';
+        snprintf(c->values[VAR_REST], VALUE_MAX, "%s", tab + 1);
+    }
     snprintf(c->values[VAR_N], VALUE_MAX, "%ld-%ld", (long)getpid(), n);
     snprintf(c->values[VAR_IP], VALUE_MAX, "10.%ld.%ld.1", ((n >> 8) + getpid()) & 255, n & 255);
     c->busy = true;

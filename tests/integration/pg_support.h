@@ -90,19 +90,4 @@ operator_count(const char *sql)
     return strtoll(out, NULL, 10);
 }
 
-/* Says what went wrong when a step that must succeed does not. */
-#define assert_ok(expr, why)                                                                        \
-    do {                                                                                            \
-        enum err ok_e_ = (expr);                                                                    \
-        if (ok_e_ != OK)                                                                            \
-            fail_msg("%s: %s: %s [%s]", #expr, err_name(ok_e_), (why)->text, (why)->code);          \
-    } while (0)
-#define assert_err(expr, want, why)                                                                 \
-    do {                                                                                            \
-        enum err got_e_ = (expr), want_e_ = (want);                                                 \
-        if (got_e_ != want_e_)                                                                      \
-            fail_msg("%s: %s instead of %s: %s [%s]", #expr, err_name(got_e_), err_name(want_e_),   \
-                     (why)->text, (why)->code);                                                     \
-    } while (0)
-
 #endif

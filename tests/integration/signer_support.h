@@ -183,15 +183,14 @@ custodians_make(struct fixture *f)
     assert_ok(share_split(&f->s, f->set, 2, 2, f->shares, &f->w.why), &f->w.why);
 }
 
-/* A certificate of "cards" with which its lists can be verified; signed by itself. */
+/* A certificate of the authority with which its lists can be verified; signed by itself. */
 static inline void
-ca_certificate_make(struct fixture *f)
+ca_certificate_make(struct fixture *f, struct ca *ca, struct key *key)
 {
     AUTO(buf_free) struct buf tbs = BUF_BOUNDED(CERTIFICATE_MAX), sig = BUF_BOUNDED(1024), der = BUF_BOUNDED(CERTIFICATE_MAX),
                            hex = BUF_BOUNDED(2 * CERTIFICATE_MAX);
-    const struct ca *ca = &f->cards;
     struct certificate_input in = { .serial = ca->serial, .issuer = ca->subject, .issuer_key_id = ca->key_id,
-                                    .subject = ca->subject, .spki = ca->spki, .sig_alg = SIG_ES256,
+                                    .subject = ca->subject, .spki = ca->spki, .sig_alg = key_default_alg(key),
                                     .not_before = ca->not_before, .not_after = ca->not_after,
                                     .urls = { STR_LIT("http://pki.example/crl/root-g1.crl"), STR_NULL, STR_NULL,
                                               STR_LIT("http://pki.example/ca/root-g1.cer") } };
@@ -200,12 +199,12 @@ ca_certificate_make(struct fixture *f)
     assert_ok(profile_set_load(SOURCE_DIR "/pki/profiles", &profiles, &f->w.why), &f->w.why);
     in.profile = profile_set_find(&profiles, STR_LIT("issuing-ca"));
     assert_ok(certificate_tbs_encode(&in, &tbs, &f->w.why), &f->w.why);
-    assert_ok(key_sign(f->ca_key, KEY_CA_SIGN, SIG_ES256, buf_view(&tbs), false, &sig, &f->w.why), &f->w.why);
-    assert_ok(certificate_assemble(buf_view(&tbs), SIG_ES256, buf_view(&sig), &der, &f->w.why), &f->w.why);
+    assert_ok(key_sign(key, KEY_CA_SIGN, in.sig_alg, buf_view(&tbs), false, &sig, &f->w.why), &f->w.why);
+    assert_ok(certificate_assemble(buf_view(&tbs), in.sig_alg, buf_view(&sig), &der, &f->w.why), &f->w.why);
     profile_set_free(&profiles);
     hex_encode(&hex, der.data, der.len);
     operator_run(arena_printf(f->w.a, "UPDATE pki.ca SET certificate = '\\x%s' WHERE id = %d", buf_cstr(&hex), ca->id), NULL, 0);
-    assert_ok(ca_by_id(f->w.pg, ca->id, f->w.a, &f->cards, &f->w.why), &f->w.why);
+    assert_ok(ca_by_id(f->w.pg, ca->id, f->w.a, ca, &f->w.why), &f->w.why);
 }
 
 static inline int
@@ -235,7 +234,7 @@ setup(void **state)
     snprintf(uri, sizeof(uri), "sealed:%s", path);
     pki_ca_make(&f->w, "root", root, "offline", f->set, 0, &f->root);
     pki_ca_make(&f->w, "cards", f->ca_key, arena_strdup(f->w.a, uri), f->set, f->root.id, &f->cards);
-    ca_certificate_make(f);
+    ca_certificate_make(f, &f->cards, f->ca_key);
     f->client = signer_client_new(f->socket, PATIENCE);
     *state = f;
     return 0;

@@ -94,18 +94,23 @@ done
 # Each "`/etc/beffroi/NAME.conf`:" with the indented block after it becomes a file.
 mkdir -p "$WORK/etc/tls"
 install -m 0600 /dev/null "$WORK/etc/tls/guichet.key"
+install -m 0600 /dev/null "$WORK/etc/tls/est.key"
 python3 - "$WORK/etc" "$TOP" <<'END'
 import re, sys
 etc, top = sys.argv[1:]
-text = open(top + "/docs/operator.md").read()
+text = open(top + "/docs/operator.md").read() + open(top + "/docs/operator-pki.md").read()
 for name, block in re.findall(r"^`/etc/beffroi/([a-z-]+\.conf)`:\n\n((?:    .*\n)+)", text, re.M):
     block = re.sub(r"^    ", "", block, flags=re.M)
-    block = block.replace("/etc/beffroi", etc).replace("/usr/share/beffroi", top)
+    block = block.replace("/etc/beffroi", etc).replace("/usr/share/beffroi/profiles", top + "/pki/profiles").replace("/usr/share/beffroi", top)
     open(f"{etc}/{name}", "w").write(block)
 END
 for name in idp-operator idp idp-worker idp-notifier; do
     [ -s "$WORK/etc/$name.conf" ] || bad "docs/operator.md: no block for $name.conf"
     "$IDP" --check-config "$WORK/etc/$name.conf" --production || bad "docs/operator.md: $name.conf is refused"
+done
+for name in pki-operator pki-signer pki-front pki-status; do
+    [ -s "$WORK/etc/$name.conf" ] || bad "docs/operator-pki.md: no block for $name.conf"
+    [ -z "$PKI" ] || "$PKI" --check-config "$WORK/etc/$name.conf" --production || bad "docs/operator-pki.md: $name.conf is refused"
 done
 
 # --- units ---

@@ -143,8 +143,16 @@ def renews(a):
     expect(a.est('idp', 'simpleenroll', a.csr('r-erased'), label), 409, 'pki.registration.erased')
     # a registration without any certificate has nothing to renew
     expect(a.est('idp', 'simplereenroll', a.csr('r-none'), holder(a, 'idp')), 409, 'pki.renew.unknown')
+    assert expect(a.call('idp', 'GET', '/certificates'), 200).json()['certificates'] == []
     # the year of the station's certificate goes by
     a.clock('310d')
+    ending = expect(a.call('idp', 'GET', '/certificates'), 200).json()
+    assert a.sql("SELECT count(*) FROM audit_event WHERE verb LIKE 'est.%' AND result LIKE 'pki.key.%'") == '0'    # the judge has said so
+    assert [c['profile'] for c in ending['certificates']] == ['station'] and ending['more'] is False, ending      # the newest
+    assert expect(a.call('idp', 'GET', f"/certificates?after={ending['next']}"), 200).json()['certificates'] == []
+    assert expect(a.call('clairval', 'GET', '/certificates'), 200).json()['certificates'] != ending['certificates']
+    expect(a.call('idp', 'GET', '/certificates?before=soon'), 400, 'certificates.before')
+    expect(a.call('idp', 'GET', '/certificates?after=1'), 400, 'certificates.cursor')
     csr = a.csr('own-new', own)
     renewed = a.certificates(expect(a.est('idp', 'simplereenroll', csr), 200))[0]
     assert a.certificates(expect(a.est('idp', 'simplereenroll', csr), 200))[0] == renewed       # the lost reply
@@ -216,12 +224,11 @@ def accepts(a):
     for path in (f'{serial}?ca=servers-g1', serial[:-1] + ('0' if serial[-1] != '0' else '1'), 'xyz', 'ab' * 40):
         expect(a.call('idp', 'GET', f'/certificates/{path}'), 404, 'certificate.unknown')
     accept = lambda body, n=serial: a.call('idp', 'PUT', f'/certificates/{n}/acceptance', body)
-    expect(accept({'at': '2099-01-01T00:00:00Z'}), 400, 'acceptance.at')
     expect(accept({'who': 'x'}), 400, 'body.unknown')
     one = expect(accept({'proof_ref': 'pv-12'}), 200).json()
     assert one['state'] == 'active' and one['accepted_at'], one
     assert expect(accept({'proof_ref': 'pv-13'}), 200).json() == one          # the first time stays
-    assert a.sql("SELECT detail->>'proof' FROM audit_event WHERE verb = 'certificate.accept'") == 'pv-12'
+    assert a.sql("SELECT detail->>'proof_ref' FROM audit_event WHERE verb = 'certificate.accept'") == 'pv-12'
     assert expect(a.call('idp', 'GET', f'/registrations/{label}'), 200).json()['certificates'][0]['state'] == 'active'
 
 
@@ -318,7 +325,7 @@ def walls(a):
                              'names': {'given_name': 'A', 'surname': 'B', 'serial_number': 'c'}},
         'revocation.post': {'act': 'revoke', 'reason': 'superseded', 'requester': 'holder', 'ca': ca, 'serial': serial},
     }
-    bare = {'est.cacerts', 'est.csrattrs', 'est.simpleenroll', 'est.simplereenroll', 'health', 'changes.get'}      # name no object
+    bare = {'est.cacerts', 'est.csrattrs', 'est.simpleenroll', 'est.simplereenroll', 'health', 'changes.get', 'certificate.ending'}      # name no object
     # may answer so to a stranger: an id that is taken is a conflict, whoever took it; all of the same profile and town may revoke
     other = {'registration.put': (409, 'registration.exists')}
     seen = set()
@@ -490,6 +497,54 @@ def floods(a):
     assert 40 <= count() - before <= 55, (before, count())
 
 
+def notices(a):
+    """Alarms to two persons, once for each raise, whatever the MTA says first; certificates of machines that end."""
+    a.stop('front')
+    with open(a.path('front.conf')) as f:
+        good = f.read()
+    for line, what in (('alarm.mail = one@rivemont.example', 'alarm.mail'), ('expiry.last = 30d', 'expiry.last'),
+                       ('mail.smtp.url =\nalarm.mail = a@x.example, b@x.example', 'mail.smtp.url')):
+        text = re.sub(r'mail\.smtp\.url = .*', '', good) if line.startswith('mail.') else good
+        a.write('bad.conf', text + line + '\n')
+        p = subprocess.run([a.bin, '--check-config', a.path('bad.conf')], capture_output=True, text=True)
+        assert p.returncode == 1 and what in p.stderr, p.stderr
+    a.write('front.conf', good + 'alarm.mail = alice@rivemont.example, bruno@rivemont.example\nexpiry.mail = exploitation@rivemont.example\n')
+    a.start('front')
+    a.sink.refuse = '451 later'
+    a.sql("INSERT INTO alarm (kind, object, level, text, raised_at) VALUES ('crl.due', 'soft-g1', 'warning', 'The list is due and the key "
+          "is locked.', '2026-11-27T10:00:00Z')")
+    jobs = lambda kind, more='': int(a.sql(f"SELECT count(*) FROM job WHERE kind = '{kind}' {more}"))
+    wait(lambda: jobs('mail.alarm', 'AND tries > 0') == 2)
+    a.sink.refuse = None
+    a.clock('60s')                                                      # the queue tries again
+    for to in ('alice', 'bruno'):
+        m = a.sink.wait(f'{to}@rivemont.example', seconds=60)
+        assert m['Subject'].startswith('Avertissement : crl.due soft-g1'), m['Subject']
+        assert 'the key is locked' in m.get_content() and 'Auto-Submitted' in m
+    wait(lambda: jobs('mail.alarm', "AND state = 'done'") == 2)
+    # the other level is another raise; one that ended is told too, and nothing twice
+    a.sql("INSERT INTO alarm (kind, object, level, text, raised_at, ended_at) VALUES ('crl.due', 'soft-g1', 'red', 'Six hours.', "
+          "(SELECT max(at) FROM audit_event), (SELECT max(at) FROM audit_event))")
+    wait(lambda: jobs('mail.alarm', "AND state = 'done'") == 4)
+    assert [m['Subject'] for _, m in a.sink.messages].count('ALERTE ROUGE : crl.due soft-g1 / RED ALARM') == 2
+    a.stop('front')
+    a.start('front')
+    assert jobs('mail.expiry') == 0
+    ends = int(a.sql("SELECT count(*) FROM (SELECT DISTINCT ON (registration_id) profile, not_after FROM certificate WHERE state IN "
+                     "('issued', 'active') ORDER BY registration_id, not_after DESC) c WHERE profile IN ('station', 'server', 'town') AND "
+                     "not_after < (SELECT max(at) FROM audit_event) + interval '60 days'"))
+    assert ends >= 4, ends
+    for n, by in ((1, '30d'), (2, '20d')):                                # 25 days before, 5 days before
+        a.clock(by)
+        a.stop('front')
+        a.start('front')                                               # it looks at its start, then each ten minutes
+        wait(lambda: jobs('mail.expiry', "AND state = 'done'") == n * ends)
+    m = a.sink.wait('exploitation@rivemont.example')
+    assert 'se termine le' in m['Subject'] and 'simplereenroll' in m.get_content(), m['Subject']
+    mails = [m.get_content() for to, m in a.sink.messages if 'exploitation@rivemont.example' in to]
+    assert len(mails) == 2 * ends and sum('titulaire   perso' in x for x in mails) == 2, len(mails)
+
+
 def nowhere(a):
     """Names never reach a log, an error or the database's files; where they shall be, in certificates, they are."""
     assert a.sql("SELECT count(*) FROM certificate") != '0'
@@ -523,7 +578,7 @@ def main():
         a.station('perso', profiles=('citizen-soft-named',), towns=('rivemont',))
         a.station('clairval', profiles=('citizen-soft-named',), towns=('clairval',), may_revoke=True)
         for act in (enrols, tells, forms, keys, registers, accepts, revokes, changes, walls, refused_at_once, two_at_once,
-                    locked_and_away, killed, closed_names, nowhere, renews, floods):
+                    locked_and_away, killed, closed_names, nowhere, renews, floods, notices):
             began = time.monotonic()
             act(a)
             print(f'{act.__name__}: {time.monotonic() - began:.1f} s', flush=True)

@@ -1,12 +1,11 @@
 /*
  * the signer, as a process: locked after each start; opened by two custodians and nobody less; who may say what; a lost caller;
- * many callers at once; killed between its commits; a second signer; a key in a token (SoftHSM2; skipped, visibly, without it).
+ * many callers at once; killed between its commits; a second signer.
  */
 #include "tests/integration/signer_support.h"
 
 #include <pthread.h>
 
-#define MODULE "/usr/lib/softhsm/libsofthsm2.so"
 /* --- tests ------------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -236,56 +235,6 @@ one_signer_at_a_time(void **state)
     unlock(f);                               /* and the first one works on */
 }
 
-static void
-a_key_in_a_token(void **state)
-{
-    static const char uri[] = "pkcs11:token=signer;object=soft-1?module-path=" MODULE;
-    static const char token[] = "pkcs11:token=signer?module-path=" MODULE;
-    struct fixture *f = *state;
-    AUTO(secret_done) struct secret pin = SECRET_INIT;
-    AUTO(key_freep) struct key *k = NULL;
-    char path[128], text[256], serial[TOKEN_SERIAL_SIZE], certificate[37];
-    struct certificate_row row;
-    struct str in, whole, tbs, alg, sig;
-    unsigned tag;
-    int status;
-    pid_t child;
-
-    if (access(MODULE, R_OK) != 0)
-        skip();
-    snprintf(path, sizeof(path), "%s/tokens", f->folder);
-    assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(text, sizeof(text), "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", path);
-    snprintf(path, sizeof(path), "%s/softhsm2.conf", f->folder);
-    file_put(path, str_of(text), 0600);
-    assert_int_equal(setenv("SOFTHSM2_CONF", path, 1), 0);
-    if ((child = fork()) == 0) {
-        (void)dup2(open("/dev/null", O_WRONLY), 1);
-        (void)execlp("softhsm2-util", "softhsm2-util", "--init-token", "--free", "--label", "signer", "--so-pin", "so-pin-1",
-                     "--pin", "first-pin", (char *)NULL);
-        _exit(127);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    if (WEXITSTATUS(status) == 127)
-        skip();
-    assert_ok(token_serial(token, serial, &f->w.why), &f->w.why);
-    vault_pin(&f->s, serial, &pin);
-    assert_ok(token_pin_change(token, STR_LIT("first-pin"), (struct str){ (const char *)pin.data, pin.len }, &f->w.why), &f->w.why);
-    assert_ok(key_generate_token(uri, (struct str){ (const char *)pin.data, pin.len }, KEY_RSA, 3072, KEY_CA_SIGN, &k, &f->w.why),
-              &f->w.why);
-    pki_ca_make(&f->w, "soft", k, uri, f->set, f->root.id, &f->soft);
-    signer_start(f);
-    unlock(f);
-    assert_ok(issue(f, asked(f, "citizen-soft", "1001", SUPPORT_SOFTWARE), certificate), &f->w.why);
-    assert_ok(certificate_find(f->w.pg, str_of(certificate), f->w.a, &row, &f->w.why), &f->w.why);
-    in = row.der;
-    assert_int_equal(der_expect(&in, DER_SEQUENCE, &whole), OK);
-    assert_int_equal(der_element(&whole, &tag, &tbs), OK);
-    assert_int_equal(der_element(&whole, &tag, &alg), OK);
-    assert_int_equal(der_expect(&whole, DER_BIT_STRING, &sig), OK);
-    assert_ok(key_verify(k, SIG_RS256, tbs, (struct str){ sig.p + 1, sig.n - 1 }, false, &f->w.why), &f->w.why);
-}
-
 int
 main(void)
 {
@@ -296,7 +245,6 @@ main(void)
         cmocka_unit_test_setup_teardown(many_callers, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_between_the_commits, setup, teardown),
         cmocka_unit_test_setup_teardown(one_signer_at_a_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_key_in_a_token, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include "base/program/command.h"
 #include "base/program/keyfolder.h"
 #include "pki/authority/crl.h"
+#include "pki/ceremony/root_list.h"
 #include "pki/pki.h"
 #include "pki/signer/client.h"
 
@@ -264,8 +265,8 @@ database(struct fixture *f, bool there)
 
 /* With a certificate that others read: by issuer, NULL: by itself. */
 static void
-authority_make(struct fixture *f, const char *name, const char *profile, struct key *key, const char *key_uri, struct key *issuer_key,
-               const struct ca *issuer, struct ca *ret)
+authority_make(struct fixture *f, const char *name, const char *profile, struct key *key, const char *key_uri, int shards,
+               struct key *issuer_key, const struct ca *issuer, struct ca *ret)
 {
     AUTO(buf_free) struct buf subject = BUF_BOUNDED(NAME_MAX_LEN), spki = BUF_BOUNDED(4096), tbs = BUF_BOUNDED(CERTIFICATE_MAX),
                               sig = BUF_BOUNDED(1024), der = BUF_BOUNDED(CERTIFICATE_MAX);
@@ -275,7 +276,7 @@ authority_make(struct fixture *f, const char *name, const char *profile, struct 
     unsigned char serial[SERIAL_LEN], id[KEY_ID_LEN];
     struct certificate_input in = { .profile = p, .serial = { (const char *)serial, SERIAL_LEN }, .sig_alg = SIG_ES256,
                                     .not_before = f->w.now - DAY };
-    struct ca ca = { .name = name, .generation = 1, .root = issuer == NULL, .state = CA_ACTIVE, .key_uri = key_uri, .shards = 1,
+    struct ca ca = { .name = name, .generation = 1, .root = issuer == NULL, .state = CA_ACTIVE, .key_uri = key_uri, .shards = shards,
                      .issuer_id = issuer == NULL ? 0 : issuer->id, .crl_period = DAY, .crl_life = 3 * DAY, .delta = true };
     int ca_id = 0;
 
@@ -381,15 +382,17 @@ setup(void **state)
     f->root_key = pki_key_make(KEY_P256, 0);
     f->cards_key = pki_key_make(KEY_P256, 0);
     f->soft_key = pki_key_make(KEY_P256, 0);
-    authority_make(f, "root", "root-ca", f->root_key, "offline", f->root_key, NULL, &f->root);
-    authority_make(f, "cards", "issuing-ca", f->cards_key, key_seal(f, "cards", f->cards_key), f->root_key, &f->root, &f->cards);
-    authority_make(f, "soft", "issuing-ca", f->soft_key, key_seal(f, "soft", f->soft_key), f->root_key, &f->root, &f->soft);
+    authority_make(f, "root", "root-ca", f->root_key, "offline", 1, f->root_key, NULL, &f->root);
+    authority_make(f, "cards", "issuing-ca", f->cards_key, key_seal(f, "cards", f->cards_key), 1, f->root_key, &f->root, &f->cards);
+    authority_make(f, "soft", "issuing-ca", f->soft_key, key_seal(f, "soft", f->soft_key), 2, f->root_key, &f->root, &f->soft);
     pem_write(f, "cas.pem", (const struct str[]){ f->root.certificate, f->cards.certificate, f->soft.certificate }, 3);
     pem_write(f, "cards.pem", &f->cards.certificate, 1);
     pem_write(f, "soft.pem", &f->soft.certificate, 1);
     sql(f, "INSERT INTO registration (id, profile, holder, support, proof, state, made_at) VALUES ('" REGISTRATION "', 'p', 'h', "
            "'card', 'none', 'open', '2026-01-01')");
-    (void)pki_registration_make(&f->w, f->field, "responder", "here", &responder, SUPPORT_SOFTWARE, PROOF_NONE);
+    for (size_t i = 0; i < 2; i++)
+        (void)pki_registration_make(&f->w, f->field, "responder", i == 0 ? "cards/here" : "soft/here", &responder, SUPPORT_SOFTWARE,
+                                    PROOF_NONE);
     f->client = signer_client_new(f->socket, PATIENCE);
     f->list_at = f->w.now;
     *state = f;
@@ -451,11 +454,11 @@ certificate_set(struct fixture *f, const char *serial, const char *state, int re
            "revoked_at = CASE WHEN %d > 0 THEN date_trunc('second', clock_timestamp()) END WHERE serial = '\\x%s'", state, reason, reason, serial);
 }
 
-/* Full and delta lists of an authority, as the signer makes them; the number. */
+/* Full and delta lists of one part, as the signer makes them; the number. */
 static int64_t
-lists_make(struct fixture *f, const struct ca *ca, struct key *key, bool full, bool delta)
+part_make(struct fixture *f, const struct ca *ca, struct key *key, int shard, bool full, bool delta)
 {
-    struct crl_order order = { .ca_id = ca->id, .full = full, .delta = delta, .base_url = BASE, .profiles = &f->profiles, .actor = "test" };
+    struct crl_order order = { .ca_id = ca->id, .shard = shard, .full = full, .delta = delta, .base_url = BASE, .profiles = &f->profiles, .actor = "test" };
     struct crl_made made;
     int64_t number;
 
@@ -465,6 +468,25 @@ lists_make(struct fixture *f, const struct ca *ca, struct key *key, bool full, b
     number = made.number;
     crl_made_done(&made);
     return number;
+}
+
+static int64_t
+lists_make(struct fixture *f, const struct ca *ca, struct key *key, bool full, bool delta)
+{
+    return part_make(f, ca, key, 0, full, delta);
+}
+
+static void
+root_list_make(struct fixture *f, int64_t number)
+{
+    AUTO(buf_free) struct buf der = BUF_BOUNDED(ROOT_LIST_MAX);
+    struct root_list l = { .issuer = f->root.subject, .issuer_key_id = f->root.key_id, .number = number, .this_update = f->w.now,
+                           .next_update = f->w.now + 30 * DAY, .issuer_not_before = f->root.not_before,
+                           .issuer_not_after = f->root.not_after };
+
+    assert_ok(root_list_sign(&l, f->root_key, &der, &f->w.why), &f->w.why);
+    assert_ok(ca_root_list_put(f->pg, &(struct ca_root_list){ .ca_id = f->root.id, .number = number, .this_update = l.this_update,
+                               .next_update = l.next_update, .der = buf_view(&der) }, f->w.now, &f->w.why), &f->w.why);
 }
 
 /* Waits until the list of that name has that number, by `openssl crl`, which verifies it too. */
@@ -584,9 +606,14 @@ lists(void **state)
     assert_string_not_equal(header(f, "ETag"), etag);
     list_wait(f, "cards-g1-delta.crl", number);
     assert_int_equal(get(f, "/crl/..%2fstates", ""), 404);
-    assert_int_equal(get(f, "/crl/soft-g1.crl", ""), 404);
+    assert_int_equal(get(f, "/crl/soft-g1-0.crl", ""), 404);
+    /* parts, each under its own name; and that of a root, from a ceremony */
+    list_wait(f, "soft-g1-0.crl", part_make(f, &f->soft, f->soft_key, 0, true, false));
+    list_wait(f, "soft-g1-1.crl", part_make(f, &f->soft, f->soft_key, 1, true, false));
+    root_list_make(f, 7);
+    list_wait(f, "root-g1.crl", 7);
     for (utime until = clock_monotonic() + WAIT_MAX;
-         sql_number(f, "SELECT count(*) FROM crl_published WHERE node = 'here/status'") < 4; pause_short())
+         sql_number(f, "SELECT count(*) FROM crl_published WHERE node = 'here/status'") < 7; pause_short())
         assert_true(clock_monotonic() < until);
 
     assert_int_equal(get(f, "/ca/cards-g1.cer", ""), 200);
@@ -725,35 +752,47 @@ ocsp_by_get(void **state)
     assert_int_equal(get(f, "/ocsp", ""), 405);
 }
 
+#define FORGE "INSERT INTO crl (ca_id, shard, number, kind, base, horizon, this_update, next_update, entries, sha256, der, made_at) "
+#define REST "horizon, this_update, next_update, entries, sha256, der, made_at FROM crl "
+
 /* Rows that somebody wrote into the table: not a list of ours, of another kind, of another number. */
 static void
 forged_lists(void **state)
 {
     struct fixture *f = *state;
     const int64_t number = lists_make(f, &f->cards, f->cards_key, true, true);
+    int64_t soft, part;
 
     list_wait(f, "cards-g1.crl", number);
     list_wait(f, "cards-g1-delta.crl", number);
-    (void)lists_make(f, &f->soft, f->soft_key, true, false);
-    sql(f, "INSERT INTO crl SELECT %d, 0, %" PRId64 ", 'full', NULL, horizon, this_update, next_update, entries, sha256, der, made_at "
-           "FROM crl WHERE ca_id = %d AND kind = 'full' ORDER BY number DESC LIMIT 1", f->cards.id, number + 5, f->soft.id);
-    sql(f, "INSERT INTO crl SELECT ca_id, shard, %" PRId64 ", 'delta', %" PRId64 ", horizon, this_update, next_update, entries, sha256, "
-           "der, made_at FROM crl WHERE ca_id = %d AND kind = 'full' AND number = %" PRId64, number + 5, number, f->cards.id, number);
-    list_wait(f, "soft-g1.crl", 1);                                  /* the others go on */
+    soft = part_make(f, &f->soft, f->soft_key, 0, true, false);
+    part = sql_number(f, arena_printf(f->w.a, "SELECT max(number) FROM crl WHERE ca_id = %d AND shard = 1", f->soft.id));
+
+    sql(f, FORGE "SELECT %d, 0, %" PRId64 ", 'full', NULL, " REST "WHERE ca_id = %d AND shard = 0 AND kind = 'full' ORDER BY number DESC "
+           "LIMIT 1", f->cards.id, number + 5, f->soft.id);
+    sql(f, FORGE "SELECT ca_id, shard, %" PRId64 ", 'delta', %" PRId64 ", " REST "WHERE ca_id = %d AND kind = 'full' AND number = %" PRId64,
+        number + 5, number, f->cards.id, number);
+    /* one part in the place of another, with a number that is higher than its own */
+    assert_true(soft > part);
+    sql(f, FORGE "SELECT ca_id, 1, number, kind, NULL, " REST "WHERE ca_id = %d AND shard = 0 AND kind = 'full' AND number = %" PRId64,
+        f->soft.id, soft);
+    list_wait(f, "soft-g1-0.crl", soft);                             /* the others go on */
+    list_wait(f, "soft-g1-1.crl", part);
     for (utime until = clock_monotonic() + 2 * USEC_PER_SEC; clock_monotonic() < until; pause_short()) {
         list_wait(f, "cards-g1.crl", number);
         list_wait(f, "cards-g1-delta.crl", number);
+        list_wait(f, "soft-g1-1.crl", part);
     }
     /* the same list under another number */
     sql(f, "DELETE FROM crl WHERE number = %" PRId64, number + 5);
-    sql(f, "INSERT INTO crl SELECT ca_id, shard, %" PRId64 ", kind, base, horizon, this_update, next_update, entries, sha256, der, made_at "
-           "FROM crl WHERE ca_id = %d AND kind = 'full' AND number = %" PRId64, number + 6, f->cards.id, number);
+    sql(f, FORGE "SELECT ca_id, shard, %" PRId64 ", kind, base, " REST "WHERE ca_id = %d AND kind = 'full' AND number = %" PRId64,
+        number + 6, f->cards.id, number);
     for (utime until = clock_monotonic() + 2 * USEC_PER_SEC; clock_monotonic() < until; pause_short())
         list_wait(f, "cards-g1.crl", number);
     sql(f, "DELETE FROM crl WHERE number = %" PRId64, number + 6);
     list_wait(f, "cards-g1.crl", number);
     list_wait(f, "cards-g1-delta.crl", number);
-    assert_int_equal(sql_number(f, arena_printf(f->w.a, "SELECT count(*) FROM crl_published WHERE number > %" PRId64, number)), 0);
+    assert_int_equal(sql_number(f, arena_printf(f->w.a, "SELECT count(*) FROM crl_published WHERE ca_id = %d AND number > %" PRId64, f->cards.id, number)), 0);
     /* and a good one is taken */
     list_wait(f, "cards-g1.crl", lists_make(f, &f->cards, f->cards_key, true, false));
 }
@@ -820,7 +859,6 @@ static void
 killed(void **state)
 {
     struct fixture *f = *state;
-    AUTO(buf_free) struct buf out = BUF_BOUNDED(1 << 16);
     int64_t number = 0;
 
     for (int i = 0; i < 6; i++) {

@@ -31,6 +31,7 @@ class Answer:
 
 class Authority:
     issuing = ('servers', 'soft')
+    strict = True                        # a process that is told to end says 0: no leak, no error
 
     def __init__(self, build=None, front='', signer=''):
         self.build = build or os.environ.get('BEFFROI_BUILD') or os.path.join(TOP, 'build')
@@ -53,9 +54,12 @@ class Authority:
             for name in self.processes:
                 with open(self.path(name + '.log'), errors='replace') as f:
                     sys.stderr.write(f'--- {name}\n' + ''.join(f.readlines()[-40:]))
+        bad, self.strict = {}, False
         for name in list(self.processes):
-            self.stop(name)
+            if code := self.stop(name):
+                bad[name] = code, self.log(name)[-3000:]
         self.stack.close()
+        assert not bad or exc[0] is not None, f'did not end well: {bad}'
         return False
 
     def path(self, *names):
@@ -193,6 +197,9 @@ class Authority:
         except subprocess.TimeoutExpired:
             p.kill()
             p.wait()
+        if how == signal.SIGTERM:
+            assert p.returncode == 0 or not self.strict, (name, p.returncode, self.log(name)[-3000:])
+        return p.returncode
 
     def unlock(self):
         for i, n in enumerate(CUSTODIANS):

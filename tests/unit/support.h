@@ -55,4 +55,19 @@ ends_by_abort(void (*code)(void *), void *arg)
 }
 #define assert_aborts(code, arg) assert_true(ends_by_abort((code), (arg)))
 
+/* Says what went wrong when a step that must succeed does not. */
+#define assert_ok(expr, why)                                                                        \
+    do {                                                                                            \
+        enum err ok_e_ = (expr);                                                                    \
+        if (ok_e_ != OK)                                                                            \
+            fail_msg("%s: %s: %s [%s]", #expr, err_name(ok_e_), (why)->text, (why)->code);          \
+    } while (0)
+#define assert_err(expr, want, why)                                                                 \
+    do {                                                                                            \
+        enum err got_e_ = (expr), want_e_ = (want);                                                 \
+        if (got_e_ != want_e_)                                                                      \
+            fail_msg("%s: %s instead of %s: %s [%s]", #expr, err_name(got_e_), err_name(want_e_),   \
+                     (why)->text, (why)->code);                                                     \
+    } while (0)
+
 #endif

@@ -260,6 +260,7 @@ demo_databases() {
     pg_database_make operator "$PG_OPERATOR_PORT" beffroi idp idp_owner "$IDP_OWNER_PASSWORD" idp_web idp_worker idp_notifier
     pg_database_make town "$PG_TOWN_PORT" mairie mairie mairie_owner "$MAIRIE_OWNER_PASSWORD" mairie_web mairie_outbox
     IDP_DATABASE_URL=postgresql://idp_owner:$IDP_OWNER_PASSWORD@127.0.0.1:$PG_OPERATOR_PORT/beffroi
+    PKI_DATABASE_URL=postgresql://pki_owner:$PKI_OWNER_PASSWORD@127.0.0.1:$PG_OPERATOR_PORT/pki
     MAIRIE_DATABASE_URL=postgresql://mairie_owner:$MAIRIE_OWNER_PASSWORD@127.0.0.1:$PG_TOWN_PORT/mairie
 }
 
@@ -581,6 +582,7 @@ SMTP_IN_ALIGNED_PORT=$SMTP_ALIGNED_PORT
 MAIL_OUT_DIR=$MAIL_OUT_DIR
 BLOCK_URL=$BLOCK_URL
 IDP_DATABASE_URL=$IDP_DATABASE_URL
+PKI_DATABASE_URL=$PKI_DATABASE_URL
 MAIRIE_DATABASE_URL=$MAIRIE_DATABASE_URL
 IDP_CONFIG=$IDP_CONFIG
 IDP2_CONFIG=$IDP2_CONFIG

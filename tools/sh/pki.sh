@@ -151,7 +151,7 @@ database.owner = $socket user=pki_owner
 keys = $KEY_DIR/$2
 clock.file = $CLOCK_DIR/offset
 signer.socket = $KEY_DIR/pki/signer.socket
-signer.issuers = $DEMO_NAME
+signer.issuers = $DEMO_NAME, $(id -un)
 signer.custodians = $DEMO_GROUP
 mail.smtp.url = smtp://127.0.0.1:$SMTP_OUT_PORT
 mail.from = ne-pas-repondre@$SUFFIX
@@ -206,7 +206,7 @@ pki_signer_start() {
     local i
     proc_start pki-signer "$PKI_SIGNER_CONFIG $(staged profiles)" "$PKI_BIN" signer --config "$PKI_SIGNER_CONFIG"
     for ((i = 0; i < 600; i++)); do
-        as_demo test -S "$KEY_DIR/pki/signer.socket" && as_demo "$PKI_BIN" status --config "$PKI_CONFIG" >"$LOG_DIR/signer-status.log" 2>&1 && break
+        as_demo test -S "$KEY_DIR/pki/signer.socket" && as_demo "$PKI_BIN" signer-status --config "$PKI_CONFIG" >"$LOG_DIR/signer-status.log" 2>&1 && break
         proc_pid pki-signer >/dev/null || proc_failed pki-signer "the signer ended at its start"
         sleep 0.1
     done
@@ -224,7 +224,9 @@ pki_unlock() {
 # What stations speak to, and what everybody reads.
 pki_doors_start() {
     proc_start pki-front "$PKI_FRONT_CONFIG $PKI_DIR/pki.pem $PKI_DIR/servers-ca.pem $(staged profiles)" "$PKI_BIN" front --config "$PKI_FRONT_CONFIG"
+    proc_start pki-status "$PKI_STATUS_CONFIG $(staged profiles)" "$PKI_BIN" status --config "$PKI_STATUS_CONFIG"
     proc_wait_ready pki-front "$PKI_PORT"
+    proc_wait_ready pki-status "$PKI_STATUS_PORT"
 }
 
 # --- certificates of the demo's programs ------------------------------------------------------------------------------
