@@ -68,6 +68,22 @@ vault_seal(const struct secret *s, const char *set, const char *name, const stru
     return buf_ok(ret_text) ? OK : why_set(why, ERR_INTERNAL, "no room for the key file");
 }
 
+/* A uuid, as rand_uuid() writes it. */
+static bool
+set_ok(struct str set)
+{
+    if (set.n != SHARE_SET_LEN)
+        return false;
+    for (size_t i = 0; i < set.n; i++) {
+        const char c = set.p[i];
+        const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+        if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+    }
+    return true;
+}
+
 struct key_file {
     struct str head, set, name, box;     /* views into the text */
 };
@@ -96,7 +112,7 @@ key_file_parse(struct str text, struct key_file *ret, struct why *why)
     struct str empty;
 
     if (text.n > VAULT_TEXT_MAX || !line_take(&text, FIRST_LINE, &empty) || empty.n != 0 ||
-        !line_take(&text, "set ", &ret->set) || ret->set.n != SHARE_SET_LEN || !line_take(&text, "name ", &ret->name) ||
+        !line_take(&text, "set ", &ret->set) || !set_ok(ret->set) || !line_take(&text, "name ", &ret->name) ||
         !name_ok(ret->name))
         return why_set(why, ERR_INPUT, "not a sealed key file of this program");
     ret->head = (struct str){ start, (size_t)(text.p - start) };

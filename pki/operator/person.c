@@ -1,22 +1,27 @@
 /* person: persons of the authority, their keys, and their roles, granted by two. */
 #include "pki/operator/operator.h"
 
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/core/enc.h"
 #include "base/core/rand.h"
 #include "pki/custody/person_key.h"
+#include "pki/operator/print-internal.h"
 
-static void
-print(json_t *object)
+/* What one person does to a thing of that name: opens, acts, says what it is now. */
+static int
+one_act(const char *context, const char *config, const char *name, const char *done,
+        enum err (*act)(struct pg *pg, const char *name, const char *actor, utime now, struct why *why))
 {
-    char *text = json_dumps(object, JSON_COMPACT | JSON_ENCODE_ANY);
+    AUTO(pki_freep) struct pki *pki = NULL;
+    AUTO(pg_closep) struct pg *pg = NULL;
+    struct why why = WHY_INIT;
+    enum err e;
 
-    printf("%s\n", text != NULL ? text : "{}");
-    free(text);
-    json_decref(object);
+    if ((e = operator_begin(config, 0, &pki, &pg, &why)) != OK || (e = act(pg, name, command_actor(), clock_now(), &why)) != OK)
+        return command_fail(context, e, &why);
+    printf("%s: %s\n", name, done);
+    return 0;
 }
 
 static json_t *
@@ -93,23 +98,8 @@ person_list(const char *config)
         (e = pki_person_list(pg, clock_now(), a, &list, &n, &why)) != OK)
         return command_fail("person list", e, &why);
     for (size_t i = 0; i < n; i++)
-        print(json_pack("{s:s,s:s,s:b,s:o}", "name", list[i].name, "label", list[i].label, "active", list[i].active, "roles",
+        print_object(json_pack("{s:s,s:s,s:b,s:o}", "name", list[i].name, "label", list[i].label, "active", list[i].active, "roles",
                         roles_json(list[i].roles)));
-    return 0;
-}
-
-static int
-person_end(const char *config, const char *name)
-{
-    AUTO(pki_freep) struct pki *pki = NULL;
-    AUTO(pg_closep) struct pg *pg = NULL;
-    struct why why = WHY_INIT;
-    enum err e;
-
-    if ((e = operator_begin(config, 0, &pki, &pg, &why)) != OK ||
-        (e = pki_person_end(pg, name, command_actor(), clock_now(), &why)) != OK)
-        return command_fail("person end", e, &why);
-    printf("person %s: ended\n", name);
     return 0;
 }
 
@@ -139,7 +129,7 @@ operator_person(int argc, char **argv)
     if (command_word_is(words, n, 0, "list") && n == 1)
         return person_list(o.config);
     if (command_word_is(words, n, 0, "end") && n == 2)
-        return person_end(o.config, words[1]);
+        return one_act("person end", o.config, words[1], "ended", pki_person_end);
     return command_usage(line);
 }
 
@@ -226,21 +216,6 @@ role_approve(const struct role_options *o, const char *id)
 }
 
 static int
-role_withdraw(const char *config, const char *id)
-{
-    AUTO(pki_freep) struct pki *pki = NULL;
-    AUTO(pg_closep) struct pg *pg = NULL;
-    struct why why = WHY_INIT;
-    enum err e;
-
-    if ((e = operator_begin(config, 0, &pki, &pg, &why)) != OK ||
-        (e = grant_withdraw(pg, id, command_actor(), clock_now(), &why)) != OK)
-        return command_fail("role withdraw", e, &why);
-    printf("%s: withdrawn\n", id);
-    return 0;
-}
-
-static int
 role_list(const char *config)
 {
     AUTO(pki_freep) struct pki *pki = NULL;
@@ -257,7 +232,7 @@ role_list(const char *config)
     for (size_t i = 0; i < n; i++) {
         utime_rfc3339(list[i].from, from);
         utime_rfc3339(list[i].until, until);
-        print(json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:b}", "id", list[i].id, "person", list[i].name, "role",
+        print_object(json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:b}", "id", list[i].id, "person", list[i].name, "role",
                         role_name(list[i].role), "from", from, "until", until, "approved", list[i].approved, "withdrawn",
                         list[i].withdrawn));
     }
@@ -287,7 +262,7 @@ operator_role(int argc, char **argv)
     if (command_word_is(words, n, 0, "approve") && n == 2 && o.key != NULL)
         return role_approve(&o, words[1]);
     if (command_word_is(words, n, 0, "withdraw") && n == 2)
-        return role_withdraw(o.config, words[1]);
+        return one_act("role withdraw", o.config, words[1], "withdrawn", grant_withdraw);
     if (command_word_is(words, n, 0, "list") && n == 1)
         return role_list(o.config);
     return command_usage(line);

@@ -4,7 +4,6 @@
  * Built by `make bench_crypto` (never by default, never a test); compare with `openssl speed` on a quiet machine.
  */
 #include <stdio.h>
-#include <time.h>
 
 #include <openssl/rsa.h>
 
@@ -12,34 +11,9 @@
 #include "base/crypto/key-internal.h"
 #include "base/crypto/password.h"
 #include "base/crypto/seal.h"
-
-#define SPAN_USEC 1000000          /* time given to each row */
+#include "tests/bench/measure.h"
 
 static const struct str message = STR_LIT("0123456789012345678901234567890123456789012345678901234567890123");
-
-static int64_t
-cpu_usec(void)
-{
-    struct timespec t;
-
-    CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-/* Microseconds of one call. */
-static double
-measure(void (*call)(void *), void *arg)
-{
-    const int64_t start = cpu_usec();
-    int64_t spent;
-    long n = 0;
-
-    do {
-        call(arg);
-        n++;
-    } while ((spent = cpu_usec() - start) < SPAN_USEC);
-    return (double)spent / (double)n;
-}
 
 struct work {
     struct key *k;

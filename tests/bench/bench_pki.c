@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/crypto/der-oid.h"
@@ -21,38 +20,14 @@
 #include "pki/request/csr.h"
 #include "pki/request/key_quality.h"
 #include "pki/request/ocsp_request.h"
+#include "tests/bench/measure.h"
 
 #include <openssl/rsa.h>
 
-#define SPAN_USEC 2000000            /* time given to each row */
 
 static const struct certificate_urls urls = {
     STR_LIT("http://crl.ville.example/crl/cards.crl"), STR_LIT("http://crl.ville.example/crl/cards-delta.crl"),
     STR_LIT("http://ocsp.ville.example/ocsp"), STR_LIT("http://crl.ville.example/ca/cards.cer") };
-
-static int64_t
-cpu_usec(void)
-{
-    struct timespec t;
-
-    CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-/* Microseconds of one call. */
-static double
-measure(void (*call)(void *), void *arg)
-{
-    const int64_t start = cpu_usec();
-    int64_t spent;
-    long n = 0;
-
-    do {
-        call(arg);
-        n++;
-    } while ((spent = cpu_usec() - start) < SPAN_USEC);
-    return (double)spent / (double)n;
-}
 
 struct work {
     const struct profile *profile;

@@ -4,20 +4,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "tests/bench/measure.h"
 #include "tests/unit/x509_support.h"
-
-#define SPAN_USEC 1000000
-
-static int64_t
-cpu_usec(void)
-{
-    struct timespec t;
-
-    CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 struct work {
     const struct x509_trust *trust;
@@ -28,14 +17,17 @@ struct work {
 };
 
 static void
-bare_verify(struct work *w)
+bare_verify(void *arg)
 {
+    struct work *w = arg;
+
     CHECK(key_verify(w->key, key_default_alg(w->key), w->leaf, buf_view(&w->sig), false, NULL) == OK);
 }
 
 static void
-read_only(struct work *w)
+read_only(void *arg)
 {
+    struct work *w = arg;
     struct x509_cert cert;
 
     CHECK(x509_read(w->leaf, &cert, NULL) == OK);
@@ -43,28 +35,15 @@ read_only(struct work *w)
 }
 
 static void
-judge(struct work *w)
+judge(void *arg)
 {
+    struct work *w = arg;
     struct x509_cert cert;
     enum x509_verdict v;
 
     CHECK(x509_read(w->leaf, &cert, NULL) == OK);
     CHECK(x509_path_verify(w->trust, &w->profile, &cert, NULL, 0, MADE_NOW, &v, NULL) == OK);
     x509_done(&cert);
-}
-
-static double
-measure(void (*call)(struct work *), struct work *w)
-{
-    const int64_t start = cpu_usec();
-    int64_t spent;
-    long n = 0;
-
-    do {
-        call(w);
-        n++;
-    } while ((spent = cpu_usec() - start) < SPAN_USEC);
-    return (double)spent / (double)n;
 }
 
 /* n serial numbers of 16 octets, in no order. */

@@ -168,14 +168,13 @@ a_yes_is_for_one_time(void **state)
     struct fixture *f = *state;
     static const char *const profiles[] = { "citizen-card" };
     struct station s = { .name = "s", .profiles = profiles, .nprofiles = 1, .all_towns = true };
-    AUTO(buf_free) struct buf sig = BUF_BOUNDED(64), text = BUF_BOUNDED(16384);
+    AUTO(buf_free) struct buf sig = BUF_BOUNDED(64);
     struct key *keys[2] = { NULL, NULL };
     unsigned char subject[SHA256_LEN];
     utime now = f->w.now;
     bool active = false;
 
     for (int i = 0; i < 2; i++) {
-        AUTO(buf_free) struct buf file = BUF_BOUNDED(16384);
         const char *path = arena_printf(f->w.a, "%s/%s", f->d.folder, persons[i].name);
         const int fd = open(path, O_RDONLY);
         char block[16384];

@@ -216,4 +216,32 @@ pki_write_pem(struct tool_folder *f, const char *name, const char *label, struct
     tool_write(f, name, buf_view(&text));
 }
 
+/* An Extension (RFC 5280 §4.1), appended to out; a view of it. */
+static inline struct str
+pki_extension(struct buf *out, struct str oid, bool critical, struct str value)
+{
+    const size_t start = out->len, begun = der_begin(out, DER_SEQUENCE);
+
+    der_add_oid(out, oid);
+    if (critical)
+        der_add_true(out, DER_BOOLEAN);
+    der_add(out, DER_OCTET_STRING, value);
+    der_end(out, begun);
+    return (struct str){ out->data + start, out->len - start };
+}
+
+/* Which of these extensions has that identifier. */
+static inline size_t
+pki_extension_index(const struct str *extensions, size_t n, struct str oid)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct str in = extensions[i], content = STR_NULL, got = STR_NULL;
+
+        if (der_expect(&in, DER_SEQUENCE, &content) == OK && der_expect(&content, DER_OID, &got) == OK && str_eq(got, oid))
+            return i;
+    }
+    fail_msg("no such extension");
+    return 0;
+}
+
 #endif

@@ -385,48 +385,22 @@ text_done(struct text *t)
         buf_free(&t->scratch[i]);
 }
 
-static struct str
-extension_make(struct buf *out, struct str oid, bool critical, struct str value)
-{
-    const size_t start = out->len, begun = der_begin(out, DER_SEQUENCE);
-
-    der_add_oid(out, oid);
-    if (critical)
-        der_add_true(out, DER_BOOLEAN);
-    der_add(out, DER_OCTET_STRING, value);
-    der_end(out, begun);
-    return (struct str){ out->data + start, out->len - start };
-}
-
-static size_t
-extension_index(const struct text *t, struct str oid)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        struct str in = t->extensions[i], content = STR_NULL, got = STR_NULL;
-
-        if (der_expect(&in, DER_SEQUENCE, &content) == OK && der_expect(&content, DER_OID, &got) == OK && str_eq(got, oid))
-            return i;
-    }
-    fail_msg("no such extension");
-    return 0;
-}
-
 static void
 replace(struct text *t, struct str oid, bool critical, struct str value)
 {
-    t->extensions[extension_index(t, oid)] = extension_make(&t->scratch[0], oid, critical, value);
+    t->extensions[pki_extension_index(t->extensions, t->n, oid)] = pki_extension(&t->scratch[0], oid, critical, value);
 }
 
 static void
 drop(struct text *t, struct str oid)
 {
-    t->extensions[extension_index(t, oid)] = STR_NULL;
+    t->extensions[pki_extension_index(t->extensions, t->n, oid)] = STR_NULL;
 }
 
 static void
 append(struct text *t, struct str oid, bool critical, struct str value)
 {
-    t->extensions[t->n++] = extension_make(&t->scratch[1], oid, critical, value);
+    t->extensions[t->n++] = pki_extension(&t->scratch[1], oid, critical, value);
 }
 
 /* An entry in the place of the first: serial 1, of today, with these extensions whole. */
@@ -441,7 +415,7 @@ entry_replace(struct text *t, struct str serial, utime at, struct str oid, bool 
     if (oid.n > 0) {
         const size_t list = der_begin(out, DER_SEQUENCE);
 
-        buf_add_str(out, extension_make(&t->scratch[1], oid, critical, value));
+        buf_add_str(out, pki_extension(&t->scratch[1], oid, critical, value));
         der_end(out, list);
     }
     der_end(out, entry);

@@ -109,56 +109,30 @@ text_rebuild(struct text *t)
     der_end(&t->rebuilt, whole);
 }
 
-static size_t
-extension_index(const struct text *t, struct str oid)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        struct str in = t->extensions[i], content = STR_NULL, got = STR_NULL;
-
-        if (der_expect(&in, DER_SEQUENCE, &content) == OK && der_expect(&content, DER_OID, &got) == OK && str_eq(got, oid))
-            return i;
-    }
-    fail_msg("no such extension");
-    return 0;
-}
-
-static struct str
-extension_make(struct buf *out, struct str oid, bool critical, struct str value)
-{
-    const size_t start = out->len, begun = der_begin(out, DER_SEQUENCE);
-
-    der_add_oid(out, oid);
-    if (critical)
-        der_add_true(out, DER_BOOLEAN);
-    der_add(out, DER_OCTET_STRING, value);
-    der_end(out, begun);
-    return (struct str){ out->data + start, out->len - start };
-}
-
 /* Replaces the value of an extension, keeping or turning its criticality. */
 static void
 replace(struct text *t, struct str oid, bool critical, struct str value)
 {
-    t->extensions[extension_index(t, oid)] = extension_make(&t->scratch[0], oid, critical, value);
+    t->extensions[pki_extension_index(t->extensions, t->n, oid)] = pki_extension(&t->scratch[0], oid, critical, value);
 }
 
 static void
 drop(struct text *t, struct str oid)
 {
-    t->extensions[extension_index(t, oid)] = STR_NULL;
+    t->extensions[pki_extension_index(t->extensions, t->n, oid)] = STR_NULL;
 }
 
 static void
 append(struct text *t, struct str oid, struct str value)
 {
-    t->extensions[t->n++] = extension_make(&t->scratch[1], oid, false, value);
+    t->extensions[t->n++] = pki_extension(&t->scratch[1], oid, false, value);
 }
 
 /* The value of an extension as it is. */
 static struct str
 value_of(const struct text *t, struct str oid)
 {
-    struct str in = t->extensions[extension_index(t, oid)], content, ignored, value = STR_NULL;
+    struct str in = t->extensions[pki_extension_index(t->extensions, t->n, oid)], content, ignored, value = STR_NULL;
     unsigned tag;
 
     assert_int_equal(der_expect(&in, DER_SEQUENCE, &content), OK);

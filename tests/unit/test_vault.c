@@ -59,6 +59,16 @@ test_key_file(void **state)
         assert_int_not_equal(vault_open(&s, buf_view(&text), KEY_CA_SIGN, &back, &why), OK);
         text.data[i] ^= 1;
     }
+    /* whose file it is says a uuid, and nothing else */
+    for (size_t i = 0; i < 3; i++) {
+        char *at = (char *)memmem(text.data, text.len, set, strlen(set)) + (i == 1 ? 8 : 0);
+        const char was = *at;
+
+        *at = i == 0 ? '\0' : i == 1 ? '0' : 'G';
+        assert_int_equal(vault_read(buf_view(&text), found_set, name, &why), ERR_INPUT);
+        *at = was;
+    }
+    assert_int_equal(vault_read(buf_view(&text), found_set, name, &why), OK);
     for (size_t n = 0; n < text.len; n++)
         assert_int_not_equal(vault_open(&s, str_from(text.data, n), KEY_CA_SIGN, &back, &why), OK);
     buf_adds(&text, "x");
