@@ -34,6 +34,13 @@ const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
                               ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
                               ":%SERVER_PRECEDENCE:%PROFILE_MEDIUM";
 
+/*
+ * Where the handler judges: GnuTLS would break the handshake off over a key usage without digitalSignature, which is what
+ * the second certificate of many cards has. %COMPAT lets that through; what else it loosens is RSA key exchange and record
+ * sizes, and the former is not in the list.
+ */
+static const char any_priorities_more[] = ":%COMPAT";
+
 #define PEM_MAX (256 * 1024)
 
 struct tls_cred {
@@ -41,6 +48,7 @@ struct tls_cred {
     gnutls_certificate_credentials_t x509;
     gnutls_datum_t ticket_key;            /* empty when certificates are asked */
     bool ask, require, any;
+    gnutls_priority_t priorities;         /* of its own; NULL: the daemon's */
     uint64_t names;                       /* version of the names that are sent */
 };
 
@@ -66,6 +74,8 @@ tls_cred_unref(struct tls_cred *c)
     if (c == NULL || atomic_fetch_sub(&c->refs, 1) > 1)
         return;
     gnutls_certificate_free_credentials(c->x509);
+    if (c->priorities != NULL)
+        gnutls_priority_deinit(c->priorities);
     gnutls_datum_done(&c->ticket_key);
     free(c);
 }
@@ -90,6 +100,19 @@ load_key_pair(struct tls_cred *c, const struct http_tls *conf, struct why *why)
     rc = gnutls_certificate_set_x509_key_mem(c->x509, &cert, &key_view, GNUTLS_X509_FMT_PEM);
     if (rc < 0)
         return why_set(why, ERR_INPUT, "%s with %s: %s", conf->cert_file, conf->key_file, gnutls_strerror(rc));
+    return OK;
+}
+
+static enum err
+load_any_priorities(struct tls_cred *c, struct why *why)
+{
+    AUTO(buf_free) struct buf words = BUF_BOUNDED(1024);
+    int rc;
+
+    buf_adds(&words, tls_priorities);
+    buf_adds(&words, any_priorities_more);
+    if ((rc = gnutls_priority_init(&c->priorities, buf_cstr(&words), NULL)) < 0)
+        return why_set(why, ERR_INTERNAL, "gnutls priorities: %s", gnutls_strerror(rc));
     return OK;
 }
 
@@ -131,7 +154,7 @@ tls_cred_load(const struct http_tls *conf, void *app, struct tls_cred **ret, str
             return why_set(why, ERR_INPUT, "client_any and client_ca_file exclude each other");
         gnutls_certificate_set_verify_function(c->x509, verify_client);
         c->ask = c->any = true;
-        if ((e = load_names(c, conf, app, why)) != OK)
+        if ((e = load_any_priorities(c, why)) != OK || (e = load_names(c, conf, app, why)) != OK)
             return e;
         *ret = TAKE(c);
         return OK;
@@ -211,7 +234,8 @@ tls_conn_start(struct http_conn *conn, void *gnutls_session)
     conn->cred = tls_cred_ref(l->cred);
     pthread_mutex_unlock(&l->cred_lock);
 
-    if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, conn->cred->x509) < 0)
+    if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, conn->cred->x509) < 0 ||
+        (conn->cred->priorities != NULL && gnutls_priority_set(session, conn->cred->priorities) < 0))
         return false;
     if (conn->cred->ask)
         gnutls_certificate_server_set_request(session, conn->cred->require ? GNUTLS_CERT_REQUIRE

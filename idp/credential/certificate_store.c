@@ -26,7 +26,7 @@ static const struct pg_stmt stmts[] = {
         "UPDATE credential_certificate SET state = 'ended', state_since = $3 WHERE account_id = $1 AND id = $2 "
         "AND state = 'active'", 3 },
     [S_LIST] = { "certificate.list",
-        "SELECT id, issuer, encode(serial, 'hex'), state, linked_at, not_after FROM credential_certificate "
+        "SELECT id, issuer, regexp_replace(encode(serial, 'hex'), '^00', ''), state, linked_at, not_after FROM credential_certificate "
         "WHERE account_id = $1 ORDER BY linked_at, id", 1 },
 };
 const struct pg_stmts certificate_stmts = PG_STMTS(stmts);
