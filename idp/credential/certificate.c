@@ -23,25 +23,25 @@ static const char *const names[] = {
 _Static_assert(ARRAY_LEN(names) == CERTIFICATE_OUTCOMES, "each outcome has a name");
 
 const char *
-certificate_outcome_name(enum certificate_outcome o)
+credential_outcome_name(enum credential_outcome o)
 {
     CHECK(o < CERTIFICATE_OUTCOMES);
     return names[o];
 }
 
 enum err
-certificate_outcome_read(const char *name, enum certificate_outcome *ret)
+credential_outcome_read(const char *name, enum credential_outcome *ret)
 {
     for (unsigned i = 0; i < CERTIFICATE_OUTCOMES; i++) {
         if (strcmp(names[i], name) == 0) {
-            *ret = (enum certificate_outcome)i;
+            *ret = (enum credential_outcome)i;
             return OK;
         }
     }
     return ERR_NOT_FOUND;
 }
 
-static enum certificate_outcome
+static enum credential_outcome
 outcome_of(enum x509_verdict v)
 {
     switch (v) {
@@ -78,15 +78,15 @@ outcome_of(enum x509_verdict v)
 
 /* Its authority signed it, whatever became of it since: then it tells whose visit this is. */
 static bool
-is_genuine(enum certificate_outcome o)
+is_genuine(enum credential_outcome o)
 {
     return o == CERTIFICATE_GOOD || o == CERTIFICATE_EXPIRED || o == CERTIFICATE_REVOKED || o == CERTIFICATE_HELD ||
            o == CERTIFICATE_STATUS;
 }
 
 /* Known and genuine: what our own state says. The certificate first: its holder is told of it whatever the account. */
-static enum certificate_outcome
-state_outcome(const struct certificate_look *l)
+static enum credential_outcome
+state_outcome(const struct credential_look *l)
 {
     if (strcmp(l->state, "held") == 0)
         return CERTIFICATE_HELD;
@@ -107,7 +107,7 @@ state_outcome(const struct certificate_look *l)
 }
 
 static bool
-same_key(const struct x509_cert *cert, const struct certificate_look *l)
+same_key(const struct x509_cert *cert, const struct credential_look *l)
 {
     unsigned char spki[SHA256_LEN];
 
@@ -116,10 +116,10 @@ same_key(const struct x509_cert *cert, const struct certificate_look *l)
 }
 
 static void
-conclude(const struct x509_cert *cert, const struct trust_judged *judged, const struct certificate_look *l,
-         struct certificate_check *ret, struct why *why)
+conclude(const struct x509_cert *cert, const struct trust_judged *judged, const struct credential_look *l,
+         struct credential_check *ret, struct why *why)
 {
-    *ret = (struct certificate_check){ .outcome = outcome_of(judged->verdict), .use = judged->use };
+    *ret = (struct credential_check){ .outcome = outcome_of(judged->verdict), .use = judged->use };
     memcpy(ret->trust, judged->name, sizeof(ret->trust));
     if (!is_genuine(ret->outcome))
         return;
@@ -143,16 +143,16 @@ conclude(const struct x509_cert *cert, const struct trust_judged *judged, const 
 
 static enum err
 check_read(struct trust *t, struct pg *pg, const struct x509_cert *cert, const struct str *chain, size_t n, utime now,
-           struct certificate_check *ret, struct why *why)
+           struct credential_check *ret, struct why *why)
 {
     for (int i = 0; i < TRIES; i++) {
         struct trust_judged judged;
-        struct certificate_look look;
+        struct credential_look look;
         struct why reason = WHY_INIT;
         enum err e;
 
         err_ignore(trust_judge(t, cert, chain, n, now, &judged, &reason));      /* the verdict says it all */
-        if ((e = certificate_store_look(pg, cert, &look, why)) != OK)
+        if ((e = credential_store_look(pg, cert, &look, why)) != OK)
             return e;
         if (look.trust_version == judged.version) {
             *why = reason;
@@ -166,18 +166,18 @@ check_read(struct trust *t, struct pg *pg, const struct x509_cert *cert, const s
 }
 
 enum err
-certificate_check(struct trust *t, struct pg *pg, const struct str *chain, size_t n, utime now,
-                  struct certificate_check *ret, struct why *why)
+credential_check(struct trust *t, struct pg *pg, const struct str *chain, size_t n, utime now,
+                  struct credential_check *ret, struct why *why)
 {
     AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
 
     if (n == 0) {
-        *ret = (struct certificate_check){ .outcome = CERTIFICATE_NONE };
+        *ret = (struct credential_check){ .outcome = CERTIFICATE_NONE };
         err_ignore(why_code(why, ERR_NOT_FOUND, "certificate.none", "no certificate came"));
         return OK;
     }
     if (x509_read(chain[0], &cert, why) != OK) {
-        *ret = (struct certificate_check){ .outcome = CERTIFICATE_UNREADABLE };
+        *ret = (struct credential_check){ .outcome = CERTIFICATE_UNREADABLE };
         return OK;
     }
     return check_read(t, pg, &cert, chain, n, now, ret, why);
@@ -215,7 +215,7 @@ link_body(struct pg *pg, void *arg, struct why *why)
         return e;
     if (account.state == ACCOUNT_CLOSED || account.state == ACCOUNT_ERASED)
         return why_code(why, ERR_DENIED, "account.state", "the account is %s", account_state_name(account.state));
-    if ((e = certificate_store_insert(pg, c->id, c->account_id, c->cert, c->now, why)) != OK)
+    if ((e = credential_store_insert(pg, c->id, c->account_id, c->cert, c->now, why)) != OK)
         return e;
     return certificate_audit(pg, "certificate.link", c->account_id, c->id, c->who, c->now, why);
 }
@@ -254,22 +254,22 @@ pem_chain_read(struct str pem, struct pem_chain *ret, struct why *why)
 }
 
 enum err
-certificate_link(struct trust *t, struct pg *pg, const char *account_id, struct str pem, const struct account_actor *who,
+credential_link(struct trust *t, struct pg *pg, const char *account_id, struct str pem, const struct account_actor *who,
                  utime now, char ret_id[37], struct why *why)
 {
     AUTO(pem_chain_done) struct pem_chain chain = { .n = 0 };
     AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
-    struct certificate_check check;
+    struct credential_check check;
     struct change c = { .account_id = account_id, .id = ret_id, .cert = &cert, .who = who, .now = now };
     enum err e;
 
     if ((e = pem_chain_read(pem, &chain, why)) != OK || (e = x509_read(chain.view[0], &cert, why)) != OK ||
-        (e = certificate_check(t, pg, chain.view, chain.n, now, &check, why)) != OK)
+        (e = credential_check(t, pg, chain.view, chain.n, now, &check, why)) != OK)
         return e;
     if (check.id[0] != '\0')
         return why_code(why, ERR_CONFLICT, "certificate.linked", "the certificate belongs to an account already");
     if (check.outcome != CERTIFICATE_UNKNOWN) {
-        why_prepend(why, "the certificate is refused (%s)", certificate_outcome_name(check.outcome));
+        why_prepend(why, "the certificate is refused (%s)", credential_outcome_name(check.outcome));
         return ERR_DENIED;
     }
     rand_uuid(ret_id);
@@ -284,7 +284,7 @@ unlink_body(struct pg *pg, void *arg, struct why *why)
     enum err e;
 
     if ((e = account_lock(pg, c->account_id, why)) != OK ||
-        (e = certificate_store_end(pg, c->account_id, c->id, c->now, why)) != OK)
+        (e = credential_store_end(pg, c->account_id, c->id, c->now, why)) != OK)
         return e;
     /* The schema has ended the sessions; the services they had answered are told by the worker. */
     snprintf(key, sizeof(key), "certificate:%s", c->id);
@@ -294,7 +294,7 @@ unlink_body(struct pg *pg, void *arg, struct why *why)
 }
 
 enum err
-certificate_unlink(struct pg *pg, const char *account_id, const char *id, const struct account_actor *who, utime now,
+credential_unlink(struct pg *pg, const char *account_id, const char *id, const struct account_actor *who, utime now,
                    struct why *why)
 {
     struct change c = { .account_id = account_id, .id = id, .who = who, .now = now };

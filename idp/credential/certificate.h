@@ -12,10 +12,10 @@
 #include "idp/account/account.h"
 #include "idp/credential/trust.h"
 
-extern const struct pg_stmts certificate_stmts;
+extern const struct pg_stmts credential_stmts;
 
 /* What a person who came with a certificate, or without, is told. */
-enum certificate_outcome {
+enum credential_outcome {
     CERTIFICATE_GOOD,
     CERTIFICATE_NONE,              /* none was sent: none there, no card in the reader, prompt cancelled */
     CERTIFICATE_UNREADABLE,        /* no certificate, or more than we take */
@@ -35,12 +35,12 @@ enum certificate_outcome {
     CERTIFICATE_OUTCOMES           /* how many there are */
 };
 /* "good", "none", …: in tickets, logs and the list of a person's visits. */
-const char *certificate_outcome_name(enum certificate_outcome o);
+const char *credential_outcome_name(enum credential_outcome o);
 /* ERR_NOT_FOUND: not one of these words. */
-MUST_USE enum err certificate_outcome_read(const char *name, enum certificate_outcome *ret);
+MUST_USE enum err credential_outcome_read(const char *name, enum credential_outcome *ret);
 
-struct certificate_check {
-    enum certificate_outcome outcome;
+struct credential_check {
+    enum credential_outcome outcome;
     enum trust_use use;            /* when a path was found */
     char trust[64];                /* name of the authority; "" when there is none */
     char id[37];                   /* of the certificate when it is one of ours; else "" */
@@ -48,30 +48,30 @@ struct certificate_check {
 };
 /* chain: as the client sent it, leaf first; n 0: none came. One round trip; more when what is trusted has just changed.
  * ERR_UNAVAILABLE: nothing is known, say no. OK: ret->outcome, and why holds the reason for our log. */
-MUST_USE enum err certificate_check(struct trust *t, struct pg *pg, const struct str *chain, size_t n, utime now,
-                                    struct certificate_check *ret, struct why *why);
+MUST_USE enum err credential_check(struct trust *t, struct pg *pg, const struct str *chain, size_t n, utime now,
+                                    struct credential_check *ret, struct why *why);
 
 /* A ticket's certificate is still good, and the ticket was not used before: records both in the transaction of the
  * session. ERR_DENIED: used before, or the certificate is not active any more. */
-MUST_USE enum err certificate_redeem(struct pg *pg, const char *ticket_id, const char *certificate_id, utime expires,
+MUST_USE enum err credential_redeem(struct pg *pg, const char *ticket_id, const char *certificate_id, utime expires,
                                      struct why *why);
 
 /* --- the operator's side ------------------------------------------------------------------------------------------ */
 /* Binds a certificate to an account. It must be good now, as at a sign-in. ERR_DENIED: it is not (why says what), or the
  * account is closed; ERR_CONFLICT: it belongs to an account already. Audit row. */
-MUST_USE enum err certificate_link(struct trust *t, struct pg *pg, const char *account_id, struct str pem,
+MUST_USE enum err credential_link(struct trust *t, struct pg *pg, const char *account_id, struct str pem,
                                    const struct account_actor *who, utime now, char ret_id[37], struct why *why);
 /* Takes the link away; sessions that began by certificate end, and their services are told. ERR_NOT_FOUND: no active
  * certificate of the account begins with this id. Audit row. */
-MUST_USE enum err certificate_unlink(struct pg *pg, const char *account_id, const char *id, const struct account_actor *who,
+MUST_USE enum err credential_unlink(struct pg *pg, const char *account_id, const char *id, const struct account_actor *who,
                                      utime now, struct why *why);
-struct certificate_row {
+struct credential_row {
     char id[37];
     const char *issuer, *serial;   /* RFC 2253; hexadecimal */
     const char *state;
     utime linked_at, not_after;
 };
-MUST_USE enum err certificate_list(struct pg *pg, const char *account_id, struct arena *a, struct certificate_row **ret,
+MUST_USE enum err credential_list(struct pg *pg, const char *account_id, struct arena *a, struct credential_row **ret,
                                    size_t *ret_n, struct why *why);
 
 #endif

@@ -29,7 +29,7 @@ static const struct pg_stmt stmts[] = {
         "SELECT id, issuer, regexp_replace(encode(serial, 'hex'), '^00', ''), state, linked_at, not_after FROM credential_certificate "
         "WHERE account_id = $1 ORDER BY linked_at, id", 1 },
 };
-const struct pg_stmts certificate_stmts = PG_STMTS(stmts);
+const struct pg_stmts credential_stmts = PG_STMTS(stmts);
 
 static enum account_state
 account_state_of(const char *name)
@@ -41,11 +41,11 @@ account_state_of(const char *name)
 }
 
 enum err
-certificate_store_look(struct pg *pg, const struct x509_cert *cert, struct certificate_look *ret, struct why *why)
+credential_store_look(struct pg *pg, const struct x509_cert *cert, struct credential_look *ret, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
-    struct certificate_look look = { .trust_version = 0 };
+    struct credential_look look = { .trust_version = 0 };
     struct str spki;
     enum err e;
 
@@ -74,7 +74,7 @@ certificate_store_look(struct pg *pg, const struct x509_cert *cert, struct certi
 }
 
 enum err
-certificate_redeem(struct pg *pg, const char *ticket_id, const char *certificate_id, utime expires, struct why *why)
+credential_redeem(struct pg *pg, const char *ticket_id, const char *certificate_id, utime expires, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
@@ -90,7 +90,7 @@ certificate_redeem(struct pg *pg, const char *ticket_id, const char *certificate
 }
 
 enum err
-certificate_store_insert(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert, utime now,
+credential_store_insert(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert, utime now,
                          struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
@@ -113,7 +113,7 @@ certificate_store_insert(struct pg *pg, const char *id, const char *account_id, 
 }
 
 enum err
-certificate_store_end(struct pg *pg, const char *account_id, const char *id, utime now, struct why *why)
+credential_store_end(struct pg *pg, const char *account_id, const char *id, utime now, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
@@ -128,12 +128,12 @@ certificate_store_end(struct pg *pg, const char *account_id, const char *id, uti
 }
 
 enum err
-certificate_list(struct pg *pg, const char *account_id, struct arena *a, struct certificate_row **ret, size_t *ret_n,
+credential_list(struct pg *pg, const char *account_id, struct arena *a, struct credential_row **ret, size_t *ret_n,
                  struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
-    struct certificate_row *list;
+    struct credential_row *list;
     size_t n;
     enum err e;
 

@@ -61,7 +61,7 @@ certificate_link_command(const char *config, const char *town, const char *handl
         return command_fail("account link-certificate", e, &why);
     conf = command_pg_config(command_conninfo(s.idp->conf.database, s.idp->conf.database_owner), idp_all_stmts);
     if ((e = trust_open(&conf, s.idp->conf.crl_grace, &trust, &why)) == OK)
-        e = certificate_link(trust, s.pg, s.account.id, buf_view(&pem), &who, clock_now(), id, &why);
+        e = credential_link(trust, s.pg, s.account.id, buf_view(&pem), &who, clock_now(), id, &why);
     trust_close(trust);
     if (e != OK)
         return command_fail("account link-certificate", e, &why);
@@ -78,7 +78,7 @@ certificate_unlink_command(const char *config, const char *town, const char *han
     enum err e;
 
     if ((e = site_open(config, town, handle, &s, &why)) != OK ||
-        (e = certificate_unlink(s.pg, s.account.id, id, &who, clock_now(), &why)) != OK)
+        (e = credential_unlink(s.pg, s.account.id, id, &who, clock_now(), &why)) != OK)
         return command_fail("account unlink-certificate", e, &why);
     printf("certificate %s: ended\n", id);
     return 0;
@@ -89,13 +89,13 @@ certificates_command(const char *config, const char *town, const char *handle)
 {
     AUTO(arena_freep) struct arena *a = arena_new(1 << 20);
     AUTO(site_done) struct site s = { .idp = NULL };
-    struct certificate_row *rows;
+    struct credential_row *rows;
     struct why why = WHY_INIT;
     size_t n;
     enum err e;
 
     if ((e = site_open(config, town, handle, &s, &why)) != OK ||
-        (e = certificate_list(s.pg, s.account.id, a, &rows, &n, &why)) != OK)
+        (e = credential_list(s.pg, s.account.id, a, &rows, &n, &why)) != OK)
         return command_fail("account certificates", e, &why);
     for (size_t i = 0; i < n; i++) {
         char linked[UTIME_RFC3339_LEN + 1], end[UTIME_RFC3339_LEN + 1];

@@ -25,7 +25,7 @@
     &job_stmts, &audit_stmts, &account_stmts, &account_secret_stmts, &town_stmts, &login_stmts, &services_stmts, \
     &signon_stmts, &signon_consent_stmts, &consent_stmts, &session_stmts, &throttle_stmts, &activation_stmts,   \
     &citizen_stmts, &town_door_stmts, &contact_stmts, &oidc_stmts, &authz_label_stmts,              \
-    &trust_stmts, &certificate_stmts
+    &trust_stmts, &credential_stmts
 const struct pg_stmts *const idp_web_stmts[] = { WEB_STMTS, NULL };
 const struct pg_stmts *const idp_notifier_stmts[] = { &job_stmts, &services_stmts, NULL };
 const struct pg_stmts *const idp_all_stmts[] = { WEB_STMTS, &audit_seal_stmts, &purge_stmts, &doctor_stmts, NULL };

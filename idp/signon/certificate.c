@@ -108,13 +108,13 @@ static const struct {
 _Static_assert(ARRAY_LEN(words) == CERTIFICATE_OUTCOMES, "each outcome has its words");
 
 static int
-status_of(enum certificate_outcome o)
+status_of(enum credential_outcome o)
 {
     return o == CERTIFICATE_STATUS ? 503 : o == CERTIFICATE_GOOD ? 410 : 403;
 }
 
 static void
-outcome_page(struct http_request *req, const struct flow *f, enum certificate_outcome o)
+outcome_page(struct http_request *req, const struct flow *f, enum credential_outcome o)
 {
     const struct idp *idp = http_app(req);
     struct page_data *d = idp_page(req);
@@ -165,7 +165,7 @@ visit_body(struct pg *pg, void *arg, struct why *why)
     enum err e;
 
     /* The mark outlives the ticket, however far apart the clocks of two nodes may be. */
-    e = certificate_redeem(pg, v->ticket->id, v->ticket->certificate_id, v->ticket->at + 4 * idp->conf.cert_ticket_life, why);
+    e = credential_redeem(pg, v->ticket->id, v->ticket->certificate_id, v->ticket->at + 4 * idp->conf.cert_ticket_life, why);
     if (e != OK)
         return e;
     return authn_event_add(pg, v->ticket->account_id, "ok", v->method, v->service_id, http_peer(v->req),

@@ -51,7 +51,7 @@ MUST_USE enum err certificate_chain_get(struct http_request *req, struct str ret
 struct certificate_ticket {
     const char *id;                         /* FLOW_ID_LEN characters */
     const char *flow_id, *binder;           /* binder: k */
-    enum certificate_outcome outcome;
+    enum credential_outcome outcome;
     enum trust_use use;
     const char *certificate_id, *account_id;
     utime at;

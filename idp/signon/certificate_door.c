@@ -20,7 +20,7 @@ main_url(struct http_request *req, const char *tail)
 
 /* Its holder sees on their page that somebody came with it. */
 static void
-visit_note(struct http_request *req, const struct certificate_check *check, int32_t service_id)
+visit_note(struct http_request *req, const struct credential_check *check, int32_t service_id)
 {
     const struct idp *idp = http_app(req);
     struct why why = WHY_INIT;
@@ -31,7 +31,7 @@ visit_note(struct http_request *req, const struct certificate_check *check, int3
         return;
     e = throttle_take(http_pg(req), idp->pepper, &by_certificate, check->id, http_now(req), &wait, &why);
     if (e == OK && wait == 0)
-        e = authn_event_add(http_pg(req), check->account_id, certificate_outcome_name(check->outcome),
+        e = authn_event_add(http_pg(req), check->account_id, credential_outcome_name(check->outcome),
                             check->use == TRUST_CARD ? METHOD_CARD : METHOD_SOFT_CERT, service_id, http_peer(req),
                             http_now(req), &why);
     if (e != OK)
@@ -40,7 +40,7 @@ visit_note(struct http_request *req, const struct certificate_check *check, int3
 
 /* ERR_UNAVAILABLE: say no, and that it is not the certificate's fault. */
 static void
-judge(struct http_request *req, struct certificate_check *ret)
+judge(struct http_request *req, struct credential_check *ret)
 {
     const struct idp *idp = http_app(req);
     struct str chain[CERTIFICATE_CHAIN_MAX];
@@ -48,13 +48,13 @@ judge(struct http_request *req, struct certificate_check *ret)
     size_t n;
     enum err e = certificate_chain_get(req, chain, &n, &why);
 
-    *ret = (struct certificate_check){ .outcome = CERTIFICATE_UNREADABLE };
-    if (e == OK && (e = certificate_check(idp->trust, http_pg(req), chain, n, http_now(req), ret, &why)) != OK)
+    *ret = (struct credential_check){ .outcome = CERTIFICATE_UNREADABLE };
+    if (e == OK && (e = credential_check(idp->trust, http_pg(req), chain, n, http_now(req), ret, &why)) != OK)
         ret->outcome = CERTIFICATE_STATUS;
     if (e != OK)
         LOG_WARN_EV("signon.certificate", LF_ERR(e), LF_WHY(&why));
     else
-        LOG_INFO_EV("signon.certificate", LF_STR("outcome", certificate_outcome_name(ret->outcome)),
+        LOG_INFO_EV("signon.certificate", LF_STR("outcome", credential_outcome_name(ret->outcome)),
                     LF_STR("trust", ret->trust), LF_WHY(&why));
 }
 
@@ -70,7 +70,7 @@ get_certificate(struct http_request *req)
 {
     const char *token = http_path_param(req, "flow"), *k = http_query(req, "k"), *ticket;
     const char *sign_in = main_url(req, arena_printf(http_arena(req), "/signon/%s", token));
-    struct certificate_check check;
+    struct credential_check check;
     struct certificate_ticket t;
     struct why why = WHY_INIT;
     struct flow f;

@@ -19,7 +19,7 @@ certificate_ticket_seal(const struct idp *idp, const struct certificate_ticket *
     char id[FLOW_ID_SIZE];
 
     flow_id_new(id);
-    buf_addf(&plain, "%s\n%s\n%s\n%s\n%s\n%s\n%lld", t->flow_id, t->binder, certificate_outcome_name(t->outcome),
+    buf_addf(&plain, "%s\n%s\n%s\n%s\n%s\n%s\n%lld", t->flow_id, t->binder, credential_outcome_name(t->outcome),
              trust_use_name(t->use), t->certificate_id, t->account_id, (long long)t->at);
     if (!buf_ok(&plain) || column_seal(idp->field, PLACE, id, buf_view(&plain), &sealed) != OK)
         return why_set(why, ERR_INTERNAL, "the ticket cannot be sealed");
@@ -43,7 +43,7 @@ fields_read(struct str text, struct arena *a, struct certificate_ticket *ret)
             return ERR_NOT_FOUND;
         field[i] = arena_str(a, str_split(rest, '\n', &rest));
     }
-    if (rest.p != NULL || certificate_outcome_read(field[T_OUTCOME], &t.outcome) != OK ||
+    if (rest.p != NULL || credential_outcome_read(field[T_OUTCOME], &t.outcome) != OK ||
         trust_use_read(field[T_USE], &t.use) != OK ||
         str_to_i64(str_of(field[T_AT]), INT64_MIN, INT64_MAX, &t.at) != OK)
         return ERR_NOT_FOUND;

@@ -115,7 +115,7 @@ test_ticket_whole(void **state)
 
     (void)state;
     for (unsigned o = 0; o < CERTIFICATE_OUTCOMES; o++) {
-        in.outcome = (enum certificate_outcome)o;
+        in.outcome = (enum credential_outcome)o;
         if (o != CERTIFICATE_GOOD)
             in.certificate_id = in.account_id = "";
         assert_int_equal(certificate_ticket_seal(&idp, &in, a, &token, NULL), OK);
@@ -183,14 +183,14 @@ test_flow_is_no_ticket(void **state)
 static void
 test_outcome_names(void **state)
 {
-    enum certificate_outcome o;
+    enum credential_outcome o;
 
     (void)state;
     for (unsigned i = 0; i < CERTIFICATE_OUTCOMES; i++) {
-        assert_int_equal(certificate_outcome_read(certificate_outcome_name((enum certificate_outcome)i), &o), OK);
+        assert_int_equal(credential_outcome_read(credential_outcome_name((enum credential_outcome)i), &o), OK);
         assert_int_equal(o, i);
     }
-    assert_int_equal(certificate_outcome_read("", &o), ERR_NOT_FOUND);
+    assert_int_equal(credential_outcome_read("", &o), ERR_NOT_FOUND);
 }
 
 int
