@@ -486,6 +486,22 @@ trust_audit(struct pg *pg, const char *verb, const char *name, const char *actor
                                                 .object = object, .result = "ok", .detail = "{}" }, why);
 }
 
+const char *
+trust_row_wrong(const struct trust_row *row, utime now, bool *ret_bad)
+{
+    bool list = row->source[0] != '\0';
+
+    *ret_bad = true;
+    if (row->not_after < now)
+        return "authority expired";
+    if (list && row->next_update == UTIME_NULL)
+        return "no list yet";
+    if (list && row->next_update < now)
+        return "list overdue";
+    *ret_bad = false;
+    return row->problem[0] != '\0' ? row->problem : NULL;
+}
+
 struct change {
     const struct trust_new *in;              /* NULL: one more list */
     struct str der, helpers;

@@ -87,6 +87,9 @@ struct trust_row {
     utime next_update, fetched_at;      /* UTIME_NULL: none got yet */
     const char *problem;                /* "": none */
 };
+/* What is wrong with a line: "authority expired", "no list yet", "list overdue", or its problem; NULL: nothing. bad: nobody
+ * signs in with its certificates. */
+const char *trust_row_wrong(const struct trust_row *row, utime now, bool *ret_bad);
 MUST_USE enum err trust_list(struct pg *pg, struct arena *a, struct trust_row **ret, size_t *ret_n, struct why *why);
 
 /*

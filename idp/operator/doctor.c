@@ -1,6 +1,7 @@
 /*
  * doctor: looks at an installation and says what is wrong: configuration, keys, certificates, clocks, schema, processes,
- * jobs, audit, mail. It changes nothing. Exit status 0: nothing failed (warnings do not count); 1: something did.
+ * jobs, audit, authorities for sign-in, mail. It changes nothing. Exit status 0: nothing failed (warnings do not count); 1:
+ * something did.
  *
  * --for says whose configuration it is: then the key folder must hold what that process loads and nothing else.
  */
@@ -21,6 +22,7 @@
 
 #include "base/core/log.h"
 #include "base/crypto/x509.h"
+#include "idp/credential/trust.h"
 #include "idp/keys.h"
 #include "idp/operator/operator.h"
 
@@ -31,6 +33,7 @@
 #define CLOCK_FAIL (30 * USEC_PER_SEC)
 #define CERT_WARN (30 * USEC_PER_DAY)
 #define CONNECT_SECONDS 5
+#define TRUST_MAX (16 << 20)
 
 enum verdict { GOOD, WARN, FAIL };
 static const char *const verdicts[] = { "ok", "warn", "fail" };
@@ -163,6 +166,7 @@ certificates(struct doctor *d)
     char path[PATH_MAX];
 
     certificate(d, c->tls_cert, true);
+    certificate(d, c->cert_tls_cert, true);
     certificate(d, c->town_tls_cert, true);
     certificate(d, c->town_client_ca, true);
     snprintf(path, sizeof(path), "%s/saml-cert.der", c->keys);
@@ -200,6 +204,35 @@ state_say(struct doctor *d, const struct doctor_state *s, int64_t ahead)
     say(d, "audit", s->unsealed > 0 ? FAIL : GOOD, "%lld rows older than a minute are not sealed", (long long)s->unsealed);
 }
 
+/* Whose certificates sign in, and whether their lists are in time (docs/certificates.md). */
+static void
+trust(struct doctor *d, struct pg *pg, utime now)
+{
+    AUTO(arena_freep) struct arena *a = arena_new(TRUST_MAX);
+    struct trust_row *rows;
+    struct why why = WHY_INIT;
+    size_t n, wrong = 0;
+    enum err e;
+
+    if ((e = trust_list(pg, a, &rows, &n, &why)) != OK) {
+        say(d, "trust", FAIL, "%s", why.text[0] != '\0' ? why.text : err_name(e));
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool bad;
+        const char *text = trust_row_wrong(&rows[i], now, &bad);
+
+        if (text == NULL)
+            continue;
+        wrong++;
+        say(d, "trust", bad ? FAIL : WARN, "%s %s: %s", rows[i].name, rows[i].source, text);
+    }
+    if (n == 0 && d->idp->conf.cert_url[0] != '\0')
+        say(d, "trust", WARN, "cert.url is set, but no authority is trusted: nobody signs in by certificate");
+    else if (n > 0 && wrong == 0)
+        say(d, "trust", GOOD, "all authorities and lists are in time");
+}
+
 static void
 database(struct doctor *d)
 {
@@ -221,6 +254,7 @@ database(struct doctor *d)
     }
     after = host_clock();
     state_say(d, &s, s.clock - (before + (after - before) / 2));
+    trust(d, pg, now);
 }
 
 /* --- mail --------------------------------------------------------------------------------------------------------------- */

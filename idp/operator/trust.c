@@ -103,12 +103,12 @@ row_print(const struct trust_row *r, utime now)
 {
     char end[UTIME_RFC3339_LEN + 1], next[UTIME_RFC3339_LEN + 1];
     bool list = r->source[0] != '\0';
-    const char *wrong = r->not_after < now ? "authority expired" : list && r->next_update == UTIME_NULL ? "no list yet"
-                        : list && r->next_update < now ? "list overdue" : r->problem[0] != '\0' ? r->problem : "ok";
+    bool bad;
+    const char *wrong = trust_row_wrong(r, now, &bad);
 
     printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r->name, trust_use_name(r->use), r->own ? "own" : "-", r->subject,
            time_text(r->not_after, end), list ? r->source : "-", list ? r->number : "-", time_text(r->next_update, next),
-           wrong);
+           wrong != NULL ? wrong : "ok");
 }
 
 static int

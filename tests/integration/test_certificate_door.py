@@ -30,6 +30,7 @@ class Clock(Base):
         page = self.refused(base, 'vérifier ce certificat', 503)
         self.assertIn('la liste qui le dit nous manque', page.text)
         self.assertTrue(self.overdue())
+        self.assertRegex(self.s.command('doctor', check=False).stdout, r'fail  trust +soft http\S+: list overdue')
         end = time.monotonic() + 30
         while 'trust.crl_overdue' not in self.s.log('worker') and time.monotonic() < end:
             time.sleep(0.1)
@@ -229,6 +230,7 @@ class Nothing(unittest.TestCase):
         with CertificateSystem(nodes=1) as s:
             b = Browser(s)
             page = b.follow(b.get('/login'))
+            self.assertIn('no authority is trusted', s.command('doctor', check=False).stdout)
             self.assertNotIn('id="door-card"', page.text)
             self.assertNotIn('id="door-certificate"', page.text)
             r = b.get(b.at + '/certificate')
