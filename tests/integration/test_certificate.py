@@ -400,6 +400,8 @@ class Certificate(Base):
         self.id_token(reply)
         word = Browser(self.s)
         word.follow(word.sign_in('liee', PASSWORD))
+        mine = word.get('/ma-page/donnees').json()['certificates']
+        self.assertEqual([(c['serial'], c['state'], c['issuer']) for c in mine], [(line[2], 'active', line[3])])
         # taken away: sessions that began by it end, and services are told; those by password go on
         self.s.command('account', 'unlink-certificate', handle, line[0])
         self.assertEqual(b.get('/').status == 200 and 'logout' in b.get('/').text, False)
