@@ -32,8 +32,8 @@ refuse_any(struct http_request *req, int status, const char *refusal)
         /* The certificate door has no pages: back to where the person came from. */
         const char *flow = http_route(req) != NULL ? http_path_param(req, "flow") : NULL;
 
-        http_reply_redirect(req, arena_printf(http_arena(req), "%s%s%s", idp->conf.base_url, flow != NULL ? "/signon/" : "/",
-                                              flow != NULL ? flow : ""));
+        http_reply_redirect(req, flow == NULL ? arena_printf(http_arena(req), "%s/", idp->conf.base_url)
+                                              : arena_printf(http_arena(req), "%s/signon/%s?busy=1", idp->conf.base_url, flow));
         return;
     }
     if (idp->conf.town_url[0] != '\0' && strcmp(http_base_url(req), idp->conf.town_url) == 0)

@@ -232,6 +232,10 @@ class Certificate(Base):
             self.assertEqual((r.status, r.headers['Location']), (303, self.s.url + '/'), path)
             self.assertEqual(r.headers['Connection'], 'close')
             self.assertIsNone(r.headers['Set-Cookie'])
+        # sent back by a door that had no time, the person is told so
+        b = Browser(self.s)
+        b.follow(b.get('/login'))
+        self.assertIn('beaucoup de monde', b.get(b.at + '?busy=1').text)
         # and the main host asks for no certificate: s_client says so
         out = run('openssl', 's_client', '-connect', f'127.0.0.1:{self.s.port}', '-CAfile', self.s.path('ca.pem'), stdin='').stdout
         self.assertIn('No client certificate CA names sent', out)
