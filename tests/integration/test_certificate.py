@@ -94,12 +94,12 @@ class Certificate(Base):
         server = self.soft.issue('serveur', Authority.CLIENT.replace('clientAuth', 'serverAuth'))
         signer = self.soft.issue('signature', Authority.CLIENT.replace('digitalSignature', 'nonRepudiation'))
         below = Authority(self.s.dir, 'Dessous', above=self.soft)
-        weak = self.soft.issue('faible', alg=('rsa', 'rsa_keygen_bits:2048'))
+        weak = self.soft.issue('courbe', alg=('ec', 'ec_paramgen_curve:P-521'))     # not of our list
         unlinked = self.soft.issue('sans-compte')
         for base_, message, status in (
                 (None, 'aucun certificat', 403), (stranger, 'organisme reconnu', 403), (expired, 'date est passée', 403),
                 (future, 'pas encore valable', 403), (server, 'pas fait pour se connecter', 403),
-                (signer, 'pas fait pour se connecter', 403), (weak, 'lié à aucun compte', 403),
+                (signer, 'pas fait pour se connecter', 403), (weak, 'pas fait pour se connecter', 403),
                 (unlinked, 'lié à aucun compte', 403)):
             page = self.refused(base_, message, status)
             self.assertIn('id="again"', page.text)
