@@ -16,6 +16,32 @@ text_default(char **setting, const char *value)
     *setting = mem_strdup(value);
 }
 
+/* The certificate door makes its own handshakes, or believes a proxy: never both, never neither. */
+static enum err
+cert_check(struct idp_conf *c, struct why *why)
+{
+    bool tls = c->cert_tls_cert[0] != '\0', proxy = c->cert_proxy != 0;
+    enum err e;
+
+    program_url_trim(c->cert_url);
+    if ((e = program_tls_check(c->cert_tls_cert, c->cert_tls_key, why)) != OK)
+        return e;
+    if (c->cert_url[0] != '\0' && !str_starts(str_of(c->cert_url), "https://"))
+        return why_set(why, ERR_INPUT, "cert.url is no https:// address");
+    if (c->cert_url[0] != '\0' && strcmp(c->cert_url, c->base_url) == 0)
+        return why_set(why, ERR_INPUT, "cert.url needs a host name of its own, other than base_url's");
+    if (c->cert_listen.n == 0)
+        return OK;
+    if (c->cert_url[0] == '\0')
+        return why_set(why, ERR_INPUT, "cert.listen needs cert.url");
+    if (tls == proxy)
+        return why_set(why, ERR_INPUT, tls ? "cert.proxy and cert.tls.cert exclude each other"
+                                           : "cert.listen needs cert.tls.cert and cert.tls.key, or cert.proxy");
+    if (proxy && c->trusted_proxies.n == 0)
+        return why_set(why, ERR_INPUT, "cert.proxy needs proxy.trusted");
+    return OK;
+}
+
 static enum err
 conf_finish(struct idp_conf *c, struct why *why)
 {
@@ -32,6 +58,8 @@ conf_finish(struct idp_conf *c, struct why *why)
         (c->town_tls_cert[0] == '\0' || c->town_tls_key[0] == '\0' || c->town_client_ca[0] == '\0' ||
          c->town_url[0] == '\0'))
         return why_set(why, ERR_INPUT, "town.listen needs town.url, town.tls.cert, town.tls.key and town.client_ca");
+    if ((e = cert_check(c, why)) != OK)
+        return e;
     return program_clock_use((enum environment)c->environment, c->clock_file, why);
 }
 

@@ -16,6 +16,7 @@
 
 struct deny_list;
 struct services;          /* idp/services/services.h */
+struct trust;             /* idp/credential/trust.h */
 struct signon_dialect;    /* idp/signon/signon.h */
 
 /* Configuration; the table is in idp/conf.c. Durations in microseconds. */
@@ -38,6 +39,13 @@ struct idp_conf {
     char *town_url;                      /* its base URL */
     char *town_tls_cert, *town_tls_key, *town_client_ca;
     int64_t town_codes_rate, town_blocks_rate;    /* calls of one town in an hour before it must wait; 0: any number */
+    struct conf_list cert_listen;        /* the certificate door: hosts that ask for a certificate in the handshake */
+    char *cert_url;                      /* its base URL; empty: nobody signs in by certificate */
+    char *cert_tls_cert, *cert_tls_key;  /* empty: plain, behind cert_proxy */
+    int cert_proxy;                      /* enum certificate_proxy (idp/signon/certificate.h) */
+    bool cert_fresh_names;               /* each attempt at a name of its own below cert_url's */
+    int64_t cert_ticket_life;            /* from the door to the main host */
+    int64_t crl_refresh, crl_grace;      /* lists of revoked certificates of authorities that are trusted */
     int64_t threads, slow_threads;
     char *keys;                          /* folder: idp/keys.h */
     char *clock_file;                    /* demo and test only */
@@ -72,6 +80,7 @@ struct idp {
     struct secret csrf_key;              /* 32 bytes */
     struct deny_list *deny;              /* refused passwords, NULL: none (idp/credential/login.h) */
     struct services *services;
+    struct trust *trust;                 /* authorities for sign-in; NULL: this process judges no certificate */
     const struct signon_dialect *const *dialects;   /* NULL-terminated; set by the program, lowest layer calls up through it */
 };
 

@@ -13,6 +13,8 @@ static const struct command commands[] = {
     { "sp", saml_sp_command, "add, list, remove: SAML services" },
     { "client", operator_client, "add, list: OpenID Connect clients" },
     { "service", operator_service, "suspend, resume: a SAML service or OIDC client" },
+    { "trust", operator_trust, "add, crl, list, remove: authorities whose certificates sign citizens in" },
+    { "account", operator_account, "link-certificate, unlink-certificate, certificates: of one account" },
     { "audit", program_audit, "verify: name an audit row that was edited, is missing or unsealed" },
     { "doctor", operator_doctor, "look at the installation and say what is wrong" },
     { "purge", operator_purge, "remove what its time has passed (the worker does it every minute)" },

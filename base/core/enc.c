@@ -8,6 +8,8 @@
  */
 #include "base/core/enc.h"
 
+#include <stdio.h>
+
 static const char hex_lower[] = "0123456789abcdef";
 static const char b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char b64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -257,5 +259,24 @@ url_decode(struct str in, bool plus_is_space, struct buf *out)
         buf_truncate(out, start);
         return ERR_INPUT;
     }
+    return OK;
+}
+
+enum err
+pem_next(struct str *text, const char *label, struct buf *out)
+{
+    char begin[80], end[80];
+    const char *from, *to;
+    int n = snprintf(begin, sizeof(begin), "-----BEGIN %s-----", label);
+    int m = snprintf(end, sizeof(end), "-----END %s-----", label);
+
+    CHECK(n > 0 && (size_t)n < sizeof(begin) && m > 0 && (size_t)m < sizeof(end));
+    if (text->n == 0 || (from = memmem(text->p, text->n, begin, (size_t)n)) == NULL)
+        return ERR_NOT_FOUND;
+    from += n;
+    to = memmem(from, text->n - (size_t)(from - text->p), end, (size_t)m);
+    if (to == NULL || base64_decode((struct str){ from, (size_t)(to - from) }, true, out) != OK)
+        return ERR_INPUT;
+    *text = (struct str){ to + m, text->n - (size_t)(to + m - text->p) };
     return OK;
 }

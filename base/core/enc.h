@@ -14,4 +14,8 @@ MUST_USE enum err base64url_decode(struct str in, struct buf *out);   /* unpadde
 void url_encode(struct buf *out, struct str in);                      /* RFC 3986 unreserved kept */
 MUST_USE enum err url_decode(struct str in, bool plus_is_space, struct buf *out); /* ERR_INPUT: bad escape, NUL */
 
+/* The first "-----BEGIN label-----" block of a text (RFC 7468) as octets; *text goes on behind it. Text around it is
+ * allowed. ERR_NOT_FOUND: no such block; ERR_INPUT: without an end, or its base64 is damaged. */
+MUST_USE enum err pem_next(struct str *text, const char *label, struct buf *out);
+
 #endif

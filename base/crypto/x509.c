@@ -73,8 +73,8 @@ name_check(struct str name)
     return OK;
 }
 
-static enum err
-name_read(struct str der, struct buf *out)
+enum err
+x509_name_text(struct str der, struct buf *out)
 {
     AUTO(X509_NAME_freep) X509_NAME *name = NULL;
     AUTO(BIO_free_allp) BIO *bio = BIO_new(BIO_s_mem());
@@ -397,11 +397,11 @@ tbs_read(struct str tbs, struct x509_cert *cert, struct why *why)
         return why_set(why, ERR_INPUT, "certificate serial number");
     if (whole(&tbs, DER_SEQUENCE, &algorithm) != OK || !str_eq(algorithm, cert->signature_algorithm))
         return why_set(why, ERR_INPUT, "signature algorithm is not the same inside and outside");
-    if (whole(&tbs, DER_SEQUENCE, &cert->issuer_der) != OK || name_read(cert->issuer_der, &cert->issuer) != OK)
+    if (whole(&tbs, DER_SEQUENCE, &cert->issuer_der) != OK || x509_name_text(cert->issuer_der, &cert->issuer) != OK)
         return ossl_why(why, ERR_INPUT, "certificate issuer");
     if (validity_read(&tbs, cert) != OK)
         return why_set(why, ERR_INPUT, "certificate dates");
-    if (whole(&tbs, DER_SEQUENCE, &cert->subject_der) != OK || name_read(cert->subject_der, &cert->subject) != OK)
+    if (whole(&tbs, DER_SEQUENCE, &cert->subject_der) != OK || x509_name_text(cert->subject_der, &cert->subject) != OK)
         return ossl_why(why, ERR_INPUT, "certificate subject");
     cert->self_issued = str_eq(cert->subject_der, cert->issuer_der);
     if (whole(&tbs, DER_SEQUENCE, &spki) != OK || spki_read(spki, cert, why) != OK)

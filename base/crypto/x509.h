@@ -61,6 +61,8 @@ struct x509_cert {
  * A key that is not understood is no failure here. */
 MUST_USE enum err x509_read(struct str der, struct x509_cert *ret, struct why *why);
 void x509_done(struct x509_cert *cert);
+/* A Name (DER) as RFC 2253 text, appended as struct x509_cert has it. ERR_INPUT: none that we read. */
+MUST_USE enum err x509_name_text(struct str der, struct buf *out);
 /* ERR_DENIED: not yet or no longer valid. */
 MUST_USE enum err x509_check_dates(const struct x509_cert *cert, utime now, struct why *why);
 /* Is this extended key usage, or this certificate policy, among the certificate's own? oid: of der-oid.h. */

@@ -92,6 +92,7 @@ struct x509_profile {
     int rsa_bits_min;              /* of the leaf; 0: 2048 */
     size_t depth_max;              /* CA certificates between leaf and anchor; 0: 4 */
     size_t bytes_max;              /* of leaf and sent certificates together; 0: 32768 */
+    int64_t crl_grace;             /* microseconds that a CRL goes on counting past its next update; 0: none */
     bool status_known_elsewhere;   /* revocation is not looked at: our own certificates, whose state is in the database */
 };
 

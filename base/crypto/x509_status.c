@@ -157,7 +157,7 @@ signer_is_good(const struct search *s, const struct x509_crl *crl)
 static bool
 is_current(const struct x509_run *run, const struct x509_crl *crl)
 {
-    return crl->this_update <= run->now && run->now <= crl->next_update;
+    return crl->this_update <= run->now && run->now <= crl->next_update + run->profile->crl_grace;
 }
 
 /* (c), §5.2.4: same issuer, scope and key; made for a base no later than this CRL, and newer than it. */

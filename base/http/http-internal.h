@@ -119,7 +119,8 @@ void census_done(struct census *c);
 
 /* --- tls.c ------------------------------------------------------------------------------------------------- */
 struct tls_cred;                          /* certificate, key, trust and ticket key of a listener; counted */
-MUST_USE enum err tls_cred_load(const struct http_tls *conf, struct tls_cred **ret, struct why *why);
+/* app: for conf->client_names. */
+MUST_USE enum err tls_cred_load(const struct http_tls *conf, void *app, struct tls_cred **ret, struct why *why);
 struct tls_cred *tls_cred_ref(struct tls_cred *c);
 void tls_cred_unref(struct tls_cred *c);
 /* Starts a connection's session under this listener's credentials; false: cannot be served. */
@@ -164,6 +165,8 @@ struct http_conn {
     enum http_cert cert_state;            /* as verified in the handshake */
     unsigned char *cert;                  /* leaf, DER; verified */
     size_t cert_len;
+    struct str chain[HTTP_CERT_CHAIN_MAX];/* of a listener with client_any: as sent, unverified; each its own memory */
+    size_t nchain;                        /* HTTP_CHAIN_TOO_MUCH: more than is taken, chain is empty */
     int64_t cert_not_after;               /* Unix time, of the chain's first to expire */
 };
 

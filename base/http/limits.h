@@ -40,5 +40,6 @@
 /* --- client certificates --- */
 #define HTTP_CERT_CHAIN_MAX     6
 #define HTTP_CERT_BITS_MAX      8192
+#define HTTP_CHAIN_BYTES        (32 * 1024)  /* of the certificates a client sends where any is let through */
 
 #endif

@@ -162,7 +162,7 @@ reply_with(struct http_request *req, int status, const char *content_type, size_
         put_unless(req, r, "Retry-After", HTTP_RETRY_AFTER);
     for (const struct reply_header *h = req->headers; h != NULL; h = h->next)
         put(r, h->name, h->value);
-    if (atomic_load_explicit(&req->server->stopping, memory_order_relaxed))
+    if (req->listener->conf.one_request || atomic_load_explicit(&req->server->stopping, memory_order_relaxed))
         put(r, "Connection", "close");
     req->status = status;
     req->reply_size = size;

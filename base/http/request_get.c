@@ -160,6 +160,46 @@ http_client_cert(const struct http_request *req)
     return (struct str){ (const char *)req->conn->cert, req->conn->cert_len };
 }
 
+size_t
+http_client_chain(const struct http_request *req, struct str *ret, size_t max)
+{
+    const struct http_conn *conn = req->conn;
+
+    for (size_t i = 0; conn->nchain != HTTP_CHAIN_TOO_MUCH && i < conn->nchain && i < max; i++)
+        ret[i] = conn->chain[i];
+    return conn->nchain;
+}
+
+bool
+http_from_proxy(const struct http_request *req)
+{
+    return req->conn->trusted_proxy;
+}
+
+struct counting {
+    const char *name;
+    size_t n;
+};
+
+static enum MHD_Result
+count_header(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    struct counting *c = cls;
+
+    (void)kind, (void)value;
+    c->n += str_ieqs(str_of(key), c->name);
+    return MHD_YES;
+}
+
+size_t
+http_header_count(const struct http_request *req, const char *name)
+{
+    struct counting c = { name, 0 };
+
+    (void)MHD_get_connection_values(req->mhd, MHD_HEADER_KIND, count_header, &c);
+    return c.n;
+}
+
 void
 http_session_set(struct http_request *req, void *session)
 {

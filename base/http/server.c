@@ -100,7 +100,7 @@ listener_read(struct http_server *s, struct listener *l, const struct http_liste
     if (conf->tls != NULL) {
         l->tls = *conf->tls;
         l->conf.tls = &l->tls;
-        if ((e = tls_cred_load(&l->tls, &l->cred, why)) != OK)
+        if ((e = tls_cred_load(&l->tls, s->conf->app, &l->cred, why)) != OK)
             return e;
     }
     return OK;
@@ -332,7 +332,7 @@ http_server_reload(struct http_server *s, struct why *why)
 
     for (size_t i = 0; i < s->nlisteners && e == OK; i++)
         if (s->listeners[i].cred != NULL)
-            e = tls_cred_load(&s->listeners[i].tls, &fresh[i], why);
+            e = tls_cred_load(&s->listeners[i].tls, s->conf->app, &fresh[i], why);
     for (size_t i = 0; i < s->nlisteners; i++) {
         struct listener *l = &s->listeners[i];
         struct tls_cred *old = fresh[i];

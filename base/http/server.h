@@ -60,6 +60,18 @@ struct http_tls {
     const char *cert_file, *key_file;      /* PEM chain and key; reloaded by http_server_reload() */
     const char *client_ca_file;            /* PEM; NULL: no client certificate is asked */
     bool client_required;                  /* handshake is refused without a certificate of client_ca_file */
+    /*
+     * A certificate is asked for, and whatever comes is let through, none too: nobody has verified it. The handlers of
+     * such a listener judge what http_client_chain() gives; http_client_cert() gives them nothing. Not with
+     * client_ca_file.
+     */
+    bool client_any;
+    /*
+     * With client_any: certificates (PEM) of the authorities whose names the handshake sends, so that a browser offers the
+     * right ones (RFC 8446 §4.2.4; they verify nothing). Asked at each connection, from the event threads: returns
+     * the version of the names, and appends them only when that is not `have`. NULL: no names are sent.
+     */
+    uint64_t (*client_names)(void *app, uint64_t have, struct buf *pem);
 };
 /* key_file is read as a secret: owned by us or root, not readable by others. With client_ca_file the chain is checked
  * in the handshake (dates, purpose "TLS client", strength). A listener that asks for certificates gives no session
@@ -70,6 +82,7 @@ struct http_listener {
     const struct http_tls *tls;            /* NULL: plain (behind a trusted front, or the bench) */
     const struct http_routes *const *routes;
     const char *base_url;                  /* what we are called, from configuration: for Origin checks and redirects */
+    bool one_request;                      /* each answer closes its connection: every request has a handshake of its own */
     bool no_hsts;                          /* else HSTS is sent when base_url is https and not on loopback */
 };
 
@@ -165,6 +178,15 @@ struct str http_client_cert(const struct http_request *req);
 /* Why http_client_cert() gives none: for the page that explains it. */
 enum http_cert { HTTP_CERT_NONE, HTTP_CERT_GOOD, HTTP_CERT_EXPIRED, HTTP_CERT_UNTRUSTED };
 enum http_cert http_client_cert_state(const struct http_request *req);
+/* What the client sent in the handshake of a listener with client_any, leaf first, possession of its key proved and
+ * nothing else looked at. Returns how many there are, at most max are written; HTTP_CHAIN_TOO_MUCH: more, or larger,
+ * than is taken. */
+#define HTTP_CHAIN_TOO_MUCH SIZE_MAX
+size_t http_client_chain(const struct http_request *req, struct str *ret, size_t max);
+/* Did the connection come from one of trusted_proxies? */
+bool http_from_proxy(const struct http_request *req);
+/* How many header lines have this name. */
+size_t http_header_count(const struct http_request *req, const char *name);
 void http_session_set(struct http_request *req, void *session);    /* in the request's arena */
 void *http_session(const struct http_request *req);
 const char *http_csrf_token(struct http_request *req);             /* for the form; sets the cookie when missing */

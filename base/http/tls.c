@@ -34,13 +34,22 @@ const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
                               ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
                               ":%SERVER_PRECEDENCE:%PROFILE_MEDIUM";
 
+/*
+ * Where the handler judges: GnuTLS would break the handshake off over a key usage without digitalSignature, which is what
+ * the second certificate of many cards has. %COMPAT lets that through; what else it loosens is RSA key exchange and record
+ * sizes, and the former is not in the list.
+ */
+static const char any_priorities_more[] = ":%COMPAT";
+
 #define PEM_MAX (256 * 1024)
 
 struct tls_cred {
     _Atomic int refs;
     gnutls_certificate_credentials_t x509;
     gnutls_datum_t ticket_key;            /* empty when certificates are asked */
-    bool ask, require;
+    bool ask, require, any;
+    gnutls_priority_t priorities;         /* of its own; NULL: the daemon's */
+    uint64_t names;                       /* version of the names that are sent */
 };
 
 static void
@@ -65,6 +74,8 @@ tls_cred_unref(struct tls_cred *c)
     if (c == NULL || atomic_fetch_sub(&c->refs, 1) > 1)
         return;
     gnutls_certificate_free_credentials(c->x509);
+    if (c->priorities != NULL)
+        gnutls_priority_deinit(c->priorities);
     gnutls_datum_done(&c->ticket_key);
     free(c);
 }
@@ -92,8 +103,40 @@ load_key_pair(struct tls_cred *c, const struct http_tls *conf, struct why *why)
     return OK;
 }
 
+static enum err
+load_any_priorities(struct tls_cred *c, struct why *why)
+{
+    AUTO(buf_free) struct buf words = BUF_BOUNDED(1024);
+    int rc;
+
+    buf_adds(&words, tls_priorities);
+    buf_adds(&words, any_priorities_more);
+    if ((rc = gnutls_priority_init(&c->priorities, buf_cstr(&words), NULL)) < 0)
+        return why_set(why, ERR_INTERNAL, "gnutls priorities: %s", gnutls_strerror(rc));
+    return OK;
+}
+
+/* The authorities' names stand in the request for a certificate; verify_client() does not ask this trust. */
+static enum err
+load_names(struct tls_cred *c, const struct http_tls *conf, void *app, struct why *why)
+{
+    AUTO(buf_free) struct buf pem = BUF_BOUNDED(PEM_MAX);
+    gnutls_datum_t view;
+    int rc;
+
+    if (conf->client_names == NULL)
+        return OK;
+    c->names = conf->client_names(app, 0, &pem);
+    if (!buf_ok(&pem))
+        return why_set(why, ERR_INPUT, "more names of authorities than a handshake should carry");
+    view = (gnutls_datum_t){ (unsigned char *)pem.data, (unsigned)pem.len };
+    if (pem.len > 0 && (rc = gnutls_certificate_set_x509_trust_mem(c->x509, &view, GNUTLS_X509_FMT_PEM)) < 0)
+        return why_set(why, ERR_INPUT, "names of authorities: %s", gnutls_strerror(rc));
+    return OK;
+}
+
 enum err
-tls_cred_load(const struct http_tls *conf, struct tls_cred **ret, struct why *why)
+tls_cred_load(const struct http_tls *conf, void *app, struct tls_cred **ret, struct why *why)
 {
     AUTO(tls_cred_unrefp) struct tls_cred *c = mem_alloc(sizeof(*c));
     enum err e;
@@ -106,6 +149,16 @@ tls_cred_load(const struct http_tls *conf, struct tls_cred **ret, struct why *wh
         return why_set(why, ERR_INPUT, "TLS without certificate or key file");
     if ((e = load_key_pair(c, conf, why)) != OK)
         return e;
+    if (conf->client_any) {
+        if (conf->client_ca_file != NULL)
+            return why_set(why, ERR_INPUT, "client_any and client_ca_file exclude each other");
+        gnutls_certificate_set_verify_function(c->x509, verify_client);
+        c->ask = c->any = true;
+        if ((e = load_any_priorities(c, why)) != OK || (e = load_names(c, conf, app, why)) != OK)
+            return e;
+        *ret = TAKE(c);
+        return OK;
+    }
     if (conf->client_ca_file == NULL) {
         if (conf->client_required)
             return why_set(why, ERR_INPUT, "client certificates required without client_ca_file");
@@ -147,6 +200,26 @@ tls_never_callback(void)
     return p;
 }
 
+/* The names of authorities have changed: the listener gets new credentials, or keeps the old when they cannot be made. */
+static void
+names_refresh(struct listener *l, void *app)
+{
+    AUTO(buf_free) struct buf pem = BUF_BOUNDED(PEM_MAX);
+    struct tls_cred *fresh = NULL, *old;
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if (l->tls.client_names(app, l->cred->names, &pem) == l->cred->names)
+        return;
+    if ((e = tls_cred_load(&l->tls, app, &fresh, &why)) != OK) {
+        LOG_ERROR_EV("http.client_names", LF_ERR(e), LF_WHY(&why));
+        return;
+    }
+    old = l->cred;
+    l->cred = fresh;
+    tls_cred_unref(old);
+}
+
 bool
 tls_conn_start(struct http_conn *conn, void *gnutls_session)
 {
@@ -156,10 +229,13 @@ tls_conn_start(struct http_conn *conn, void *gnutls_session)
     if (session == NULL)
         return false;
     pthread_mutex_lock(&l->cred_lock);
+    if (l->tls.client_names != NULL)
+        names_refresh(l, conn->server->conf->app);
     conn->cred = tls_cred_ref(l->cred);
     pthread_mutex_unlock(&l->cred_lock);
 
-    if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, conn->cred->x509) < 0)
+    if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, conn->cred->x509) < 0 ||
+        (conn->cred->priorities != NULL && gnutls_priority_set(session, conn->cred->priorities) < 0))
         return false;
     if (conn->cred->ask)
         gnutls_certificate_server_set_request(session, conn->cred->require ? GNUTLS_CERT_REQUIRE
@@ -176,6 +252,13 @@ tls_conn_done(struct http_conn *conn)
     conn->cred = NULL;
     free(conn->cert);
     conn->cert = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(conn->chain); i++) {
+        union { const char *in; void *out; } p = { conn->chain[i].p };
+
+        free(p.out);
+        conn->chain[i] = STR_NULL;
+    }
+    conn->nchain = 0;
 }
 
 static struct http_conn *
@@ -211,6 +294,23 @@ chain_expiry(const gnutls_datum_t *chain, unsigned n)
     return first;
 }
 
+/* Where any certificate is let through: kept for the handler, which judges it. */
+static void
+chain_keep(struct http_conn *conn, const gnutls_datum_t *chain, unsigned n)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        bytes += chain[i].size;
+    if (n > HTTP_CERT_CHAIN_MAX || bytes > HTTP_CHAIN_BYTES) {
+        conn->nchain = HTTP_CHAIN_TOO_MUCH;
+        return;
+    }
+    for (unsigned i = 0; i < n; i++)
+        conn->chain[i] = (struct str){ mem_dup(chain[i].data, chain[i].size), chain[i].size };
+    conn->nchain = n;
+}
+
 /*
  * Runs in the handshake when the client sent a chain; possession of the key is proved by the handshake itself. Where
  * certificates are required a bad one ends the handshake (result -1), elsewhere the page can explain (result 0, no
@@ -232,6 +332,13 @@ verify_client(gnutls_session_t session)
     if (chain == NULL || n == 0)          /* asked and not given; where required, GnuTLS ends the handshake itself */
         return conn->cred->require ? -1 : 0;
     conn->cert_state = HTTP_CERT_UNTRUSTED;
+    if (conn->cred->any) {
+        /* No tickets are given here, so nothing can be resumed: the key was used. */
+        if (gnutls_session_is_resumed(session))
+            return -1;
+        chain_keep(conn, chain, n);
+        return 0;
+    }
     rc = n > HTTP_CERT_CHAIN_MAX || gnutls_session_is_resumed(session)
              ? GNUTLS_E_CERTIFICATE_ERROR
              : gnutls_certificate_verify_peers(session, &data, 1, &status);

@@ -80,6 +80,10 @@ MUST_USE enum err account_create(struct pg *pg, const struct keyring *pepper, co
 /* By handle within one town; ERR_NOT_FOUND also when it is another town's. */
 MUST_USE enum err account_by_handle(struct pg *pg, const char *town_id, const char *handle, struct account *ret,
                                     struct why *why);
+/* The same for an operator, who knows all towns; town: its short name, NULL: whichever. ERR_CONFLICT: several towns have
+ * this handle. */
+MUST_USE enum err account_by_town_name(struct pg *pg, const char *town, const char *handle, struct account *ret,
+                                       struct why *why);
 MUST_USE enum err account_by_id(struct pg *pg, const char *id, struct account *ret, struct why *why);
 /* Locks the account until the transaction ends, so that what follows is ordered. */
 MUST_USE enum err account_lock(struct pg *pg, const char *id, struct why *why);

@@ -8,7 +8,7 @@
     "coalesce(a.number, ''), a.lang"
 
 enum {
-    S_INSERT, S_BY_HANDLE, S_BY_ID, S_LOCK, S_SET_STATE, S_SET_FINAL, S_SET_ACKED, S_REASON, S_AUTHZ_ADD, S_AUTHZ_END,
+    S_INSERT, S_BY_HANDLE, S_BY_TOWN_NAME, S_BY_ID, S_LOCK, S_SET_STATE, S_SET_FINAL, S_SET_ACKED, S_REASON, S_AUTHZ_ADD, S_AUTHZ_END,
     S_AUTHZ_LIST, S_CONTEST, S_CHANGE, S_CHANGES, S_RESERVE, S_ERASE_CONTACT, S_ERASE_BINDING, S_EXPIRED
 };
 static const struct pg_stmt stmts[] = {
@@ -18,6 +18,9 @@ static const struct pg_stmt stmts[] = {
     [S_BY_HANDLE] = { "account.by_handle",
         "SELECT " ACCOUNT_COLUMNS " FROM account a JOIN town t ON t.id = a.town_id "
         "WHERE a.town_id = $1 AND a.handle = $2", 2 },
+    [S_BY_TOWN_NAME] = { "account.by_town_name",
+        "SELECT " ACCOUNT_COLUMNS " FROM account a JOIN town t ON t.id = a.town_id "
+        "WHERE a.handle = $2 AND ($1::text IS NULL OR t.name = $1) LIMIT 2", 2 },
     [S_BY_ID] = { "account.by_id",
         "SELECT " ACCOUNT_COLUMNS " FROM account a JOIN town t ON t.id = a.town_id WHERE a.id = $1", 1 },
     [S_LOCK] = { "account.lock",
@@ -118,6 +121,8 @@ find_one(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, struct
         return e;
     if (pg_rows(r) == 0)
         return why_code(why, ERR_NOT_FOUND, "account.unknown", "no such account");
+    if (pg_rows(r) > 1)
+        return why_code(why, ERR_CONFLICT, "account.several", "several towns have an account of this handle: name the town");
     account_read(r, ret);
     return OK;
 }
@@ -130,6 +135,16 @@ account_by_handle(struct pg *pg, const char *town_id, const char *handle, struct
     pg_arg_uuid(&args, town_id);
     pg_arg_text(&args, handle);
     return find_one(pg, &stmts[S_BY_HANDLE], &args, ret, why);
+}
+
+enum err
+account_by_town_name(struct pg *pg, const char *town, const char *handle, struct account *ret, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_text(&args, town);
+    pg_arg_text(&args, handle);
+    return find_one(pg, &stmts[S_BY_TOWN_NAME], &args, ret, why);
 }
 
 enum err

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/core/log.h"
+#include "idp/credential/certificate.h"
 
 /* More than anybody has: what is left out is said. */
 #define VISITS_MAX 5000
@@ -120,12 +121,26 @@ codes_json(const struct citizen_code *codes, size_t n)
     return list;
 }
 
+/* What names them; the certificate itself is not kept. */
+static json_t *
+certificates_json(const struct credential_row *rows, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "issuer", rows[i].issuer, "serial",
+                                              rows[i].serial, "state", rows[i].state, "linked_at",
+                                              time_json(rows[i].linked_at), "until", time_json(rows[i].not_after)));
+    return list;
+}
+
 struct data {
     struct mine mine;
+    struct credential_row *certificates;
     struct citizen_visit *visits;
     struct citizen_right *rights;
     struct citizen_code *codes;
-    size_t nvisits, nrights, ncodes;
+    size_t ncertificates, nvisits, nrights, ncodes;
 };
 
 static enum err
@@ -137,6 +152,7 @@ data_load(struct http_request *req, struct data *d, struct why *why)
     enum err e;
 
     if ((e = mine_load(req, &d->mine, why)) != OK ||
+        (e = credential_list(pg, s->account_id, a, &d->certificates, &d->ncertificates, why)) != OK ||
         (e = citizen_store_visits(pg, s->account_id, VISITS_MAX, a, &d->visits, &d->nvisits, why)) != OK ||
         (e = citizen_store_rights(pg, s->account_id, a, &d->rights, &d->nrights, why)) != OK)
         return e;
@@ -149,8 +165,9 @@ data_reply(struct http_request *req, const struct data *d)
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
     AUTO(json_decrefp) json_t *root = json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "written_at", time_json(http_now(req)), "written_by",
-        idp->conf.base_url, "account", account_json(&d->mine), "rights", rights_json(d->rights, d->nrights), "sessions",
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "written_at", time_json(http_now(req)), "written_by",
+        idp->conf.base_url, "account", account_json(&d->mine), "rights", rights_json(d->rights, d->nrights), "certificates",
+        certificates_json(d->certificates, d->ncertificates), "sessions",
         sessions_json(&d->mine), "visits", visits_json(view, d->visits, d->nvisits), "visits_cut",
         d->nvisits == VISITS_MAX, "services", services_json(view, &d->mine), "agreements", consents_json(view, &d->mine),
         "codes", codes_json(d->codes, d->ncodes));

@@ -15,6 +15,18 @@ words(const char *const *list, size_t n)
 }
 #define WORDS(...) words((const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 
+static json_t *
+acr_words(unsigned methods)
+{
+    static const enum signon_method order[] = { METHOD_PASSWORD, METHOD_SOFT_CERT, METHOD_CARD };
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < ARRAY_LEN(order); i++)
+        if ((methods & order[i]) != 0)
+            json_array_append_new(out, json_string(oidc_acr(order[i])));
+    return out;
+}
+
 static void
 public_json(struct http_request *req, json_t *root)
 {
@@ -59,7 +71,7 @@ get_openid_configuration(struct http_request *req)
     json_object_set_new(root, "revocation_endpoint_auth_methods_supported",
                         WORDS("client_secret_basic", "client_secret_post", "none"));
     json_object_set_new(root, "code_challenge_methods_supported", WORDS("S256"));
-    json_object_set_new(root, "acr_values_supported", WORDS(ACR_PASSWORD));
+    json_object_set_new(root, "acr_values_supported", acr_words(signon_methods_offered(idp)));
     json_object_set_new(root, "claims_supported",
                         WORDS("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
                               "authorisations", "town"));

@@ -15,19 +15,13 @@ struct town_options {
     const char *config, *cert, *seal_key, *label_fr, *label_en, *phone, *theme, *sheet_number, *creation_life;
 };
 
-/* The DER between the lines of a PEM public key. */
 static enum err
 public_key_decode(struct str pem, struct buf *out, struct why *why)
 {
-    static const char begin[] = "-----BEGIN PUBLIC KEY-----", end[] = "-----END PUBLIC KEY-----";
-    const char *from = memmem(pem.p, pem.n, begin, sizeof(begin) - 1), *to;
+    enum err e = pem_next(&pem, "PUBLIC KEY", out);
 
-    if (from == NULL || (to = memmem(from, pem.n - (size_t)(from - pem.p), end, sizeof(end) - 1)) == NULL)
-        return why_set(why, ERR_INPUT, "no PEM public key in the file");
-    from += sizeof(begin) - 1;
-    if (base64_decode((struct str){ from, (size_t)(to - from) }, true, out) != OK)
-        return why_set(why, ERR_INPUT, "the PEM public key is damaged");
-    return OK;
+    return e == OK ? OK : why_set(why, ERR_INPUT, e == ERR_NOT_FOUND ? "no PEM public key in the file"
+                                                                     : "the PEM public key is damaged");
 }
 
 static enum err

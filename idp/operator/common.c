@@ -9,6 +9,7 @@
 #include "idp/account/town.h"
 #include "idp/activation/activation.h"
 #include "idp/citizen/citizen.h"
+#include "idp/credential/certificate.h"
 #include "idp/credential/login.h"
 #include "idp/oidc/oidc.h"
 #include "idp/operator/doctor.h"
@@ -23,15 +24,18 @@
 #define WEB_STMTS                                                                                             \
     &job_stmts, &audit_stmts, &account_stmts, &account_secret_stmts, &town_stmts, &login_stmts, &services_stmts, \
     &signon_stmts, &signon_consent_stmts, &consent_stmts, &session_stmts, &throttle_stmts, &activation_stmts,   \
-    &citizen_stmts, &town_door_stmts, &contact_stmts, &oidc_stmts, &authz_label_stmts
+    &citizen_stmts, &town_door_stmts, &contact_stmts, &oidc_stmts, &authz_label_stmts,              \
+    &trust_stmts, &credential_stmts
 const struct pg_stmts *const idp_web_stmts[] = { WEB_STMTS, NULL };
 const struct pg_stmts *const idp_notifier_stmts[] = { &job_stmts, &services_stmts, NULL };
 const struct pg_stmts *const idp_all_stmts[] = { WEB_STMTS, &audit_seal_stmts, &purge_stmts, &doctor_stmts, NULL };
 const struct http_routes *const idp_public_routes[] = {
     &assets_routes, &citizen_routes, &signon_routes, &activation_routes, &saml_routes, &oidc_routes, NULL,
 };
+const struct http_routes *const idp_certificate_routes[] = { &certificate_door_routes, NULL };
 const struct http_routes *const idp_town_routes[] = { &town_door_routes, NULL };
-const struct program_door idp_doors[] = { { "public", idp_public_routes }, { "town", idp_town_routes } };
+const struct program_door idp_doors[] = { { "public", idp_public_routes }, { "town", idp_town_routes },
+                                           { "certificate", idp_certificate_routes } };
 const size_t idp_ndoors = ARRAY_LEN(idp_doors);
 const struct service_parser *const idp_service_parsers[] = { &saml_service_parser, &oidc_service_parser, NULL };
 const struct signon_dialect *const idp_dialects[] = { &saml_dialect, &oidc_dialect, NULL };
@@ -64,4 +68,11 @@ enum err
 operator_database(const struct idp *idp, struct pg **ret, struct why *why)
 {
     return command_database(idp->conf.database, idp->conf.database_owner, ret, why);
+}
+
+struct trust_fetch
+operator_trust_fetch(const struct idp *idp)
+{
+    return (struct trust_fetch){ .ca_file = idp->conf.outgoing_ca[0] != '\0' ? idp->conf.outgoing_ca : NULL,
+                                 .allow_private = idp->conf.outgoing_private, .refresh = idp->conf.crl_refresh };
 }

@@ -1,6 +1,6 @@
 /*
  * doctor: looks at an installation and says what is wrong: configuration, keys, certificates, clocks, schema, processes,
- * jobs, audit, mail (base/program/doctor.h). It changes nothing.
+ * jobs, audit, authorities for sign-in, mail (base/program/doctor.h). It changes nothing.
  *
  * --for says whose configuration it is: then the key folder must hold what that process loads and nothing else.
  */
@@ -12,10 +12,12 @@
 
 #include "base/core/log.h"
 #include "base/program/doctor.h"
+#include "idp/credential/trust.h"
 #include "idp/keys.h"
 #include "idp/operator/operator.h"
 
 #define SEEN (10 * USEC_PER_SEC)          /* processes say so each second */
+#define TRUST_MAX (16 << 20)
 
 static void
 certificates(struct doctor *d, const struct idp_conf *c)
@@ -23,11 +25,41 @@ certificates(struct doctor *d, const struct idp_conf *c)
     char path[PATH_MAX];
 
     doctor_certificate_file(d, c->tls_cert, true);
+    doctor_certificate_file(d, c->cert_tls_cert, true);
     doctor_certificate_file(d, c->town_tls_cert, true);
     doctor_certificate_file(d, c->town_client_ca, true);
     snprintf(path, sizeof(path), "%s/saml-cert.der", c->keys);
     if (access(path, F_OK) == 0)
         doctor_certificate_file(d, path, false);
+}
+
+/* Whose certificates sign in, and whether their lists are in time (docs/certificates.md). */
+static void
+trust(struct doctor *d, const struct idp *idp, struct pg *pg, utime now)
+{
+    AUTO(arena_freep) struct arena *a = arena_new(TRUST_MAX);
+    struct trust_row *rows;
+    struct why why = WHY_INIT;
+    size_t n, wrong = 0;
+    enum err e;
+
+    if ((e = trust_list(pg, a, &rows, &n, &why)) != OK) {
+        doctor_say(d, "trust", DOCTOR_FAIL, "%s", why.text[0] != '\0' ? why.text : err_name(e));
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool bad;
+        const char *text = trust_row_wrong(&rows[i], now, &bad);
+
+        if (text == NULL)
+            continue;
+        wrong++;
+        doctor_say(d, "trust", bad ? DOCTOR_FAIL : DOCTOR_WARN, "%s %s: %s", rows[i].name, rows[i].source, text);
+    }
+    if (n == 0 && idp->conf.cert_url[0] != '\0')
+        doctor_say(d, "trust", DOCTOR_WARN, "cert.url is set, but no authority is trusted: nobody signs in by certificate");
+    else if (n > 0 && wrong == 0)
+        doctor_say(d, "trust", DOCTOR_GOOD, "all authorities and lists are in time");
 }
 
 static void
@@ -55,6 +87,7 @@ database(struct doctor *d, const struct idp *idp)
                (long long)s.web, (long long)s.notifier);
     doctor_jobs(d, s.overdue, s.overdue_kind, s.dead);
     doctor_audit(d, s.unsealed);
+    trust(d, idp, pg, now);
 }
 
 static int

@@ -17,6 +17,8 @@ int operator_doctor(int argc, char **argv);
 int operator_town(int argc, char **argv);
 int operator_client(int argc, char **argv);    /* OIDC clients */
 int operator_service(int argc, char **argv);   /* suspend and resume of either dialect */
+int operator_trust(int argc, char **argv);
+int operator_account(int argc, char **argv);
 int operator_purge(int argc, char **argv);
 
 /* --- what commands share (common.c) --------------------------------------------------------------------------- */
@@ -27,11 +29,12 @@ extern const struct pg_stmts *const idp_notifier_stmts[];
 extern const struct pg_stmts *const idp_all_stmts[];
 /* Schema versions this program knows. */
 #define IDP_SCHEMA "idp"
-#define IDP_SCHEMA_MIN 4
-#define IDP_SCHEMA_MAX 4
+#define IDP_SCHEMA_MIN 5
+#define IDP_SCHEMA_MAX 5
 
-/* Route tables of the public listeners, and of the town door; NULL-terminated. */
+/* Route tables of the public listeners, of the certificate door and of the town door; NULL-terminated. */
 extern const struct http_routes *const idp_public_routes[];
+extern const struct http_routes *const idp_certificate_routes[];
 extern const struct http_routes *const idp_town_routes[];
 extern const struct program_door idp_doors[];
 extern const size_t idp_ndoors;
@@ -41,6 +44,9 @@ extern const struct signon_dialect *const idp_dialects[];
 
 /* What base/program reads a configuration with. */
 MUST_USE enum err operator_load(const char *config, unsigned need, struct program_site *ret, struct why *why);
+struct trust_fetch;
+/* How this installation fetches lists of revoked certificates. */
+struct trust_fetch operator_trust_fetch(const struct idp *idp);
 /* Opens the database as the schema's owner (database.owner) or, without one, as this process. */
 MUST_USE enum err operator_database(const struct idp *idp, struct pg **ret, struct why *why);
 

@@ -14,6 +14,7 @@ static const struct pg_stmt stmts[] = {
     RULE("throttle", "throttle", "at < $1"),
     RULE("nodes", "node", "seen_at < $1"),
     RULE("reserved", "login_reserved", "until < $1"),
+    RULE("tickets", "certificate_ticket", "expires_at < $1"),
     RULE("links", "activation_link", "expires_at < $1"),
 };
 const struct pg_stmts purge_stmts = PG_STMTS(stmts);
@@ -28,6 +29,7 @@ static const struct {
     { "signons", 184 * USEC_PER_DAY }, { "visits", 184 * USEC_PER_DAY },
     { "mail", 30 * USEC_PER_DAY },    { "throttle", USEC_PER_DAY },
     { "nodes", USEC_PER_DAY },        { "reserved", 0 },
+    { "tickets", 0 },
     { "links", 30 * USEC_PER_DAY },
 };
 _Static_assert(ARRAY_LEN(stmts) == 2 * ARRAY_LEN(rules), "each rule has a count and a delete");

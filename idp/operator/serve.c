@@ -1,12 +1,13 @@
 /*
- * serve: the web process. Public listeners for citizens and services, the town door on listeners of its own with
- * mutual TLS. SIGHUP reads certificates again, SIGTERM and SIGINT finish what runs.
+ * serve: the web process. Public listeners for citizens and services; the town door on listeners of its own with mutual
+ * TLS; the certificate door on others, whose handshakes ask for a certificate. SIGHUP reads certificates again, SIGTERM and SIGINT finish what runs.
  */
 #include "idp/operator/operator.h"
 
 #include "base/program/answer.h"
 #include "base/program/process.h"
 #include "idp/credential/login.h"
+#include "idp/credential/trust.h"
 #include "idp/signon/signon.h"
 
 static void
@@ -27,10 +28,27 @@ refuse_any(struct http_request *req, int status, const char *refusal)
 {
     const struct idp *idp = http_app(req);
 
+    if (idp->conf.cert_url[0] != '\0' && strcmp(http_base_url(req), idp->conf.cert_url) == 0) {
+        /* The certificate door has no pages: back to where the person came from. */
+        const char *flow = http_route(req) != NULL ? http_path_param(req, "flow") : NULL;
+
+        http_reply_redirect(req, flow == NULL ? arena_printf(http_arena(req), "%s/", idp->conf.base_url)
+                                              : arena_printf(http_arena(req), "%s/signon/%s?busy=1", idp->conf.base_url, flow));
+        return;
+    }
     if (idp->conf.town_url[0] != '\0' && strcmp(http_base_url(req), idp->conf.town_url) == 0)
         http_reply_problem_status(req, status, refusal, "");
     else
         refuse(req, status, refusal);
+}
+
+/* Whose certificates a browser should offer at the certificate door. */
+static uint64_t
+certificate_names(void *app, uint64_t have, struct buf *pem)
+{
+    const struct idp *idp = app;
+
+    return trust_names(idp->trust, have, pem);
 }
 
 static enum err
@@ -41,7 +59,10 @@ serve(struct idp *idp, const struct process *process, const struct pg_config *pg
     struct http_tls tls = { .cert_file = c->tls_cert, .key_file = c->tls_key };
     struct http_tls town_tls = { .cert_file = c->town_tls_cert, .key_file = c->town_tls_key,
                                  .client_ca_file = c->town_client_ca, .client_required = true };
-    AUTO(mem_freep) struct http_listener *list = mem_alloc_array(c->listen.n + c->town_listen.n + 1, sizeof(*list));
+    struct http_tls cert_tls = { .cert_file = c->cert_tls_cert, .key_file = c->cert_tls_key, .client_any = true,
+                                 .client_names = certificate_names };
+    AUTO(mem_freep) struct http_listener *list = mem_alloc_array(c->listen.n + c->town_listen.n + c->cert_listen.n + 1,
+                                                                  sizeof(*list));
     struct http_server_config conf = {
         .listeners = list, .hooks = &hooks, .pg = pg, .threads = (int)c->threads,
         .slow_threads = (int)c->slow_threads, .csrf_key = idp->csrf_key.data,
@@ -51,6 +72,11 @@ serve(struct idp *idp, const struct process *process, const struct pg_config *pg
     conf.nlisteners = process_listeners(list, 0, &c->listen, c->tls_cert[0] != '\0' ? &tls : NULL, idp_public_routes,
                                         c->base_url);
     conf.nlisteners = process_listeners(list, conf.nlisteners, &c->town_listen, &town_tls, idp_town_routes, c->town_url);
+    for (size_t first = conf.nlisteners, i = 0; i < c->cert_listen.n; i++)
+        list[first + i] = (struct http_listener){
+            .address = c->cert_listen.items[i], .tls = c->cert_tls_cert[0] != '\0' ? &cert_tls : NULL,
+            .routes = idp_certificate_routes, .base_url = c->cert_url, .one_request = true };
+    conf.nlisteners += c->cert_listen.n;
     return process_serve(process, &conf, c->base_url, why);
 }
 
@@ -75,7 +101,9 @@ operator_serve(int argc, char **argv)
     idp->dialects = idp_dialects;
     if ((e = services_open(&pg, "web", idp_service_parsers, &idp->services, &why)) != OK)
         return command_fail("services", e, &why);
-    e = serve(idp, &process, &pg, &why);
+    if ((e = trust_open(&pg, idp->conf.crl_grace, &idp->trust, &why)) == OK)
+        e = serve(idp, &process, &pg, &why);
+    trust_close(idp->trust);
     services_close(idp->services);
     deny_list_free(idp->deny);
     return e == OK ? 0 : command_fail("serve", e, &why);

@@ -1,6 +1,6 @@
 /*
- * worker: mail in (LMTP), jobs (mail out and what accounts left behind), the audit sealer and the purges. Several may
- * run: jobs are leased, the sealer takes turns, the purges are idempotent. It reads what strangers send, and so holds no
+ * worker: mail in (LMTP), jobs (mail out and what accounts left behind), the audit sealer, the purges, and the lists of
+ * revoked certificates. Several may run: jobs and lists are leased, the sealer takes turns, the purges are idempotent. It reads what strangers send, and so holds no
  * key that speaks to services: those are told by the notifier (notifier.c).
  */
 #include "idp/operator/operator.h"
@@ -17,6 +17,7 @@
 #include "base/program/process.h"
 #include "idp/account/account.h"
 #include "idp/activation/activation.h"
+#include "idp/credential/trust.h"
 #include "idp/operator/purge.h"
 #include "idp/signon/signon.h"
 
@@ -115,6 +116,35 @@ housekeeper(void *arg)
     return NULL;
 }
 
+/* --- lists of revoked certificates -------------------------------------------------------------------------------- */
+
+/* In a thread of its own: an authority that is slow keeps nothing else waiting. */
+static void *
+lists_keeper(void *arg)
+{
+    struct worker *w = arg;
+    const struct trust_fetch fetch = operator_trust_fetch(w->idp);
+    AUTO(pg_closep) struct pg *pg = NULL;
+    bool down = false;
+
+    while (!atomic_load(&w->stop)) {
+        struct why why = WHY_INIT;
+        bool done = false;
+        enum err e = OK;
+
+        if (pg == NULL)
+            e = pg_open(&w->pg, &pg, &why);
+        if (e == OK)
+            e = trust_crl_turn(pg, &fetch, clock_now(), &done, &why);
+        if (e != OK && !down)
+            LOG_ERROR_EV("worker.lists", LF_ERR(e), LF_WHY(&why));
+        down = e != OK;
+        if (!done)
+            nap(500 * 1000);
+    }
+    return NULL;
+}
+
 /* --- start and stop ---------------------------------------------------------------------------------------------------------- */
 
 static enum err
@@ -131,7 +161,7 @@ run(struct worker *w, const struct process *process, struct why *why)
     struct lmtp_server *server = NULL;
     struct audit_sealer *sealer = NULL;
     struct job_runner *runner = NULL;
-    pthread_t house;
+    pthread_t house, lists;
     enum err e;
 
     if ((e = pg_pool_new(&w->pg, MAIL_THREADS, &w->pool, why)) != OK)
@@ -141,12 +171,14 @@ run(struct worker *w, const struct process *process, struct why *why)
         e = lmtp_start(&lmtp, &server, why);
     if (e == OK) {
         CHECK(pthread_create(&house, NULL, housekeeper, w) == 0);
+        CHECK(pthread_create(&lists, NULL, lists_keeper, w) == 0);
         LOG_INFO_EV("worker.ready", LF_STR("lmtp", lmtp.listen));
         process_wait(process, NULL, NULL);
         if (server != NULL)
             lmtp_stop(server);
         atomic_store(&w->stop, true);
         pthread_join(house, NULL);
+        pthread_join(lists, NULL);
     }
     job_runner_stop(runner);
     audit_sealer_stop(sealer);

@@ -1,5 +1,5 @@
 /* routes: what signon answers. */
-#include "idp/signon/signon-internal.h"
+#include "idp/signon/certificate.h"
 
 #define LOGIN_FORM_MAX 8192
 #define CONSENT_FORM_MAX (64 * 1024)      /* repeats the list that was shown */
@@ -17,6 +17,10 @@ static const struct http_route list[] = {
       HTTP_CSRF_NONE, HTTP_POOL_EVENT, "signon.consent", true, false },
     { HTTP_POST, "/signon/{flow}/consent", post_signon_flow_consent, HTTP_BODY_FORM, CONSENT_FORM_MAX,
       HTTP_SESSION_OPTIONAL, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "signon.consent.post", true, false },
+    { HTTP_GET, "/signon/{flow}/certificate", get_signon_flow_certificate, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL,
+      HTTP_CSRF_NONE, HTTP_POOL_EVENT, "signon.certificate", false, false },
+    { HTTP_GET, "/signon/{flow}/certificate/{ticket}", get_signon_flow_certificate_ticket, HTTP_BODY_NONE, 0,
+      HTTP_SESSION_OPTIONAL, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "signon.certificate.ticket", true, false },
     { HTTP_GET, "/logout", get_logout, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
       "signon.logout", true, false },
     { HTTP_POST, "/logout", post_logout, HTTP_BODY_FORM, 4096, HTTP_SESSION_NONE, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT,

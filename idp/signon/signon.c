@@ -11,6 +11,7 @@
 #include "base/core/log.h"
 #include "base/core/rand.h"
 #include "idp/credential/login.h"
+#include "idp/credential/trust.h"
 #include "idp/services/consent.h"
 
 unsigned
@@ -30,8 +31,10 @@ signon_methods_from(enum signon_method m)
 unsigned
 signon_methods_offered(const struct idp *idp)
 {
-    (void)idp;      /* certificates bring their own configuration */
-    return METHOD_PASSWORD;
+    unsigned uses = idp->conf.cert_url[0] != '\0' ? trust_uses(idp->trust) : 0;
+
+    return (unsigned)METHOD_PASSWORD | ((uses & (1u << TRUST_SOFTWARE)) != 0 ? (unsigned)METHOD_SOFT_CERT : 0u) |
+           ((uses & (1u << TRUST_CARD)) != 0 ? (unsigned)METHOD_CARD : 0u);
 }
 
 /* Unique per answer, and its first half is the key of the row: see session_end_by_index(). */

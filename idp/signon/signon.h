@@ -25,6 +25,7 @@ extern const struct pg_stmts signon_stmts;
 extern const struct pg_stmts signon_consent_stmts;
 extern const struct pg_stmts session_stmts;
 extern const struct http_routes signon_routes;
+extern const struct http_routes certificate_door_routes;     /* the certificate door: certificate.h */
 
 /* How a person proved who they are; bits, so that a service's wish is a mask. */
 enum signon_method { METHOD_PASSWORD = 1, METHOD_SOFT_CERT = 2, METHOD_CARD = 4 };

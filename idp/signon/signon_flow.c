@@ -74,9 +74,22 @@ static void
 login_page(struct http_request *req, const struct flow *f, int status, const char *login,
            const struct login_problem *problem)
 {
+    unsigned offered = signon_methods_offered(http_app(req));
+    unsigned doors = f->accept == METHOD_ANY ? offered : offered & f->accept;
+    const struct session *s = http_session(req);
     struct page_data *d = idp_page(req);
 
     service_label(req, f, d);
+    page_bool(d, "password_door", (doors & METHOD_PASSWORD) != 0);
+    if ((doors & METHOD_CARD) != 0)
+        page_str(d, "card_url", signon_flow_url(req, f, "/certificate"));
+    if ((doors & METHOD_SOFT_CERT) != 0)
+        page_str(d, "certificate_url", signon_flow_url(req, f, "/certificate"));
+    /* Sent back by the certificate door, which had no time; or signed in, but not as this service asks. */
+    if (http_method(req) == HTTP_GET && http_query(req, "busy") != NULL)
+        page_msg(d, "notice", "signon.error.busy");
+    else if (s != NULL && s->auth_time >= f->fresh_after)
+        page_msg(d, "notice", "signon.notice.stronger");
     page_str(d, "csrf", http_csrf_token(req));
     page_str(d, "login", login != NULL ? login : f->login_hint != NULL ? f->login_hint : "");
     page_str(d, "block_url", "/blocage");

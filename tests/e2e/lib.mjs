@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { createServer, connect } from "node:net";
 import { createRequire } from "node:module";
@@ -22,6 +22,7 @@ import { createAccount, readEndpoints } from "../../tools/demo-town.mjs";
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const TOP = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
 // --- the instance ---------------------------------------------------------------------------------------------------
@@ -73,14 +74,21 @@ export async function query(system, database, sql) {
 
 // --- the browser ----------------------------------------------------------------------------------------------------
 // Debian's Chromium with a home of its own whose certificate store trusts the demo's authority and nothing else new.
-export async function startBrowser(system) {
+// Options: authorities: further PEM files to trust; keys: [{ file, password }], PKCS#12 for its store; policy: an object that
+// it finds as its managed policy. Policies are the machine's, so they are shown to this browser alone: in a mount
+// namespace of its own.
+export async function startBrowser(system, { authorities = [], keys = [], policy } = {}) {
   const home = mkdtempSync(join(tmpdir(), "beffroi-browser."));
   const store = join(home, ".pki", "nssdb");
   mkdirSync(store, { recursive: true });
   await run("certutil", ["-N", "-d", `sql:${store}`, "--empty-password"]);
   await run("certutil", ["-A", "-d", `sql:${store}`, "-n", "beffroi demo", "-t", "C,,", "-i", system.CA_CERT]);
+  for (const [i, file] of authorities.entries()) {
+    await run("certutil", ["-A", "-d", `sql:${store}`, "-n", `authority ${i}`, "-t", "C,,", "-i", file]);
+  }
+  for (const { file, password } of keys) await run("pk12util", ["-i", file, "-d", `sql:${store}`, "-K", "", "-W", password]);
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: policy ? withPolicy(home, policy) : CHROMIUM,
     headless: true,
     env: { PATH: process.env.PATH, HOME: home, LANG: "fr_FR.UTF-8", TMPDIR: home },
     args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run",
@@ -92,6 +100,19 @@ export async function startBrowser(system) {
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   });
   return browser;
+}
+
+// A program that starts Chromium where /etc/chromium holds this policy and nothing else.
+function withPolicy(home, policy) {
+  const folder = join(home, "etc");
+  mkdirSync(join(folder, "policies", "managed"), { recursive: true });
+  writeFileSync(join(folder, "policies", "managed", "test.json"), JSON.stringify(policy));
+  const program = join(home, "chromium");
+  writeFileSync(program, `#!/bin/sh
+exec unshare ${process.getuid() === 0 ? "--mount" : "--user --map-root-user --mount"} sh -c 'mount --bind "$1" /etc/chromium && shift && exec "$@"' \
+  sh '${folder}' '${CHROMIUM}' "$@"
+`, { mode: 0o755 });
+  return program;
 }
 
 // Our names are this machine, every other name does not exist: a page that would call out is found by its failure.

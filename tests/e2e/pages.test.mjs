@@ -241,6 +241,9 @@ for (const lang of ["fr", "en"]) {
     await look("given up");
     await page.goto(`${system.IDP_BASE_URL}/signon/AAAAAAAAAAAAAAAAAAAAAA`);
     await look("sign-in that waited too long");
+    await page.goto(`${flow}/certificate/AAAAAAAAAAAAAAAAAAAAAA.AAAA`);
+    await look("certificate step that waited too long");
+    await slim(page, "certificate step that waited too long");
     assert.ok(flow.startsWith(system.IDP_BASE_URL), flow);
     await page.goto(`${system.SONDAGE_URL}/connexion`);
     await signIn(page, who);

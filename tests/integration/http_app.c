@@ -390,11 +390,16 @@ main(int argc, char **argv)
     const char *cert = arg(argc, argv, "tls_cert"), *tls_key = arg(argc, argv, "tls_key");
     const char *ca = arg(argc, argv, "client_ca");
     const char *base = "https://idp.example", *proxies[] = { arg(argc, argv, "proxy"), NULL };
-    struct http_tls tls[3] = { { cert, tls_key, NULL, false }, { cert, tls_key, ca, false }, { cert, tls_key, ca, true } };
+    struct http_tls tls[3] = {
+        { .cert_file = cert, .key_file = tls_key }, { .cert_file = cert, .key_file = tls_key, .client_ca_file = ca },
+        { .cert_file = cert, .key_file = tls_key, .client_ca_file = ca, .client_required = true },
+    };
     struct http_listener listeners[5] = {
-        { "127.0.0.1:0", NULL, tables, base, false },      { "[::1]:0", NULL, other_tables, NULL, false },
-        { "127.0.0.1:0", &tls[0], tables, base, false },   { "127.0.0.1:0", &tls[1], tables, base, false },
-        { "127.0.0.1:0", &tls[2], tables, base, false },
+        { .address = "127.0.0.1:0", .routes = tables, .base_url = base },
+        { .address = "[::1]:0", .routes = other_tables },
+        { .address = "127.0.0.1:0", .tls = &tls[0], .routes = tables, .base_url = base },
+        { .address = "127.0.0.1:0", .tls = &tls[1], .routes = tables, .base_url = base },
+        { .address = "127.0.0.1:0", .tls = &tls[2], .routes = tables, .base_url = base },
     };
     struct http_limits limits = {
         .first_time = number(argc, argv, "first") * INT64_C(1000), .header_time = number(argc, argv, "header") * INT64_C(1000),

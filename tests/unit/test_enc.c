@@ -202,13 +202,42 @@ test_url(void **state)
     buf_free(&b);
 }
 
+static void
+test_pem(void **state)
+{
+    static const struct {
+        const char *label, *text;
+        enum err want;
+        const char *octets, *rest;
+    } rows[] = {
+        { "one", "-----BEGIN X-----\nYWJj\nZGVm\n-----END X-----\n", OK, "abcdef", "\n" },
+        { "text around", "a: b\n-----BEGIN X-----\r\nYWJj\r\n-----END X-----c", OK, "abc", "c" },
+        { "another label first", "-----BEGIN Y-----\n????\n-----END Y-----\n-----BEGIN X-----\nYQ==\n-----END X-----", OK, "a", "" },
+        { "none", "-----BEGIN Y-----\nYQ==\n-----END Y-----\n", ERR_NOT_FOUND, "", NULL },
+        { "empty", "", ERR_NOT_FOUND, "", NULL },
+        { "no end", "-----BEGIN X-----\nYQ==\n", ERR_INPUT, "", NULL },
+        { "end of another", "-----BEGIN X-----\nYQ==\n-----END Y-----\n", ERR_INPUT, "", NULL },
+        { "damaged", "-----BEGIN X-----\nY?==\n-----END X-----\n", ERR_INPUT, "", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(buf_free) struct buf out = BUF_BOUNDED(100);
+        struct str text = str_of(rows[i].text);
+
+        assert_row(rows[i].label, pem_next(&text, "X", &out) == rows[i].want);
+        assert_row_string(rows[i].label, buf_cstr(&out), rows[i].octets);
+        assert_row(rows[i].label, rows[i].rest == NULL ? text.p == rows[i].text : str_eqs(text, rows[i].rest));
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rfc4648_vectors), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_lax_takes_line_breaks), cmocka_unit_test(test_ceiling),
-        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_url),
+        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_url), cmocka_unit_test(test_pem),
     };
 
     return cmocka_run_group_tests_name("enc", tests, NULL, NULL);

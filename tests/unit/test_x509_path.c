@@ -65,6 +65,8 @@ CHANGE(ca_unknown) { w->leaf.issuer = "Another"; }
 CHANGE(no_crl) { w->no_ca_crl = true; }
 CHANGE(no_root_crl) { w->no_root_crl = true; }
 CHANGE(crl_stale) { w->ca_crl.next_update = w->now - USEC_PER_SEC; }
+CHANGE(crl_stale_in_grace) { w->ca_crl.next_update = w->now - USEC_PER_HOUR; w->profile.crl_grace = USEC_PER_HOUR; }
+CHANGE(crl_stale_past_grace) { w->ca_crl.next_update = w->now - USEC_PER_HOUR - USEC_PER_SEC; w->profile.crl_grace = USEC_PER_HOUR; }
 CHANGE(crl_of_tomorrow) { w->ca_crl.this_update = w->now + USEC_PER_SEC; }
 CHANGE(crl_bad_signature) { w->ca_crl.bad_signature = true; }
 CHANGE(crl_of_another_key) { w->ca_crl.signer = keys.other; }
@@ -206,7 +208,7 @@ static const struct {
     ROW(leaf_harmless_extension, CERT_GOOD), ROW(key_type_inside, CERT_GOOD), ROW(other_serial_revoked, CERT_GOOD),
     ROW(same_serial_of_another_ca, CERT_GOOD),
     ROW(crl_for_users_only, CERT_GOOD), ROW(crl_of_this_point, CERT_GOOD), ROW(released_in_delta, CERT_GOOD),
-    ROW(released_in_next_crl, CERT_GOOD), ROW(delta_that_is_older, CERT_GOOD),
+    ROW(crl_stale_in_grace, CERT_GOOD), ROW(released_in_next_crl, CERT_GOOD), ROW(delta_that_is_older, CERT_GOOD),
 
     ROW(expired, CERT_EXPIRED), ROW(not_begun, CERT_NOT_YET_VALID), ROW(ca_expired, CERT_ISSUER_EXPIRED),
     ROW(root_expired, CERT_ISSUER_EXPIRED),
@@ -216,6 +218,7 @@ static const struct {
     ROW(no_anchor, CERT_ISSUER_UNKNOWN), ROW(ca_unknown, CERT_ISSUER_UNKNOWN), ROW(same_names_other_key, CERT_ISSUER_UNKNOWN),
 
     ROW(ca_comes_along_unknown_to_us, CERT_STATUS_UNKNOWN), ROW(no_crl, CERT_STATUS_UNKNOWN), ROW(no_root_crl, CERT_STATUS_UNKNOWN), ROW(crl_stale, CERT_STATUS_STALE),
+    ROW(crl_stale_past_grace, CERT_STATUS_STALE),
     ROW(crl_of_tomorrow, CERT_STATUS_STALE), ROW(crl_bad_signature, CERT_STATUS_UNKNOWN),
     ROW(crl_of_another_key, CERT_STATUS_UNKNOWN), ROW(crl_of_another_name, CERT_STATUS_UNKNOWN),
     ROW(crl_without_number, CERT_STATUS_UNKNOWN), ROW(crl_version_1, CERT_STATUS_UNKNOWN),

@@ -1,0 +1,24 @@
+/* certificate-internal: what the files of certificate share. */
+#ifndef IDP_CREDENTIAL_CERTIFICATE_INTERNAL_H
+#define IDP_CREDENTIAL_CERTIFICATE_INTERNAL_H
+
+#include "idp/credential/certificate.h"
+
+/* What one look tells; id "" when the certificate is not one of ours. */
+struct credential_look {
+    int64_t trust_version;
+    char id[37], account_id[37];
+    char state[16];                /* of the certificate */
+    enum account_state account;
+    unsigned char spki_sha256[SHA256_LEN];
+};
+/* cert NULL: the version alone. */
+MUST_USE enum err credential_store_look(struct pg *pg, const struct x509_cert *cert, struct credential_look *ret,
+                                         struct why *why);
+/* Also one whose former link was taken away. ERR_CONFLICT: belongs to an account. */
+MUST_USE enum err credential_store_insert(struct pg *pg, const char *id, const char *account_id,
+                                           const struct x509_cert *cert, utime now, struct why *why);
+/* active → ended. ERR_NOT_FOUND: not an active one of the account. */
+MUST_USE enum err credential_store_end(struct pg *pg, const char *account_id, const char *id, utime now, struct why *why);
+
+#endif

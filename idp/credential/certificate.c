@@ -1,0 +1,303 @@
+/* certificate: whether a certificate signs its holder in, and how it comes to an account. See certificate.h. */
+#include "idp/credential/certificate-internal.h"
+
+#include <stdio.h>
+
+#include "base/core/enc.h"
+#include "base/core/rand.h"
+#include "base/core/secret.h"
+#include "base/pg/audit.h"
+#include "base/pg/job.h"
+
+#define TRIES 3                    /* what is trusted changes between two looks */
+#define LEFT_LIFE (24 * USEC_PER_HOUR)
+
+static const char *const names[] = {
+    [CERTIFICATE_GOOD] = "good",         [CERTIFICATE_NONE] = "none",         [CERTIFICATE_UNREADABLE] = "unreadable",
+    [CERTIFICATE_FUTURE] = "future",     [CERTIFICATE_EXPIRED] = "expired",   [CERTIFICATE_FOREIGN] = "foreign",
+    [CERTIFICATE_AUTHORITY] = "authority", [CERTIFICATE_REVOKED] = "revoked", [CERTIFICATE_HELD] = "held",
+    [CERTIFICATE_STATUS] = "status",     [CERTIFICATE_UNFIT] = "unfit",       [CERTIFICATE_UNKNOWN] = "unknown",
+    [CERTIFICATE_PENDING] = "pending",   [CERTIFICATE_BLOCKED] = "blocked",   [CERTIFICATE_CLOSED] = "closed",
+    [CERTIFICATE_WEAK] = "weak",
+};
+_Static_assert(ARRAY_LEN(names) == CERTIFICATE_OUTCOMES, "each outcome has a name");
+
+const char *
+credential_outcome_name(enum credential_outcome o)
+{
+    CHECK(o < CERTIFICATE_OUTCOMES);
+    return names[o];
+}
+
+enum err
+credential_outcome_read(const char *name, enum credential_outcome *ret)
+{
+    for (unsigned i = 0; i < CERTIFICATE_OUTCOMES; i++) {
+        if (strcmp(names[i], name) == 0) {
+            *ret = (enum credential_outcome)i;
+            return OK;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
+
+static enum credential_outcome
+outcome_of(enum x509_verdict v)
+{
+    switch (v) {
+    case CERT_GOOD:
+        return CERTIFICATE_GOOD;
+    case CERT_MALFORMED:
+        return CERTIFICATE_UNREADABLE;
+    case CERT_NOT_YET_VALID:
+        return CERTIFICATE_FUTURE;
+    case CERT_EXPIRED:
+        return CERTIFICATE_EXPIRED;
+    case CERT_REVOKED:
+        return CERTIFICATE_REVOKED;
+    case CERT_ON_HOLD:
+        return CERTIFICATE_HELD;
+    case CERT_ISSUER_UNKNOWN:
+    case CERT_BAD_SIGNATURE:
+        return CERTIFICATE_FOREIGN;
+    case CERT_ISSUER_EXPIRED:
+    case CERT_ISSUER_REVOKED:
+    case CERT_ISSUER_REFUSED:
+        return CERTIFICATE_AUTHORITY;
+    case CERT_STATUS_UNKNOWN:
+    case CERT_STATUS_STALE:
+        return CERTIFICATE_STATUS;
+    case CERT_WRONG_USE:
+    case CERT_WRONG_POLICY:
+    case CERT_WEAK_KEY:
+    case CERT_VERDICTS:
+        break;
+    }
+    return CERTIFICATE_UNFIT;
+}
+
+/* Its authority signed it, whatever became of it since: then it tells whose visit this is. */
+static bool
+is_genuine(enum credential_outcome o)
+{
+    return o == CERTIFICATE_GOOD || o == CERTIFICATE_EXPIRED || o == CERTIFICATE_REVOKED || o == CERTIFICATE_HELD ||
+           o == CERTIFICATE_STATUS;
+}
+
+/* Known and genuine: what our own state says. The certificate first: its holder is told of it whatever the account. */
+static enum credential_outcome
+state_outcome(const struct credential_look *l)
+{
+    if (strcmp(l->state, "held") == 0)
+        return CERTIFICATE_HELD;
+    if (strcmp(l->state, "revoked") == 0)
+        return CERTIFICATE_REVOKED;
+    switch (l->account) {
+    case ACCOUNT_PENDING:
+        return CERTIFICATE_PENDING;
+    case ACCOUNT_SUSPENDED:
+        return CERTIFICATE_BLOCKED;
+    case ACCOUNT_CLOSED:
+    case ACCOUNT_ERASED:
+        return CERTIFICATE_CLOSED;
+    case ACCOUNT_ACTIVE:
+        break;
+    }
+    return strcmp(l->state, "active") == 0 ? CERTIFICATE_GOOD : CERTIFICATE_PENDING;
+}
+
+static bool
+same_key(const struct x509_cert *cert, const struct credential_look *l)
+{
+    unsigned char spki[SHA256_LEN];
+
+    sha256(buf_view(&cert->spki), spki);
+    return mem_equal_ct(spki, sizeof(spki), l->spki_sha256, sizeof(l->spki_sha256));
+}
+
+static void
+conclude(const struct x509_cert *cert, const struct trust_judged *judged, const struct credential_look *l,
+         struct credential_check *ret, struct why *why)
+{
+    *ret = (struct credential_check){ .outcome = outcome_of(judged->verdict), .use = judged->use };
+    memcpy(ret->trust, judged->name, sizeof(ret->trust));
+    if (!is_genuine(ret->outcome))
+        return;
+    if (l->id[0] == '\0' || strcmp(l->state, "ended") == 0 || !same_key(cert, l)) {
+        if (ret->outcome == CERTIFICATE_GOOD) {
+            ret->outcome = CERTIFICATE_UNKNOWN;
+            err_ignore(why_code(why, ERR_DENIED, "certificate.unknown", "%s", l->id[0] == '\0' || same_key(cert, l)
+                                    ? "belongs to no account" : "another key than the linked one"));
+        }
+        return;
+    }
+    memcpy(ret->id, l->id, sizeof(ret->id));
+    memcpy(ret->account_id, l->account_id, sizeof(ret->account_id));
+    if (ret->outcome != CERTIFICATE_GOOD)
+        return;
+    ret->outcome = state_outcome(l);
+    if (ret->outcome != CERTIFICATE_GOOD)
+        err_ignore(why_code(why, ERR_DENIED, "certificate.state", "certificate %s, account %s", l->state,
+                            account_state_name(l->account)));
+}
+
+static enum err
+check_read(struct trust *t, struct pg *pg, const struct x509_cert *cert, const struct str *chain, size_t n, utime now,
+           struct credential_check *ret, struct why *why)
+{
+    for (int i = 0; i < TRIES; i++) {
+        struct trust_judged judged;
+        struct credential_look look;
+        struct why reason = WHY_INIT;
+        enum err e;
+
+        err_ignore(trust_judge(t, cert, chain, n, now, &judged, &reason));      /* the verdict says it all */
+        if ((e = credential_store_look(pg, cert, &look, why)) != OK)
+            return e;
+        if (look.trust_version == judged.version) {
+            *why = reason;
+            conclude(cert, &judged, &look, ret, why);
+            return OK;
+        }
+        if ((e = trust_load(t, pg, why)) != OK)
+            return e;
+    }
+    return why_code(why, ERR_UNAVAILABLE, "trust.changing", "what is trusted changes under the sign-in");
+}
+
+enum err
+credential_check(struct trust *t, struct pg *pg, const struct str *chain, size_t n, utime now,
+                  struct credential_check *ret, struct why *why)
+{
+    AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
+
+    if (n == 0) {
+        *ret = (struct credential_check){ .outcome = CERTIFICATE_NONE };
+        err_ignore(why_code(why, ERR_NOT_FOUND, "certificate.none", "no certificate came"));
+        return OK;
+    }
+    if (x509_read(chain[0], &cert, why) != OK) {
+        *ret = (struct credential_check){ .outcome = CERTIFICATE_UNREADABLE };
+        return OK;
+    }
+    return check_read(t, pg, &cert, chain, n, now, ret, why);
+}
+
+/* --- the operator's side ---------------------------------------------------------------------------------------------- */
+
+static enum err
+certificate_audit(struct pg *pg, const char *verb, const char *account_id, const char *id, const struct account_actor *who,
+                  utime now, struct why *why)
+{
+    char object[64], detail[80];
+
+    snprintf(object, sizeof(object), "account:%s", account_id);
+    snprintf(detail, sizeof(detail), "{\"certificate\": \"%s\"}", id);
+    return audit_add(pg, &(struct audit_entry){ .at = now, .actor = who->actor, .role = who->role, .verb = verb,
+                                                .object = object, .result = "ok", .detail = detail }, why);
+}
+
+struct change {
+    const char *account_id, *id;
+    const struct x509_cert *cert;
+    const struct account_actor *who;
+    utime now;
+};
+
+static enum err
+link_body(struct pg *pg, void *arg, struct why *why)
+{
+    const struct change *c = arg;
+    struct account account;
+    enum err e;
+
+    if ((e = account_lock(pg, c->account_id, why)) != OK || (e = account_by_id(pg, c->account_id, &account, why)) != OK)
+        return e;
+    if (account.state == ACCOUNT_CLOSED || account.state == ACCOUNT_ERASED)
+        return why_code(why, ERR_DENIED, "account.state", "the account is %s", account_state_name(account.state));
+    if ((e = credential_store_insert(pg, c->id, c->account_id, c->cert, c->now, why)) != OK)
+        return e;
+    return certificate_audit(pg, "certificate.link", c->account_id, c->id, c->who, c->now, why);
+}
+
+/* The certificate of the file, and what stands beside it. */
+#define CHAIN_MAX 6
+struct pem_chain {
+    struct buf der[CHAIN_MAX];
+    struct str view[CHAIN_MAX];
+    size_t n;
+};
+
+static void
+pem_chain_done(struct pem_chain *c)
+{
+    for (size_t i = 0; i < CHAIN_MAX; i++)
+        buf_free(&c->der[i]);
+}
+
+static enum err
+pem_chain_read(struct str pem, struct pem_chain *ret, struct why *why)
+{
+    enum err e = OK;
+
+    for (ret->n = 0; ret->n < CHAIN_MAX; ret->n++) {
+        struct buf *der = &ret->der[ret->n];
+
+        *der = (struct buf)BUF_BOUNDED(X509_DER_MAX);
+        if ((e = pem_next(&pem, "CERTIFICATE", der)) != OK)
+            break;
+        ret->view[ret->n] = buf_view(der);
+    }
+    if (ret->n == 0 || (e != OK && e != ERR_NOT_FOUND))
+        return why_set(why, ERR_INPUT, "no PEM certificate in the file, or the text is damaged");
+    return OK;
+}
+
+enum err
+credential_link(struct trust *t, struct pg *pg, const char *account_id, struct str pem, const struct account_actor *who,
+                 utime now, char ret_id[37], struct why *why)
+{
+    AUTO(pem_chain_done) struct pem_chain chain = { .n = 0 };
+    AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
+    struct credential_check check;
+    struct change c = { .account_id = account_id, .id = ret_id, .cert = &cert, .who = who, .now = now };
+    enum err e;
+
+    if ((e = pem_chain_read(pem, &chain, why)) != OK || (e = x509_read(chain.view[0], &cert, why)) != OK ||
+        (e = credential_check(t, pg, chain.view, chain.n, now, &check, why)) != OK)
+        return e;
+    if (check.id[0] != '\0')
+        return why_code(why, ERR_CONFLICT, "certificate.linked", "the certificate belongs to an account already");
+    if (check.outcome != CERTIFICATE_UNKNOWN) {
+        why_prepend(why, "the certificate is refused (%s)", credential_outcome_name(check.outcome));
+        return ERR_DENIED;
+    }
+    rand_uuid(ret_id);
+    return pg_tx(pg, link_body, &c, why);
+}
+
+static enum err
+unlink_body(struct pg *pg, void *arg, struct why *why)
+{
+    const struct change *c = arg;
+    char key[128];
+    enum err e;
+
+    if ((e = account_lock(pg, c->account_id, why)) != OK ||
+        (e = credential_store_end(pg, c->account_id, c->id, c->now, why)) != OK)
+        return e;
+    /* The schema has ended the sessions; the services they had answered are told by the worker. */
+    snprintf(key, sizeof(key), "certificate:%s", c->id);
+    if ((e = job_add(pg, ACCOUNT_LEFT_JOB, key, str_of(c->account_id), c->now, c->now, LEFT_LIFE, why)) != OK)
+        return e;
+    return certificate_audit(pg, "certificate.unlink", c->account_id, c->id, c->who, c->now, why);
+}
+
+enum err
+credential_unlink(struct pg *pg, const char *account_id, const char *id, const struct account_actor *who, utime now,
+                   struct why *why)
+{
+    struct change c = { .account_id = account_id, .id = id, .who = who, .now = now };
+
+    return pg_tx(pg, unlink_body, &c, why);
+}

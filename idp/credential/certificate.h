@@ -1,0 +1,77 @@
+/*
+ * certificate: certificates that belong to accounts, and whether one signs its holder in (DOMAIN 2.3, P-046…P-066, T-22).
+ *
+ * Trust first: the path is judged by what the operator trusts (trust.h) before anything is looked up. Then one statement
+ * tells whose certificate it is, in what state certificate and account are, and whether what judged the path is still the
+ * newest. A certificate is known by its issuer's name and serial number (RFC 5280 §4.1.2.2) and by its key, not by a name
+ * of a person in it; it is not kept.
+ */
+#ifndef IDP_CREDENTIAL_CERTIFICATE_H
+#define IDP_CREDENTIAL_CERTIFICATE_H
+
+#include "idp/account/account.h"
+#include "idp/credential/trust.h"
+
+extern const struct pg_stmts credential_stmts;
+
+/* What a person who came with a certificate, or without, is told. */
+enum credential_outcome {
+    CERTIFICATE_GOOD,
+    CERTIFICATE_NONE,              /* none was sent: none there, no card in the reader, prompt cancelled */
+    CERTIFICATE_UNREADABLE,        /* no certificate, or more than we take */
+    CERTIFICATE_FUTURE,            /* not yet valid */
+    CERTIFICATE_EXPIRED,
+    CERTIFICATE_FOREIGN,           /* of no authority that is trusted */
+    CERTIFICATE_AUTHORITY,         /* its authority may not, or not any more */
+    CERTIFICATE_REVOKED,
+    CERTIFICATE_HELD,              /* suspended: may come back */
+    CERTIFICATE_STATUS,            /* whether it is revoked cannot be told now */
+    CERTIFICATE_UNFIT,             /* not for signing in: usage, policy, key */
+    CERTIFICATE_UNKNOWN,           /* good, but belongs to no account here */
+    CERTIFICATE_PENDING,           /* its account is not active yet (T-03) */
+    CERTIFICATE_BLOCKED,           /* its account is blocked */
+    CERTIFICATE_CLOSED,            /* its account is closed */
+    CERTIFICATE_WEAK,              /* good, but not what the service asks for */
+    CERTIFICATE_OUTCOMES           /* how many there are */
+};
+/* "good", "none", …: in tickets, logs and the list of a person's visits. */
+const char *credential_outcome_name(enum credential_outcome o);
+/* ERR_NOT_FOUND: not one of these words. */
+MUST_USE enum err credential_outcome_read(const char *name, enum credential_outcome *ret);
+
+struct credential_check {
+    enum credential_outcome outcome;
+    enum trust_use use;            /* when a path was found */
+    char trust[64];                /* name of the authority; "" when there is none */
+    char id[37];                   /* of the certificate when it is one of ours; else "" */
+    char account_id[37];           /* its account: the path was good, or good but for its time or state; else "" */
+};
+/* chain: as the client sent it, leaf first; n 0: none came. One round trip; more when what is trusted has just changed.
+ * ERR_UNAVAILABLE: nothing is known, say no. OK: ret->outcome, and why holds the reason for our log. */
+MUST_USE enum err credential_check(struct trust *t, struct pg *pg, const struct str *chain, size_t n, utime now,
+                                    struct credential_check *ret, struct why *why);
+
+/* A ticket's certificate is still good, and the ticket was not used before: records both in the transaction of the
+ * session. ERR_DENIED: used before, or the certificate is not active any more. */
+MUST_USE enum err credential_redeem(struct pg *pg, const char *ticket_id, const char *certificate_id, utime expires,
+                                     struct why *why);
+
+/* --- the operator's side ------------------------------------------------------------------------------------------ */
+/* Binds a certificate to an account. It must be good now, as at a sign-in. ERR_DENIED: it is not (why says what), or the
+ * account is closed; ERR_CONFLICT: it belongs to an account already. Audit row. */
+MUST_USE enum err credential_link(struct trust *t, struct pg *pg, const char *account_id, struct str pem,
+                                   const struct account_actor *who, utime now, char ret_id[37], struct why *why);
+/* Takes the link away; sessions that began by certificate end, and their services are told. ERR_NOT_FOUND: no active
+ * certificate of the account begins with this id. Audit row. */
+MUST_USE enum err credential_unlink(struct pg *pg, const char *account_id, const char *id, const struct account_actor *who,
+                                     utime now, struct why *why);
+struct credential_row {
+    char id[37];
+    const char *issuer, *serial;   /* RFC 2253; hexadecimal */
+    const char *state;
+    utime linked_at, not_after;
+};
+MUST_USE enum err credential_list(struct pg *pg, const char *account_id, struct arena *a, struct credential_row **ret,
+                                   size_t *ret_n, struct why *why);
+
+#endif

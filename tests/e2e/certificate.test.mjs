@@ -1,0 +1,210 @@
+// certificate.test.mjs: people sign in by certificate in Chromium, with its own TLS and store, and with curl and openssl.
+//
+// Beside the instance stands one more web node over the same database, with a certificate door; authorities are made here.
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { promisify } from "node:util";
+import { assertAccessible, assertReflows, idp, newCitizen, screenshot, startBrowser, startSystem, visitor, walkByKeyboard } from "./lib.mjs";
+import { call } from "../../tools/demo-town.mjs";
+
+const run = promisify(execFile);
+const LIMIT = { timeout: 180_000 };
+// Undone before the instance goes: hooks run in the order in which they were set.
+const undo = [];
+after(async () => {
+  for (const step of undo.reverse()) await step();
+});
+const system = await startSystem();
+const dir = mkdtempSync(join(tmpdir(), "beffroi-certificate."));
+undo.push(() => rmSync(dir, { recursive: true, force: true }));
+const path = (...names) => join(dir, ...names);
+
+// --- authorities ----------------------------------------------------------------------------------------------------
+const openssl = (...words) => run("openssl", words);
+
+async function authority(name) {
+  const base = path(name);
+  await openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", `/O=Essai/CN=${name}`,
+    "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", `${base}.key`, "-out", `${base}.pem`);
+  writeFileSync(`${base}.txt`, "");
+  writeFileSync(`${base}.number`, "01");
+  writeFileSync(`${base}.cnf`, `[ca]\ndefault_ca=d\n[d]\ndatabase=${base}.txt\ncrlnumber=${base}.number\ndefault_md=sha256\ncrl_extensions=e\n` +
+    "[e]\nauthorityKeyIdentifier=keyid:always\n");
+  await openssl("ca", "-gencrl", "-config", `${base}.cnf`, "-cert", `${base}.pem`, "-keyfile", `${base}.key`, "-crldays", "7", "-out", `${base}.crl`);
+  return base;
+}
+
+let serial = Date.now();
+async function issue(by, name, extension) {
+  const base = path(name);
+  await openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", `/CN=${name}`, "-keyout", `${base}.key`, "-out", `${base}.csr`);
+  writeFileSync(`${base}.ext`, extension ?? "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n" +
+    "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n");
+  await openssl("x509", "-req", "-in", `${base}.csr`, "-CA", `${by}.pem`, "-CAkey", `${by}.key`, "-set_serial", String(serial++), "-days", "20",
+    "-extfile", `${base}.ext`, "-out", `${base}.pem`);
+  await openssl("pkcs12", "-export", "-inkey", `${base}.key`, "-in", `${base}.pem`, "-passout", "pass:essai", "-out", `${base}.p12`);
+  chmodSync(`${base}.key`, 0o600);
+  return { pem: `${base}.pem`, key: `${base}.key`, p12: { file: `${base}.p12`, password: "essai" } };
+}
+
+// --- a node with a certificate door ------------------------------------------------------------------------------------
+const freePort = () => new Promise((resolve) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const { port } = server.address();
+    server.close(() => resolve(port));
+  });
+});
+
+async function startNode() {
+  const host = new URL(system.IDP_BASE_URL).hostname;
+  const certHost = `certificat.${host.replace(/^[^.]+\./, "")}`;
+  const [port, certPort] = [await freePort(), await freePort()];
+  const ours = await authority("Serveurs");
+  const server = await issue(ours, "serveur", `subjectAltName=DNS:${certHost},DNS:*.${certHost}\n`);
+  const url = `https://${host}:${port}`, certUrl = `https://${certHost}:${certPort}`;
+  const settings = { base_url: url, listen: `127.0.0.1:${port}`, "cert.url": certUrl, "cert.listen": `127.0.0.1:${certPort}`,
+    "cert.tls.cert": server.pem, "cert.tls.key": server.key };
+  const kept = readFileSync(system.IDP_CONFIG, "utf8").split("\n").filter((line) => !/^(base_url|listen|town\.)/.test(line));
+  writeFileSync(path("node.conf"), [...kept, ...Object.entries(settings).map(([k, v]) => `${k} = ${v}`), ""].join("\n"));
+  const node = spawn(system.IDP_BIN, ["serve", "--config", path("node.conf")], { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  node.stderr.on("data", (part) => { said += part; });
+  const ended = new Promise((resolve) => node.once("exit", resolve));
+  undo.push(async () => {
+    node.kill("SIGTERM");
+    await ended;
+  });
+  for (let i = 0; i < 300; i++) {
+    const open = await new Promise((resolve) => {
+      const socket = connect(certPort, "127.0.0.1", () => resolve(true)).once("error", () => resolve(false));
+      socket.once("connect", () => socket.destroy());
+    });
+    if (open) return { url, certUrl, certPort, certHost, authority: `${ours}.pem` };
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`the node does not listen: ${said.slice(-2000)}`);
+}
+
+const soft = await authority("Logiciels"), card = await authority("Cartes");
+for (const [base, use] of [[soft, "software"], [card, "card"]]) {
+  const name = `e2e-${use}-${process.pid}`;
+  await idp(system, "trust", "add", `${base}.pem`, "--name", name, "--use", use, "--crl", `${base}.crl`);
+  undo.push(() => idp(system, "trust", "remove", name));
+}
+const node = await startNode();
+const seen = { ...system, NODE_URL: node.url, DOOR_URL: node.certUrl };
+
+async function person(by) {
+  const who = await newCitizen(system);
+  const certificate = await issue(by, who.login);
+  await idp(system, "account", "link-certificate", who.handle, certificate.pem);
+  return { ...who, ...certificate };
+}
+
+// Chromium as an administrator of many desks sets it up: it sends the one certificate it has to the door without a question.
+const chromium = (keys) => startBrowser(seen, {
+  authorities: [node.authority], keys,
+  policy: { AutoSelectCertificateForUrls: [JSON.stringify({ pattern: node.certUrl, filter: {} })] },
+});
+
+async function toDoor(page, door = "#door-certificate") {
+  await page.goto(`${node.url}/login`);
+  await page.locator(door).click();
+}
+const signedIn = (page) => page.locator("#logout").waitFor();
+
+test("a software certificate in the browser's store", LIMIT, async () => {
+  const who = await person(soft);
+  const browser = await chromium([who.p12]);
+  const page = await visitor(browser);
+  await page.goto(`${node.url}/login`);
+  await assertAccessible(page, "sign-in with doors");
+  await assertReflows(page, "sign-in with doors");
+  await walkByKeyboard(page, "sign-in with doors");
+  await screenshot(page, "certificate-doors");
+  await page.locator("#door-certificate").click();
+  await signedIn(page);
+  assert.ok(page.url().startsWith(`${node.url}/`), page.url());
+  await screenshot(page, "certificate-signed-in");
+  // Back goes on where the person is, and a new visit asks nothing.
+  await page.goBack();
+  await page.goto(`${node.url}/login`);
+  await signedIn(page);
+  assert.deepEqual(page.failures, []);
+
+  // Without scripts it is the same.
+  const plain = await visitor(browser, { javaScriptEnabled: false });
+  await toDoor(plain);
+  await signedIn(plain);
+});
+
+test("no certificate, then the other door", LIMIT, async () => {
+  const who = await newCitizen(system);
+  const browser = await chromium([]);
+  const page = await visitor(browser);
+  await toDoor(page, "#door-card");
+  await page.locator("#again").waitFor();
+  assert.match(await page.locator("main").textContent(), /aucun certificat/);
+  await assertAccessible(page, "no certificate");
+  await assertReflows(page, "no certificate");
+  await walkByKeyboard(page, "no certificate");
+  await screenshot(page, "certificate-none");
+  await page.locator("#again").click();
+  await page.locator("#again").waitFor();
+  await page.locator("#other").click();
+  await page.locator("#login").fill(who.login);
+  await page.locator("#password").fill(who.password);
+  await page.locator("#signin").click();
+  await signedIn(page);
+  assert.deepEqual(page.failures, []);
+});
+
+test("a certificate of nobody, and one of a blocked account", LIMIT, async () => {
+  const stranger = await issue(soft, "personne");
+  let page = await visitor(await chromium([stranger.p12]));
+  await toDoor(page);
+  await page.locator("#again").waitFor();
+  assert.match(await page.locator("main").textContent(), /lié à aucun compte/);
+  await screenshot(page, "certificate-unknown");
+
+  const who = await person(card);
+  const blocked = await call(system, "POST", `/v1/accounts/${who.handle}/block`, { body: { reason: "lost" } });
+  assert.equal(blocked.status, 200);
+  page = await visitor(await chromium([who.p12]), { locale: "en-GB" });
+  await toDoor(page, "#door-card");
+  await page.locator("#other").waitFor();
+  assert.match(await page.locator("main").textContent(), /This account is blocked/);
+  assert.equal(await page.locator("#again").count(), 0);
+  await screenshot(page, "certificate-blocked");
+});
+
+test("curl and openssl s_client", LIMIT, async () => {
+  const who = await person(card);
+  const jar = path("jar");
+  const curl = (...words) => run("curl", ["-sS", "-L", "--max-redirs", "10", "-b", jar, "-c", jar, "--cacert", path("both.pem"), "-w", "\n%{http_code} %{url_effective}",
+    ...[new URL(node.url).hostname, node.certHost].flatMap((host) => ["--connect-to", `${host}::127.0.0.1:`]), ...words]);
+  writeFileSync(path("both.pem"), readFileSync(system.CA_CERT, "utf8") + readFileSync(node.authority, "utf8"));
+  const last = (out) => out.trim().split("\n").at(-1).split(" ");
+  let [status, url] = last((await curl(`${node.url}/login`)).stdout);
+  assert.equal(status, "200");
+  const flow = url;
+  [status, url] = last((await curl(`${flow}/certificate`)).stdout);
+  assert.equal(status, "403");                                       // none given: the page
+  for (const version of ["--tls-max=1.2", "--tlsv1.3"]) {
+    rmSync(jar, { force: true });
+    [, url] = last((await curl(`${node.url}/login`)).stdout);
+    const out = (await curl("--cert", who.pem, "--key", who.key, ...version.split("="), `${url}/certificate`)).stdout;
+    assert.deepEqual(last(out), ["200", `${node.url}/`], out);
+    assert.match(out, /logout/);
+  }
+  const { stdout } = await run("sh", ["-c", `printf 'GET / HTTP/1.1\\r\\nHost: ${node.certHost}\\r\\n\\r\\n' | openssl s_client -quiet -no_ign_eof ` +
+    `-connect 127.0.0.1:${node.certPort} -servername ${node.certHost} -CAfile ${path("both.pem")} -verify_return_error -cert ${who.pem} -key ${who.key} 2>/dev/null; true`]);
+  if (stdout !== "") assert.match(stdout, /^HTTP\/1\.1 303/);
+  const names = (await run("sh", ["-c", `openssl s_client -connect 127.0.0.1:${node.certPort} -servername ${node.certHost} </dev/null 2>/dev/null; true`])).stdout;
+  for (const name of ["Logiciels", "Cartes"]) assert.match(names, new RegExp(`O = Essai, CN = ${name}`));
+});
