@@ -53,7 +53,7 @@ export async function startSystem({ own = false } = {}) {
     await run(join(TOP, "run"), ["--data", data, "--reset"]).catch(() => {});
     rmSync(data, { recursive: true, force: true });
   });
-  await run(join(TOP, "run"), ["--data", data, "--base-port", String(await freeBasePort(15)), ...build, "--detach"],
+  await run(join(TOP, "run"), ["--data", data, "--base-port", String(await freeBasePort(16)), ...build, "--detach"],
     { maxBuffer: 1 << 24 });
   return readEndpoints(join(data, "demo", "endpoints.env"));
 }

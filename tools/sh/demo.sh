@@ -115,8 +115,8 @@ demo_names() {
     local name names missing=''
     SUFFIX=${SUFFIX:-beffroi.localhost}
     IDP_HOST=idp.$SUFFIX API_HOST=api.$SUFFIX MAIRIE_HOST=mairie.$SUFFIX AGENDA_HOST=agenda.$SUFFIX SONDAGE_HOST=sondage.$SUFFIX
-    PKI_HOST=pki.$SUFFIX
-    names="$IDP_HOST $API_HOST $MAIRIE_HOST $AGENDA_HOST $SONDAGE_HOST $PKI_HOST"
+    PKI_HOST=pki.$SUFFIX CERT_HOST=certificat.$SUFFIX
+    names="$IDP_HOST $API_HOST $MAIRIE_HOST $AGENDA_HOST $SONDAGE_HOST $PKI_HOST $CERT_HOST"
     if [ "$HOSTS" = yes ]; then
         for name in $names; do
             grep -qE "^[^#]*[[:space:]]$name([[:space:]]|\$)" /etc/hosts || missing="$missing $name"
@@ -143,16 +143,17 @@ demo_ports() {
     SMTP_IN_PORT=$((BASE_PORT + 7)) SMTP_OUT_PORT=$((BASE_PORT + 8)) LMTP_PORT=$((BASE_PORT + 9))
     PG_OPERATOR_PORT=$((BASE_PORT + 10)) PG_TOWN_PORT=$((BASE_PORT + 11)) SMTP_ALIGNED_PORT=$((BASE_PORT + 12))
     PKI_PORT=$((BASE_PORT + 13)) PKI_STATUS_PORT=$((BASE_PORT + 14))
+    CERT_PORT=$((BASE_PORT + 15))
     # Moving to other ports or names means starting anew.
     if [ -n "${BASE_PORT_LAST:-}" ] && [ "$BASE_PORT_LAST $SUFFIX_LAST" != "$BASE_PORT $SUFFIX" ]; then
         demo_stop_quietly
     fi
     if [ -z "$(proc_names)" ]; then
-        taken=$(ports_taken $(seq "$BASE_PORT" $((BASE_PORT + 14))) | head -n 1)
+        taken=$(ports_taken $(seq "$BASE_PORT" $((BASE_PORT + 15))) | head -n 1)
         if [ -n "$taken" ]; then
             who=$(port_holder "$taken")
             die "port $taken is taken${who:+ by $who}" \
-                "Choose another place for the 15 ports with --base-port N, for example ./run --base-port $((BASE_PORT + 1000))."
+                "Choose another place for the 16 ports with --base-port N, for example ./run --base-port $((BASE_PORT + 1000))."
         fi
     fi
     write_file "$STATE/settings" <<SETTINGS
@@ -168,6 +169,7 @@ SETTINGS
     SONDAGE_URL=https://$SONDAGE_HOST:$SONDAGE_PORT
     PKI_URL=https://$PKI_HOST:$PKI_PORT
     PKI_STATUS_URL=http://$PKI_HOST:$PKI_STATUS_PORT
+    CERT_LOGIN_URL=https://$CERT_HOST:$CERT_PORT
 }
 
 # Drawn once for this folder.
@@ -180,6 +182,7 @@ PKI_OWNER_PASSWORD=$(random_word)
 PKI_PHRASE=$(random_word 12)
 CLERK_PASSWORD=guichet-$(random_word 6)-$(random_word 6)
 CITIZEN_PASSWORD=citoyen-$(random_word 6)-$(random_word 6)
+CITIZEN_P12_PASSWORD=fichier-$(random_word 6)-$(random_word 6)
 SONDAGE_CLIENT_SECRET=$(random_word 24)
 SECRETS
     fi
@@ -187,7 +190,7 @@ SECRETS
     . "$STATE/secrets"
     CLERK_LOGIN=lea.guichet
     CITIZEN_LOGIN=camille.demo
-    CLERK_TOTP_SECRET='' TOWN_SEAL_KEY=''      # the town hall's program draws them
+    CLERK_TOTP_SECRET='' TOWN_SEAL_KEY='' CITIZEN_P12=''      # the town hall's program draws them
 }
 
 # The authority, from its ceremonies to the certificates that the others start with.
@@ -296,6 +299,16 @@ mail.from = ne-pas-repondre@$SUFFIX
 mail.from_name = $TOWN_LABEL
 outgoing.ca = $PKI_DIR/ca.pem
 outgoing.private = yes
+cert.url = $CERT_LOGIN_URL
+cert.fresh_names = $CERT_FRESH
+CONF
+}
+# The certificate door stands at the first node: a handshake there asks for a certificate.
+idp_door_conf() {
+    cat <<CONF
+cert.listen = $(listen_list "$CERT_PORT")
+cert.tls.cert = $PKI_DIR/certificat.pem
+cert.tls.key = $PKI_DIR/certificat.key
 CONF
 }
 mairie_conf() { # ROLE: the settings of one process of the town hall
@@ -329,6 +342,8 @@ demo_configure() {
     SAML_METADATA_URL=$IDP_BASE_URL/saml/metadata
     OIDC_ISSUER=$IDP_BASE_URL
     BLOCK_URL=$IDP_BASE_URL/blocage
+    # A name of its own for each attempt, where every name below the door's leads to this machine.
+    case $SUFFIX in *.localhost) CERT_FRESH=yes ;; *) CERT_FRESH=no ;; esac
     MAIL_IN_ADDRESS=activation@$SUFFIX
     MAIL_AUTHSERV_ID=mx.$SUFFIX
     MAIL_LMTP_LISTEN=127.0.0.1:$LMTP_PORT
@@ -342,7 +357,7 @@ demo_configure() {
     MAIRIE_OUTBOX_CONFIG=$CONF_DIR/mairie-outbox.conf
     # The operator's, with every key: what commands are given. Each process has one with its own keys.
     idp_conf "$IDP_PORT" "$API_PORT" idp_web idp | write_file "$IDP_CONFIG"
-    idp_conf "$IDP_PORT" "$API_PORT" idp_web idp-web | write_file "$IDP_WEB_CONFIG"
+    { idp_conf "$IDP_PORT" "$API_PORT" idp_web idp-web; idp_door_conf; } | write_file "$IDP_WEB_CONFIG"
     idp_conf "$IDP2_PORT" "$API2_PORT" idp_web idp-web | write_file "$IDP2_CONFIG"
     idp_conf "$IDP_PORT" "$API_PORT" idp_worker idp-worker | write_file "$IDP_WORKER_CONFIG"
     idp_conf "$IDP_PORT" "$API_PORT" idp_notifier idp-notifier | write_file "$IDP_NOTIFIER_CONFIG"
@@ -375,7 +390,7 @@ demo_mail_start() {
 
 demo_programs_start() {
     local files
-    files="$PKI_DIR/idp.pem $PKI_DIR/api.pem $PKI_DIR/servers-ca.pem $(staged templates)"
+    files="$PKI_DIR/idp.pem $PKI_DIR/certificat.pem $PKI_DIR/api.pem $PKI_DIR/servers-ca.pem $(staged templates)"
     proc_start idp "$IDP_WEB_CONFIG $files" "$IDP_BIN" serve --config "$IDP_WEB_CONFIG"
     proc_start idp2 "$IDP2_CONFIG $files" "$IDP_BIN" serve --config "$IDP2_CONFIG"
     proc_start idp-worker "$IDP_WORKER_CONFIG $files" "$IDP_BIN" worker --config "$IDP_WORKER_CONFIG"
@@ -504,6 +519,25 @@ demo_citizen() {
     "$TOP/tools/demo-citizen" "$STATE/endpoints.env" || die "the demo's citizen could not be made (above)" "Logs: $LOG_DIR"
 }
 
+# The authorities whose certificates sign in, and a software certificate of the citizen.
+demo_certificate() {
+    local trusted ca handle
+    trusted=$(as_demo "$IDP_BIN" trust list --config "$IDP_CONFIG") || die "beffroi-idp trust list failed"
+    for ca in soft cards; do
+        grep -q "^$ca[[:space:]]" <<<"$trusted" || demo_command trust-add "$IDP_BIN" trust add "$PKI_DIR/$ca-ca.pem" --config "$IDP_CONFIG" \
+            --name "$ca" --use "$([ "$ca" = soft ] && echo software || echo card)" --own
+    done
+    CITIZEN_P12=$PKI_DIR/citizen.p12
+    [ ! -s "$CITIZEN_P12" ] || return 0
+    handle=$(printf "SELECT a.handle FROM idp.account a JOIN idp.login l ON l.account_id = a.id WHERE l.login_folded = '%s';\n" \
+        "$CITIZEN_LOGIN" | pg_super operator "$PG_OPERATOR_PORT" beffroi)
+    pki_certificate citizen citizen-soft "$handle" --town "$TOWN_NAME" --number "$(random_word 8)"
+    demo_command link-certificate "$IDP_BIN" account link-certificate "$handle" "$PKI_DIR/citizen.pem" --config "$IDP_CONFIG"
+    openssl pkcs12 -export -inkey "$PKI_DIR/citizen.key" -in "$PKI_DIR/citizen.pem" -name "$CITIZEN_LOGIN" \
+        -passout "pass:$CITIZEN_P12_PASSWORD" | write_file "$CITIZEN_P12" 0640
+    demo_reads "$CITIZEN_P12"
+}
+
 demo_services() {
     agenda_make
     write_file "$CONF_DIR/agenda-policy.json" 0644 <<JSON
@@ -575,6 +609,9 @@ CLERK_PASSWORD=$CLERK_PASSWORD
 CLERK_TOTP_SECRET=$CLERK_TOTP_SECRET
 CITIZEN_LOGIN=$CITIZEN_LOGIN
 CITIZEN_PASSWORD=$CITIZEN_PASSWORD
+CITIZEN_P12=$CITIZEN_P12
+CITIZEN_P12_PASSWORD=$CITIZEN_P12_PASSWORD
+CERT_LOGIN_URL=$CERT_LOGIN_URL
 MAIL_IN_ADDRESS=$MAIL_IN_ADDRESS
 SMTP_IN_HOST=127.0.0.1
 SMTP_IN_PORT=$SMTP_IN_PORT
@@ -624,6 +661,7 @@ trusts it, another browser asks first ($PKI_DIR/ca.pem).
   2. Two services     $AGENDA_URL  (SAML 2.0)
                       $SONDAGE_URL  (OpenID Connect)
      citizen          $CITIZEN_LOGIN  /  $CITIZEN_PASSWORD
+     or a certificate $CITIZEN_P12  /  $CITIZEN_P12_PASSWORD
   3. Block an account $BLOCK_URL
   4. Be a citizen     $TOP/tools/demo-mail CODE${data_option}
      sends the code of a printed sheet to $MAIL_IN_ADDRESS and shows the answer
@@ -643,6 +681,7 @@ demo_browser() {
     [ -e "$home/.pki/nssdb/cert9.db" ] || certutil -N -d "sql:$home/.pki/nssdb" --empty-password
     certutil -D -d "sql:$home/.pki/nssdb" -n "beffroi demo" 2>/dev/null || true
     certutil -A -d "sql:$home/.pki/nssdb" -n "beffroi demo" -t C,, -i "$PKI_DIR/ca.pem"
+    pk12util -i "$CITIZEN_P12" -d "sql:$home/.pki/nssdb" -W "$CITIZEN_P12_PASSWORD" -K '' >/dev/null || warn "the citizen's certificate is not in the browser"
     if am_root; then options+=(--no-sandbox); fi
     HOME=$home XDG_CONFIG_HOME=$home/config setsid chromium --user-data-dir="$home/profile" --no-first-run --disable-sync \
         --disable-background-networking --disable-component-update "${options[@]}" "$MAIRIE_URL" "$AGENDA_URL" "$SONDAGE_URL" \

@@ -233,7 +233,7 @@ pki_doors_start() {
 # pki_certificate FILE PROFILE HOLDER OPTION…: a key and a certificate that two persons approved, as an operator asks for them; what is
 # there and holds for another 30 days stays.
 pki_certificate() {
-    local file=$PKI_DIR/$1 profile=$2 holder=$3 id certificate who
+    local file=$PKI_DIR/$1 profile=$2 holder=$3 id certificate who ca=servers
     shift 3
     if [ -s "$file.pem" ] && [ -s "$file.key" ] && openssl x509 -in "$file.pem" -noout -checkend 2592000 >/dev/null 2>&1; then return 0; fi
     step "certificate of $holder: asked for, approved by two, signed"
@@ -248,7 +248,8 @@ pki_certificate() {
     for who in emma farid; do pki_signed "$who" request-approve request approve "$id"; done
     certificate=$(pki_command request-issue request issue "$id" --config "$PKI_CONFIG")
     pki_command certificate-show certificate show "$certificate" --config "$PKI_CONFIG" --out "$KEY_DIR/pki/$certificate.pem" >/dev/null
-    cat "$KEY_DIR/pki/$certificate.pem" "$PKI_DIR/servers-ca.pem" | write_file "$file.pem" 0644
+    case $profile in citizen-*) ca=soft ;; esac
+    cat "$KEY_DIR/pki/$certificate.pem" "$PKI_DIR/$ca-ca.pem" | write_file "$file.pem" 0644
     as_demo rm -f "$KEY_DIR/pki/$certificate.pem"
     demo_owns "$file.key.new"
     mv -f "$file.key.new" "$file.key"
@@ -280,6 +281,7 @@ pki_stations() {
 pki_certificates() {
     local name
     for name in idp api mairie agenda sondage pki; do pki_certificate "$name" server "$name" --dns "$name.$SUFFIX"; done
+    pki_certificate certificat server certificat --dns "certificat.$SUFFIX,*.certificat.$SUFFIX"
     pki_certificate town town "$TOWN_NAME" --common-name "$TOWN_NAME"
     pki_certificate town2 town "${TOWN_NAME}2" --common-name "${TOWN_NAME}2"
     pki_stations
