@@ -69,7 +69,7 @@ async function startNode() {
   const url = `https://${host}:${port}`, certUrl = `https://${certHost}:${certPort}`;
   const settings = { base_url: url, listen: `127.0.0.1:${port}`, "cert.url": certUrl, "cert.listen": `127.0.0.1:${certPort}`,
     "cert.tls.cert": server.pem, "cert.tls.key": server.key };
-  const kept = readFileSync(system.IDP_CONFIG, "utf8").split("\n").filter((line) => !/^(base_url|listen|town\.)/.test(line));
+  const kept = readFileSync(system.IDP_CONFIG, "utf8").split("\n").filter((line) => !/^(base_url|listen|town\.|cert\.)/.test(line));
   writeFileSync(path("node.conf"), [...kept, ...Object.entries(settings).map(([k, v]) => `${k} = ${v}`), ""].join("\n"));
   const node = spawn(system.IDP_BIN, ["serve", "--config", path("node.conf")], { stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
