@@ -79,9 +79,6 @@ MUST_USE enum err pg_judge(struct pg *pg, const PGresult *res, const char *what,
 MUST_USE enum err pg_command(struct pg *pg, const char *text, struct why *why);
 
 /* --- notifications (pg_notify.c) --- */
-/* pg_wait_notify() that also ends, with ERR_NOT_FOUND, when wake_fd becomes readable; -1: none. */
-MUST_USE enum err pg_wait_notify_or(struct pg *pg, int64_t timeout, int wake_fd, char *ret_payload,
-                                    size_t payload_size, struct why *why);
 /* Sleeps up to timeout, less when wake_fd becomes readable. */
 void pg_pause(int64_t timeout, int wake_fd);
 

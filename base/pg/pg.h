@@ -166,6 +166,10 @@ MUST_USE enum err pg_listen(struct pg *pg, const char *channel, struct why *why)
 MUST_USE enum err pg_wait_notify(struct pg *pg, int64_t timeout, char *ret_payload, size_t payload_size,
                                  struct why *why);
 
+/* The same; ERR_NOT_FOUND also when wake_fd can be read: somebody wants the thread, which takes what is in it. -1: nobody. */
+MUST_USE enum err pg_wait_notify_or(struct pg *pg, int64_t timeout, int wake_fd, char *ret_payload, size_t payload_size,
+                                    struct why *why);
+
 /* Number of round trips made by this thread since it started, for the bench and the metrics. Opening counts 2. */
 uint64_t pg_round_trips(void);
 

@@ -48,24 +48,27 @@ look(struct status_process *s, struct pg *pg, struct why *why)
     return node_follow(s, pg, now, why);
 }
 
-/* Until something changed or a second has passed; what came meanwhile is one look. */
+static void
+sleep_for(int64_t usec)
+{
+    const struct timespec t = { usec / USEC_PER_SEC, (usec % USEC_PER_SEC) * 1000 };
+
+    nanosleep(&t, NULL);
+}
+
+/* Until something changed, somebody waits for a look, or a second has passed; what came meanwhile is one look. */
 static enum err
-look_wait(struct pg *pg, struct why *why)
+look_wait(struct status_process *s, struct pg *pg, struct why *why)
 {
     char payload[8];
-    enum err e = pg_wait_notify(pg, LOOK_EACH, payload, sizeof(payload), why);
+    const utime until = clock_monotonic() + LOOK_EACH;
+    enum err e = pg_wait_notify_or(pg, LOOK_EACH, s->glance.fd, payload, sizeof(payload), why);
 
+    if (e == ERR_NOT_FOUND && clock_monotonic() < until)             /* wanted */
+        sleep_for(glance_apart(&s->glance));
     while (e == OK)
         e = pg_wait_notify(pg, 0, payload, sizeof(payload), why);
     return e == ERR_NOT_FOUND ? OK : e;
-}
-
-static void
-nap(void)
-{
-    const struct timespec t = { NAP / USEC_PER_SEC, (NAP % USEC_PER_SEC) * 1000 };
-
-    nanosleep(&t, NULL);
 }
 
 /* The database is away, or says what cannot be: the clock goes on for what is offered. */
@@ -75,7 +78,7 @@ without(struct status_process *s)
     char late[128];
 
     lists_watch(s, clock_now(), late, sizeof(late));
-    nap();
+    sleep_for(NAP);
 }
 
 void *
@@ -94,11 +97,15 @@ follow_run(void *status_process)
             e = pg_listen(pg, "pki_status", &why);
         }
         listening = e == OK;
-        if (e == OK && (e = look(s, pg, &why)) == OK) {
+        glance_look_begins(&s->glance);
+        if (e == OK)
+            e = look(s, pg, &why);
+        glance_look_ends(&s->glance, e == OK);
+        if (e == OK) {
             if (down)
                 LOG_INFO_EV("status.database", LF_STR("state", "back"));
             down = false;
-            listening = (e = look_wait(pg, &why)) == OK;
+            listening = (e = look_wait(s, pg, &why)) == OK;
         }
         if (e == OK)
             continue;

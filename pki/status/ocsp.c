@@ -107,13 +107,24 @@ answer_find(const struct status_process *s, const struct ocsp_responder *r, cons
     return answer_cache_find(s->cache, authority, &request->ids[0], &status, now);
 }
 
+/* A number that could be ours and is not in the table: perhaps it was given a moment ago. */
+static bool
+perhaps_new(const struct ocsp_responder *r, const struct ocsp_request *request)
+{
+    const struct ocsp_authority *authority;
+    struct status status;
+
+    return request->n == 1 && request->ids[0].serial.n == SERIAL_LEN && (authority = ocsp_authority_find(r, &request->ids[0])) != NULL &&
+           authority->key != NULL && !status_table_find(r->table, authority->ca, request->ids[0].serial, &status);
+}
+
 static void
 answer(struct http_request *req, struct str der, bool by_get)
 {
     struct status_process *s = http_app(req);
     struct view *v = status_view(s);
-    const struct ocsp_responder r = { .policy = &s->policy, .authorities = v->authorities, .n = v->nauthorities,
-                                      .table = s->table, .known_at = atomic_load(&s->known_at) };
+    struct ocsp_responder r = { .policy = &s->policy, .authorities = v->authorities, .n = v->nauthorities,
+                                .table = s->table, .known_at = atomic_load(&s->known_at) };
     struct ocsp_request request;
     struct answer *kept;
     struct why why = WHY_INIT;
@@ -121,11 +132,17 @@ answer(struct http_request *req, struct str der, bool by_get)
     if (ocsp_request_read(der, &request, &why) != OK) {
         LOG_DEBUG_EV("status.ocsp.malformed", LF_WHY(&why));
         reply_error(req, OCSP_MALFORMED_REQUEST);
-    } else if ((kept = answer_find(s, &r, &request, http_now(req))) != NULL) {
-        reply_answer(req, kept, by_get);
-    } else {
-        sign_and_reply(req, s, &r, &request, by_get);
+        status_view_drop(v);
+        return;
     }
+    if (perhaps_new(&r, &request)) {
+        glance_wait(&s->glance);
+        r.known_at = atomic_load(&s->known_at);
+    }
+    if ((kept = answer_find(s, &r, &request, http_now(req))) != NULL)
+        reply_answer(req, kept, by_get);
+    else
+        sign_and_reply(req, s, &r, &request, by_get);
     status_view_drop(v);
 }
 

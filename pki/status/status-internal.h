@@ -86,6 +86,17 @@ struct authority {
     bool asked_said;                 /* that no registration is there */
 };
 
+/* A look of the follower that somebody waits for (glance.c). */
+struct glance {
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    int fd;                          /* eventfd: wakes the follower */
+    uint64_t begun, seen;            /* looks that began; the newest that ended */
+    utime next_at;                   /* monotonic: none that was wanted begins before */
+    int waiting;
+    bool good;                       /* the last one learnt all that there was */
+};
+
 #define STATUS_AUTHORITIES_MAX STATUS_CA_MAX
 #define SNAPSHOT_MAX 65536           /* text of a pg_snapshot: 21 octets for each transaction that runs */
 struct status_process {
@@ -96,6 +107,7 @@ struct status_process {
     struct ocsp_policy policy;
     struct status_table *table;
     struct answer_cache *cache;
+    struct glance glance;
     _Atomic utime known_at;          /* when the table last had all that the database had; 0: never */
 
     pthread_mutex_t view_lock;
@@ -152,6 +164,19 @@ void states_end(struct status_process *s);
 
 void responders_load(struct status_process *s, struct authority *a);
 MUST_USE enum err responders_follow(struct status_process *s, struct pg *pg, utime now, struct why *why);
+
+/* --- a look that is waited for (glance.c) ------------------------------------------------------------------------------------ */
+
+void glance_init(struct glance *g);
+void glance_done(struct glance *g);
+/* By the follower: a look begins, and takes what woke it; it ended, and learnt all or did not. How long to leave, microseconds,
+ * before a look that is only wanted. */
+void glance_look_begins(struct glance *g);
+void glance_look_ends(struct glance *g, bool good);
+int64_t glance_apart(struct glance *g);
+/* By who answers: until a look has ended that began after this call, for half a second at most; at once when the database is away
+ * or enough others wait. */
+void glance_wait(struct glance *g);
 
 /* --- the follower (follow.c) ------------------------------------------------------------------------------------------------- */
 

@@ -20,6 +20,7 @@ init(struct status_process *s, struct pki *pki, const struct pg_config *pg, stru
     s->policy = (struct ocsp_policy){ .life = c->ocsp_life, .stale_max = c->ocsp_stale_max, .retention = c->ocsp_retention,
                                       .never_issued = (enum ocsp_never_issued)c->ocsp_never_issued };
     CHECK(pthread_mutex_init(&s->view_lock, NULL) == 0);
+    glance_init(&s->glance);
     if ((size_t)snprintf(s->node, sizeof(s->node), "%s/status", c->name) >= sizeof(s->node))
         return why_set(why, ERR_INPUT, "name: too long");
     if (c->status_listen.n == 0 || c->status_listen.n > LISTENERS_MAX)
@@ -42,6 +43,7 @@ done(struct status_process *s)
         answer_cache_free(s->cache);
     folder_close(&s->folder);
     pthread_mutex_destroy(&s->view_lock);
+    glance_done(&s->glance);
     free(s);
 }
 DEFINE_FREEP(struct status_process, done)

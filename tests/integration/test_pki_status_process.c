@@ -402,9 +402,9 @@ teardown(void **state)
 
 /* --- certificates and lists --------------------------------------------------------------------------------------------------- */
 
-/* A certificate that is active; its serial number in hexadecimal. */
+/* A certificate; its serial number in hexadecimal. */
 static const char *
-certificate_make(struct fixture *f, const struct ca *ca, const char *profile)
+certificate_insert(struct fixture *f, const struct ca *ca, const char *profile, const char *state)
 {
     AUTO(buf_free) struct buf hex = BUF_BOUNDED(64);
     unsigned char serial[SERIAL_LEN];
@@ -412,10 +412,22 @@ certificate_make(struct fixture *f, const struct ca *ca, const char *profile)
     certificate_serial_draw(serial);
     hex_encode(&hex, serial, sizeof(serial));
     sql(f, "INSERT INTO certificate (id, ca_id, serial, shard, state, state_since, registration_id, profile, profile_sha256, "
-           "spki_sha256, not_before, not_after) VALUES (gen_random_uuid(), %d, '\\x%s', 0, 'active', clock_timestamp(), '" REGISTRATION
+           "spki_sha256, not_before, not_after) VALUES (gen_random_uuid(), %d, '\\x%s', 0, '%s', clock_timestamp(), '" REGISTRATION
            "', '%s', sha256('p'), sha256('\\x%s'), clock_timestamp() - interval '1 day', clock_timestamp() + interval '1 year')",
-        ca->id, buf_cstr(&hex), profile, buf_cstr(&hex));
+        ca->id, buf_cstr(&hex), state, profile, buf_cstr(&hex));
     return arena_strdup(f->w.a, buf_cstr(&hex));
+}
+
+static const char *
+certificate_make(struct fixture *f, const struct ca *ca, const char *profile)
+{
+    return certificate_insert(f, ca, profile, "active");
+}
+
+static const char *
+certificate_reserve(struct fixture *f, const struct ca *ca, const char *profile)
+{
+    return certificate_insert(f, ca, profile, "reserved");
 }
 
 static void
@@ -907,6 +919,25 @@ responder_keys(struct fixture *f, char *ret_name, size_t size)
     return n;
 }
 
+/* A certificate that was issued just now, of which no notification speaks, is good at once; one that never was is not. */
+static void
+issued_now(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf out = BUF_BOUNDED(1 << 16);
+
+    ocsp_wait(f, "cards.pem", certificate_make(f, &f->cards, "citizen-card"), ": good");
+    for (int i = 0; i < 10; i++) {
+        const char *serial = certificate_reserve(f, &f->cards, "citizen-card");
+
+        sql(f, "UPDATE certificate SET state = 'issued', state_since = clock_timestamp() WHERE serial = '\\x%s'", serial);
+        ocsp_ask(f, "cards.pem", serial, NULL, &out);
+        assert_non_null(strstr(buf_cstr(&out), ": good"));
+    }
+    ocsp_ask(f, "cards.pem", certificate_reserve(f, &f->cards, "citizen-card"), NULL, &out);
+    assert_null(strstr(buf_cstr(&out), ": good"));
+}
+
 /* Two thirds of a responder's certificate are over: a new key, a new certificate, and the old key is gone. */
 static void
 responder_rolls(void **state)
@@ -942,7 +973,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists), cmocka_unit_test(ocsp), cmocka_unit_test(ocsp_by_get), cmocka_unit_test(forged_lists),
+        cmocka_unit_test(lists), cmocka_unit_test(ocsp), cmocka_unit_test(ocsp_by_get), cmocka_unit_test(issued_now), cmocka_unit_test(forged_lists),
         cmocka_unit_test(restored_database), cmocka_unit_test(full_disk), cmocka_unit_test(killed), cmocka_unit_test(without_database),
         cmocka_unit_test(responder_rolls),
     };

@@ -301,6 +301,7 @@ outgoing.ca = $PKI_DIR/ca.pem
 outgoing.private = yes
 cert.url = $CERT_LOGIN_URL
 cert.fresh_names = $CERT_FRESH
+trust.crl.refresh = 1min
 CONF
 }
 # The certificate door stands at the first node: a handshake there asks for a certificate.
@@ -525,7 +526,7 @@ demo_certificate() {
     trusted=$(as_demo "$IDP_BIN" trust list --config "$IDP_CONFIG") || die "beffroi-idp trust list failed"
     for ca in soft cards; do
         grep -q "^$ca[[:space:]]" <<<"$trusted" || demo_command trust-add "$IDP_BIN" trust add "$PKI_DIR/$ca-ca.pem" --config "$IDP_CONFIG" \
-            --name "$ca" --use "$([ "$ca" = soft ] && echo software || echo card)" --own
+            --name "$ca" --use "$([ "$ca" = soft ] && echo software || echo card)" --own --crl "$PKI_STATUS_URL/crl/$ca-g1.crl"
     done
     CITIZEN_P12=$PKI_DIR/citizen.p12
     [ ! -s "$CITIZEN_P12" ] || return 0
