@@ -143,6 +143,20 @@ test("a software certificate in the browser's store", LIMIT, async () => {
   await signedIn(plain);
 });
 
+test("the citizen's certificate of our own authority, at a door with fresh names", LIMIT, async () => {
+  const door = new URL(system.CERT_LOGIN_URL);
+  const browser = await startBrowser(system, {
+    keys: [{ file: system.CITIZEN_P12, password: system.CITIZEN_P12_PASSWORD }],
+    policy: { AutoSelectCertificateForUrls: [JSON.stringify({ pattern: `https://[*.]${door.host}`, filter: {} })] },
+  });
+  const page = await visitor(browser);
+  await page.goto(`${system.SONDAGE_URL}/connexion`);
+  await page.locator("#door-certificate").click();
+  await page.locator("#signed-in").waitFor();
+  assert.ok(page.url().startsWith(system.SONDAGE_URL), page.url());
+  assert.deepEqual(page.failures, []);
+});
+
 test("no certificate, then the other door", LIMIT, async () => {
   const who = await newCitizen(system);
   const browser = await chromium([]);

@@ -118,6 +118,7 @@ exec unshare ${process.getuid() === 0 ? "--mount" : "--user --map-root-user --mo
 // Our names are this machine, every other name does not exist: a page that would call out is found by its failure.
 function hostRules(system) {
   const hosts = Object.values(system).map((v) => /^https:\/\/([^/:]+)/.exec(v)?.[1]).filter(Boolean);
+  if (system.CERT_LOGIN_URL) hosts.push(`*.${new URL(system.CERT_LOGIN_URL).hostname}`);       // names of one attempt
   return [...new Set(hosts)].map((h) => `MAP ${h} 127.0.0.1`).join(",") + ",MAP * ~NOTFOUND" +
     [...new Set(hosts)].map((h) => ` , EXCLUDE ${h}`).join("");
 }
