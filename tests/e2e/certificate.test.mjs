@@ -9,11 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
-import { assertAccessible, assertReflows, idp, newCitizen, screenshot, startBrowser, startSystem, visitor, walkByKeyboard } from "./lib.mjs";
+import { assertAccessible, assertReflows, idp, newCitizen, screenshot, startBrowser, startSystem, visitor, walkByKeyboard,
+  withoutPolicies } from "./lib.mjs";
 import { call } from "../../tools/demo-town.mjs";
 
 const run = promisify(execFile);
 const LIMIT = { timeout: 180_000 };
+const BROWSER = { ...LIMIT, skip: withoutPolicies };
 // Undone before the instance goes: hooks run in the order in which they were set.
 const undo = [];
 after(async () => {
@@ -118,7 +120,7 @@ async function toDoor(page, door = "#door-certificate") {
 }
 const signedIn = (page) => page.locator("#logout").waitFor();
 
-test("a software certificate in the browser's store", LIMIT, async () => {
+test("a software certificate in the browser's store", BROWSER, async () => {
   const who = await person(soft);
   const browser = await chromium([who.p12]);
   const page = await visitor(browser);
@@ -143,7 +145,7 @@ test("a software certificate in the browser's store", LIMIT, async () => {
   await signedIn(plain);
 });
 
-test("the citizen's certificate of our own authority, at a door with fresh names", LIMIT, async () => {
+test("the citizen's certificate of our own authority, at a door with fresh names", BROWSER, async () => {
   const door = new URL(system.CERT_LOGIN_URL);
   const browser = await startBrowser(system, {
     keys: [{ file: system.CITIZEN_P12, password: system.CITIZEN_P12_PASSWORD }],
@@ -157,7 +159,7 @@ test("the citizen's certificate of our own authority, at a door with fresh names
   assert.deepEqual(page.failures, []);
 });
 
-test("no certificate, then the other door", LIMIT, async () => {
+test("no certificate, then the other door", BROWSER, async () => {
   const who = await newCitizen(system);
   const browser = await chromium([]);
   const page = await visitor(browser);
@@ -178,7 +180,7 @@ test("no certificate, then the other door", LIMIT, async () => {
   assert.deepEqual(page.failures, []);
 });
 
-test("a certificate of nobody, and one of a blocked account", LIMIT, async () => {
+test("a certificate of nobody, and one of a blocked account", BROWSER, async () => {
   const stranger = await issue(soft, "personne");
   let page = await visitor(await chromium([stranger.p12]));
   await toDoor(page);

@@ -6,7 +6,7 @@
 // and both clean up after themselves when the file ends. Everything a test knows of the instance is in system, the
 // keys of endpoints.env (docs/demo.md). `node --test tests/e2e/NAME.test.mjs` runs one file alone.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
@@ -102,6 +102,12 @@ export async function startBrowser(system, { authorities = [], keys = [], policy
   return browser;
 }
 
+// Policies belong to the machine: Chromium reads them from /etc/chromium, which is ours in a mount namespace only.
+const NAMESPACE = process.getuid() === 0 ? ["--mount"] : ["--user", "--map-root-user", "--mount"];
+// Why a test that needs a policy is skipped here (a container may forbid it), or false.
+export const withoutPolicies =
+  spawnSync("unshare", [...NAMESPACE, "sh", "-c", "mount --bind /tmp /etc/chromium"]).status === 0 ? false : "no mount namespace here";
+
 // A program that starts Chromium where /etc/chromium holds this policy and nothing else.
 function withPolicy(home, policy) {
   const folder = join(home, "etc");
@@ -109,7 +115,7 @@ function withPolicy(home, policy) {
   writeFileSync(join(folder, "policies", "managed", "test.json"), JSON.stringify(policy));
   const program = join(home, "chromium");
   writeFileSync(program, `#!/bin/sh
-exec unshare ${process.getuid() === 0 ? "--mount" : "--user --map-root-user --mount"} sh -c 'mount --bind "$1" /etc/chromium && shift && exec "$@"' \
+exec unshare ${NAMESPACE.join(" ")} sh -c 'mount --bind "$1" /etc/chromium && shift && exec "$@"' \
   sh '${folder}' '${CHROMIUM}' "$@"
 `, { mode: 0o755 });
   return program;
