@@ -37,6 +37,10 @@ struct certificate_row {
     struct str der;                /* p is NULL: not signed, or not asked for */
 };
 
+/* A row of a statement of one's own: the columns of certificate (c), authority (a), registration (r) in the order in which
+ * certificate_store.c has them, the octets or NULL last. What *ret points to lives in a. */
+void certificate_row_read(const struct pg_result *r, int row, struct arena *a, struct certificate_row *ret);
+
 /* name: an id, or LABEL:SERIAL with the serial number in hexadecimal. With der. ERR_INPUT, ERR_NOT_FOUND. */
 MUST_USE enum err certificate_find(struct pg *pg, struct str name, struct arena *a, struct certificate_row *ret,
                                    struct why *why);

@@ -36,8 +36,8 @@ kept(const struct pg_result *r, int row, int col, struct arena *a)
     return s.p == NULL ? STR_NULL : (struct str){ arena_dup(a, s.p, s.n), s.n };
 }
 
-static void
-row_read(const struct pg_result *r, int row, struct arena *a, struct certificate_row *ret)
+void
+certificate_row_read(const struct pg_result *r, int row, struct arena *a, struct certificate_row *ret)
 {
     pg_uuid(r, row, 0, ret->id);
     ret->ca_id = (int)pg_i64(r, row, 1);
@@ -70,7 +70,7 @@ one_read(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, struct
         return e;
     if (pg_rows(r) == 0)
         return why_code(why, ERR_NOT_FOUND, "certificate.unknown", "no such certificate");
-    row_read(r, 0, a, ret);
+    certificate_row_read(r, 0, a, ret);
     return OK;
 }
 
@@ -133,7 +133,7 @@ certificate_list(struct pg *pg, const struct certificate_filter *filter, int max
         return e;
     list = arena_alloc(a, ((size_t)pg_rows(r) + 1) * sizeof(*list));
     for (int i = 0; i < pg_rows(r); i++)
-        row_read(r, i, a, &list[i]);
+        certificate_row_read(r, i, a, &list[i]);
     *ret = list;
     *ret_n = (size_t)pg_rows(r);
     return OK;

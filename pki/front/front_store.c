@@ -13,10 +13,11 @@
 #define CHANGES_WINDOW 5000
 
 enum { S_BY_SERIAL, S_NEWEST, S_LIST, S_ENDING, S_CHANGES };
+/* what certificate_row_read() reads */
 #define COLUMNS(der_)                                                                                                \
     "SELECT c.id, c.ca_id, a.name || '-g' || a.generation, c.serial, c.state, c.state_since, c.reason, c.request_id, " \
-    "c.registration_id, c.profile, r.holder, c.not_before, c.not_after, c.accepted_at, " der_ " FROM certificate c " \
-    "JOIN ca a ON a.id = c.ca_id JOIN registration r ON r.id = c.registration_id "                                    \
+    "c.registration_id, c.profile, r.holder, c.not_before, c.not_after, c.accepted_at, r.town, c.profile_sha256, c.shard, " der_ \
+    " FROM certificate c JOIN ca a ON a.id = c.ca_id JOIN registration r ON r.id = c.registration_id "                \
     "LEFT JOIN certificate_der d ON d.certificate_id = c.id "
 #define SEEN "c.state NOT IN ('reserved', 'void') "
 /* $1 the station, $2 its name, $3 the profiles, $4 the towns (NULL: all) that it may touch now */
@@ -74,26 +75,6 @@ kept(const struct pg_result *r, int row, int col, struct arena *a)
     return s.p == NULL ? STR_NULL : (struct str){ arena_dup(a, s.p, s.n), s.n };
 }
 
-static void
-row_read(const struct pg_result *r, int row, struct arena *a, struct certificate_row *ret)
-{
-    pg_uuid(r, row, 0, ret->id);
-    ret->ca_id = (int)pg_i64(r, row, 1);
-    ret->ca_label = arena_strdup(a, pg_text(r, row, 2));
-    ret->serial = kept(r, row, 3, a);
-    ret->state = arena_strdup(a, pg_text(r, row, 4));
-    ret->state_since = pg_time(r, row, 5);
-    ret->reason = pg_is_null(r, row, 6) ? -1 : (int)pg_i64(r, row, 6);
-    pg_uuid(r, row, 7, ret->request);
-    pg_uuid(r, row, 8, ret->registration);
-    ret->profile = arena_strdup(a, pg_text(r, row, 9));
-    ret->holder = arena_strdup(a, pg_text(r, row, 10));
-    ret->not_before = pg_time(r, row, 11);
-    ret->not_after = pg_time(r, row, 12);
-    ret->accepted_at = pg_time(r, row, 13);
-    ret->der = kept(r, row, 14, a);
-}
-
 enum err
 own_certificate_find(struct pg *pg, const struct station *s, struct str serial, const char *ca, struct arena *a,
                      struct certificate_row *ret, struct why *why)
@@ -114,7 +95,7 @@ own_certificate_find(struct pg *pg, const struct station *s, struct str serial, 
         return why_code(why, ERR_NOT_FOUND, "certificate.unknown", "no such certificate of this station");
     if (pg_rows(r) > 1)
         return why_code(why, ERR_CONFLICT, "certificate.ca", "Two authorities gave this number: say which (parameter ca).");
-    row_read(r, 0, a, ret);
+    certificate_row_read(r, 0, a, ret);
     return OK;
 }
 
@@ -132,7 +113,7 @@ own_certificate_newest(struct pg *pg, const char *registration_id, utime now, st
         return e;
     if (pg_rows(r) == 0)
         return why_code(why, ERR_NOT_FOUND, "certificate.unknown", "no good certificate of this registration");
-    row_read(r, 0, a, ret);
+    certificate_row_read(r, 0, a, ret);
     return OK;
 }
 
@@ -151,7 +132,7 @@ own_certificate_list(struct pg *pg, const char *registration_id, int max, struct
         return e;
     list = arena_alloc(a, ((size_t)pg_rows(r) + 1) * sizeof(*list));
     for (int i = 0; i < pg_rows(r); i++)
-        row_read(r, i, a, &list[i]);
+        certificate_row_read(r, i, a, &list[i]);
     *ret = list;
     *ret_n = (size_t)pg_rows(r);
     return OK;
@@ -207,7 +188,7 @@ own_certificate_ending(struct pg *pg, const struct station *s, utime before, con
     n = (size_t)pg_rows(r);
     list = arena_alloc(a, (n + 1) * sizeof(*list));
     for (size_t i = 0; i < n; i++)
-        row_read(r, (int)i, a, &list[i]);
+        certificate_row_read(r, (int)i, a, &list[i]);
     *ret_next = n == 0 ? after : arena_printf(a, "%" PRIi64 ".%s", list[n - 1].not_after, list[n - 1].id);
     *ret = list;
     *ret_n = n;
