@@ -283,16 +283,16 @@ phrase_once(struct ask *a, const char *name, const char *prompt, struct secret *
 }
 
 enum err
-ask_phrase(struct ask *a, const char *name, const char *prompt, bool twice, struct secret *ret, struct why *why)
+ask_phrase(struct ask *a, const char *name, const char *prompt, const char *again, struct secret *ret, struct why *why)
 {
-    AUTO(secret_done) struct secret again = SECRET_INIT;
+    AUTO(secret_done) struct secret second = SECRET_INIT;
     enum err e;
 
-    if ((e = phrase_once(a, name, prompt, ret, why)) != OK || !twice || a->tty < 0)
+    if ((e = phrase_once(a, name, prompt, ret, why)) != OK || again == NULL || a->tty < 0)
         return e;
-    if ((e = phrase_once(a, name, "=", &again, why)) != OK)
+    if ((e = phrase_once(a, name, again, &second, why)) != OK)
         return e;
-    if (mem_equal_ct(ret->data, ret->len, again.data, again.len))
+    if (mem_equal_ct(ret->data, ret->len, second.data, second.len))
         return OK;
     return why_code(why, ERR_INPUT, "ask.differ", "%s: the two are not the same", name);
 }

@@ -29,8 +29,8 @@ void ask_tell(struct ask *a, const char *text);
  * again. ERR_CONFLICT (code "ask.order"): the prepared answers have another name here, or end. ERR_DENIED: interrupted. */
 MUST_USE enum err ask_line(struct ask *a, const char *name, const char *prompt, const char *fallback, struct buf *ret,
                            struct why *why);
-/* A pass phrase. twice: a terminal asks again and compares. */
-MUST_USE enum err ask_phrase(struct ask *a, const char *name, const char *prompt, bool twice, struct secret *ret,
+/* A pass phrase. again (may be NULL): with these words a terminal asks a second time, and compares: ERR_INPUT, code "ask.differ". */
+MUST_USE enum err ask_phrase(struct ask *a, const char *name, const char *prompt, const char *again, struct secret *ret,
                              struct why *why);
 /* "oui"/"yes" or "non"/"no". */
 MUST_USE enum err ask_yes(struct ask *a, const char *name, const char *prompt, bool *ret, struct why *why);

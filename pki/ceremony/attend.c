@@ -70,20 +70,32 @@ person_declare(struct ceremony *c, const char *name, struct register_person **re
     return OK;
 }
 
+/* *ret_last: nobody more. */
 static enum err
-person_attend(struct ceremony *c, const char *name, struct why *why)
+person_attend(struct ceremony *c, bool *ret_last, struct why *why)
 {
-    struct register_person *p = register_person_find(c->reg, name);
+    AUTO(buf_free) struct buf answer = BUF_BOUNDED(256);
+    struct register_person *p;
+    const char *name;
     bool fresh = false;
     enum err e;
 
+    e = ask_for(c, NULL, "person", (struct words){ "Nom court d'une personne présente (- : plus personne)",
+                                                   "Short name of a person present (-: nobody more)" },
+                NULL, &answer, why);
+    if (e != OK)
+        return e;
+    name = buf_cstr(&answer);
+    *ret_last = strcmp(name, "-") == 0;
+    if (*ret_last)
+        return OK;
     if (!person_name_ok(str_of(name)))
         return why_set(why, ERR_INPUT, "a short name is a-z, then a-z, 0-9, '.' and '-'");
     if (participant_find(c, name) != NULL)
         return why_code(why, ERR_CONFLICT, "ceremony.twice", "%s is on the list already", name);
     if (c->nparticipants == PARTICIPANTS_MAX)
         return why_set(why, ERR_INPUT, "at most %d persons", PARTICIPANTS_MAX);
-    if (p == NULL) {
+    if ((p = register_person_find(c->reg, name)) == NULL) {
         if ((e = person_declare(c, name, &p, why)) != OK)
             return e;
         fresh = true;
@@ -92,13 +104,22 @@ person_attend(struct ceremony *c, const char *name, struct why *why)
     return OK;
 }
 
+/* *ret_last: none more. */
 static enum err
-witness_attend(struct ceremony *c, struct str label, struct why *why)
+witness_attend(struct ceremony *c, bool *ret_last, struct why *why)
 {
-    AUTO(buf_free) struct buf word = BUF_BOUNDED(64);
+    AUTO(buf_free) struct buf label = BUF_BOUNDED(256), word = BUF_BOUNDED(64);
     struct witness *w = &c->witnesses[c->nwitnesses];
     enum err e;
 
+    e = ask_for(c, NULL, "witness", (struct words){ "Nom et qualité d'un témoin (- : plus aucun)",
+                                                    "Name and quality of a witness (-: none more)" },
+                NULL, &label, why);
+    if (e != OK)
+        return e;
+    *ret_last = str_eqs(buf_view(&label), "-");
+    if (*ret_last)
+        return OK;
     if (c->nwitnesses == WITNESSES_MAX)
         return why_set(why, ERR_INPUT, "at most %d witnesses", WITNESSES_MAX);
     e = ask_for(c, NULL, "witness.external", (struct words){ "Extérieur à l'exploitant (oui, non)", "From outside (yes, no)" },
@@ -108,7 +129,7 @@ witness_attend(struct ceremony *c, struct str label, struct why *why)
     w->external = str_ieqs(buf_view(&word), "oui") || str_ieqs(buf_view(&word), "yes");
     if (!w->external && !str_ieqs(buf_view(&word), "non") && !str_ieqs(buf_view(&word), "no"))
         return why_set(why, ERR_INPUT, "witness.external: oui (yes) or non (no)");
-    w->label = arena_str(c->arena, label);
+    w->label = arena_str(c->arena, buf_view(&label));
     c->nwitnesses++;
     return OK;
 }
@@ -131,32 +152,18 @@ attendance_check(const struct ceremony *c, struct why *why)
 enum err
 step_attend(struct ceremony *c, struct why *why)
 {
-    AUTO(buf_free) struct buf answer = BUF_BOUNDED(256);
     enum err e;
 
-    for (;;) {
-        e = ask_for(c, NULL, "person", (struct words){ "Nom court d'une personne présente (- : plus personne)",
-                                                       "Short name of a person present (-: nobody more)" },
-                    NULL, &answer, why);
-        if (e != OK)
-            return e;
-        if (str_eqs(buf_view(&answer), "-"))
-            break;
-        if ((e = person_attend(c, buf_cstr(&answer), why)) != OK)
-            return e;
-    }
-    for (;;) {
-        e = ask_for(c, NULL, "witness", (struct words){ "Nom et qualité d'un témoin (- : plus aucun)",
-                                                        "Name and quality of a witness (-: none more)" },
-                    NULL, &answer, why);
-        if (e != OK)
-            return e;
-        if (str_eqs(buf_view(&answer), "-"))
-            break;
-        if ((e = witness_attend(c, buf_view(&answer), why)) != OK)
-            return e;
-    }
-    return attendance_check(c, why);
+    do {
+        for (bool last = false; !last;)
+            if ((e = person_attend(c, &last, why)) != OK && !try_again(c, why))
+                return e;
+        for (bool last = false; !last;)
+            if ((e = witness_attend(c, &last, why)) != OK && !try_again(c, why))
+                return e;
+        e = attendance_check(c, why);
+    } while (e != OK && try_again(c, why));
+    return e;
 }
 
 /* --- keys ---------------------------------------------------------------------------------------------------------- */
@@ -218,10 +225,24 @@ person_record(struct ceremony *c, const struct register_person *p)
                 p->label);
 }
 
+static enum err
+key_ask(struct ceremony *c, struct participant *p, struct why *why)
+{
+    AUTO(buf_free) struct buf path = BUF_BOUNDED(PATH_MAX_LEN);
+    enum err e;
+
+    key_free(p->key);            /* of a try that failed */
+    p->key = NULL;
+    e = ask_for(c, p->person->name, "key.file", (struct words){ "Fichier de sa clé personnelle", "File of their own key" },
+                path_in(c, "persons/%s.key", p->person->name), &path, why);
+    if (e != OK)
+        return e;
+    return p->fresh ? key_make(c, p, buf_cstr(&path), why) : key_open(c, p, buf_cstr(&path), why);
+}
+
 enum err
 step_keys(struct ceremony *c, struct why *why)
 {
-    AUTO(buf_free) struct buf path = BUF_BOUNDED(PATH_MAX_LEN);
     enum err e;
 
     if (mkdir(path_in(c, "persons"), 0700) != 0 && errno != EEXIST)
@@ -229,10 +250,9 @@ step_keys(struct ceremony *c, struct why *why)
     for (size_t i = 0; i < c->nparticipants; i++) {
         struct participant *p = &c->participants[i];
 
-        e = ask_for(c, p->person->name, "key.file", (struct words){ "Fichier de sa clé personnelle", "File of their own key" },
-                    path_in(c, "persons/%s.key", p->person->name), &path, why);
-        if (e != OK || (e = p->fresh ? key_make(c, p, buf_cstr(&path), why) : key_open(c, p, buf_cstr(&path), why)) != OK)
-            return e;
+        while ((e = key_ask(c, p, why)) != OK)
+            if (!try_again(c, why))
+                return e;
         person_record(c, p->person);
     }
     for (size_t i = 0; i < c->nwitnesses; i++)

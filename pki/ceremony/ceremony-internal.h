@@ -76,6 +76,9 @@ MUST_USE enum err ask_for(struct ceremony *c, const char *owner, const char *nam
                           const char *fallback, struct buf *ret, struct why *why);
 MUST_USE enum err ask_secret(struct ceremony *c, const char *owner, const char *name, struct words prompt, bool twice,
                              struct secret *ret, struct why *why);
+/* After a mistake of those present: on a terminal they are told why, and it is asked again until they break off (^C). false:
+ * it is the end, because answers were prepared, somebody broke off, or the shares do not belong together. */
+bool try_again(struct ceremony *c, struct why *why);
 /* ERR_DENIED (code "ceremony.no") unless the answer is yes. */
 MUST_USE enum err ask_agreed(struct ceremony *c, const char *name, struct words prompt, struct why *why);
 utime now_of(const struct ceremony *c);

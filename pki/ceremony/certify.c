@@ -12,6 +12,7 @@
 #include "pki/ceremony/ceremony-internal.h"
 #include "pki/ceremony/root_list.h"
 #include "pki/encode/certificate.h"
+#include "pki/encode/extension.h"
 #include "pki/lint/lint.h"
 
 #define REASON_CA_COMPROMISE 2
@@ -107,8 +108,10 @@ key_in_token(struct ceremony *c, const char *uri, enum key_alg alg, int bits, st
         return e;
     vault_pin(&c->secret, serial, &pin);
     view = (struct str){ (const char *)pin.data, pin.len };
-    if ((e = token_take_over(c, uri, view, why)) != OK ||
-        (e = key_generate_token(uri, view, alg, bits, KEY_CA_SIGN, &c->key, why)) != OK)
+    while ((e = token_take_over(c, uri, view, why)) != OK)
+        if (!try_again(c, why))
+            return e;
+    if ((e = key_generate_token(uri, view, alg, bits, KEY_CA_SIGN, &c->key, why)) != OK)
         return e;
     record_line(c, "token serial %s key made inside, not extractable", serial);
     return OK;
@@ -257,9 +260,8 @@ certify_check(const struct ceremony *c, struct why *why)
     return profile_read(c, certify_profile(c->conf), &p, why);
 }
 
-/* organization, identifier and common name, asked; encoded under the profile's rules. */
 static enum err
-subject_ask(struct ceremony *c, const struct profile *p, struct buf *ret, struct why *why)
+subject_ask_once(struct ceremony *c, const struct profile *p, struct buf *ret, struct why *why)
 {
     AUTO(buf_free) struct buf organization = BUF_BOUNDED(256), identifier = BUF_BOUNDED(32), name = BUF_BOUNDED(256);
     struct subject s = { .generation = c->generation };
@@ -275,7 +277,34 @@ subject_ask(struct ceremony *c, const struct profile *p, struct buf *ret, struct
     s.organization = buf_view(&organization);
     s.identifier = buf_view(&identifier);
     s.common_name = buf_view(&name);
+    buf_reset(ret);
     return name_encode(p, &s, ret, why);
+}
+
+/* organization, identifier and common name, asked; encoded under the profile's rules. */
+static enum err
+subject_ask(struct ceremony *c, const struct profile *p, struct buf *ret, struct why *why)
+{
+    enum err e;
+
+    while ((e = subject_ask_once(c, p, ret, why)) != OK && try_again(c, why))
+        continue;
+    return e;
+}
+
+/* Where relying parties will look: it goes into certificates, and cannot be changed there. */
+static enum err
+status_url_ask(struct ceremony *c, struct buf *ret, struct why *why)
+{
+    enum err e;
+
+    do {
+        e = ask_for(c, NULL, "status.url", (struct words){ "Adresse publique du service d'état (http://…)",
+                                                           "Public address of the status service (http://…)" }, NULL, ret, why);
+        if (e == OK && (!extension_url_is_valid(buf_view(ret)) || ret->data[ret->len - 1] == '/'))
+            e = why_set(why, ERR_INPUT, "status.url: http://HOST, without a slash at its end (RFC 5280 4.2.1.13)");
+    } while (e != OK && try_again(c, why));
+    return e;
 }
 
 static enum err
@@ -323,9 +352,7 @@ issuing_certificate(struct ceremony *c, struct why *why)
     enum err e;
 
     if ((e = profile_read(c, certify_profile(c->conf), &p, why)) != OK || (e = root_read(c, c->root_label, &der, &root, why)) != OK ||
-        (e = subject_ask(c, p, &subject, why)) != OK ||
-        (e = ask_for(c, NULL, "status.url", (struct words){ "Adresse publique du service d'état (http://…)",
-                                                            "Public address of the status service (http://…)" }, NULL, &url, why)) != OK)
+        (e = subject_ask(c, p, &subject, why)) != OK || (e = status_url_ask(c, &url, why)) != OK)
         return e;
     base = arena_str(c->arena, buf_view(&url));
     o.urls.crl = str_of(arena_printf(c->arena, "%s/crl/%s.crl", base, c->root_label));

@@ -179,7 +179,21 @@ enum err
 ask_secret(struct ceremony *c, const char *owner, const char *name, struct words prompt, bool twice, struct secret *ret,
            struct why *why)
 {
-    return ask_phrase(c->ask, question(c, owner, name), say(c, prompt), twice, ret, why);
+    static const struct words again = { "La même, encore", "The same, again" };
+
+    return ask_phrase(c->ask, question(c, owner, name), say(c, prompt), twice ? say(c, again) : NULL, ret, why);
+}
+
+bool
+try_again(struct ceremony *c, struct why *why)
+{
+    if (ask_is_prepared(c->ask) || strcmp(why->code, "ask.interrupted") == 0 || strcmp(why->code, "shares.wrong") == 0)
+        return false;
+    ask_tell(c->ask, "  ! ");
+    ask_tell(c->ask, why->text);
+    ask_tell(c->ask, "\n");
+    *why = (struct why)WHY_INIT;
+    return true;
 }
 
 enum err

@@ -54,10 +54,22 @@ share_hand_out(struct ceremony *c, const struct share *s, struct why *why)
 }
 
 static enum err
+threshold_ask(struct ceremony *c, size_t total, int64_t *ret, struct why *why)
+{
+    AUTO(buf_free) struct buf answer = BUF_BOUNDED(16);
+    enum err e;
+
+    e = ask_for(c, NULL, "threshold", (struct words){ "Nombre de parts qui ouvrent", "Number of shares that open" }, NULL, &answer,
+                why);
+    if (e == OK && str_to_i64(buf_view(&answer), 2, (int64_t)total, ret) != OK)
+        e = why_set(why, ERR_INPUT, "threshold: 2 to %zu", total);
+    return e;
+}
+
+static enum err
 secret_new(struct ceremony *c, struct why *why)
 {
     struct share shares[PARTICIPANTS_MAX];
-    AUTO(buf_free) struct buf answer = BUF_BOUNDED(16);
     int64_t k;
     size_t n;
     enum err e;
@@ -65,12 +77,9 @@ secret_new(struct ceremony *c, struct why *why)
     memset(shares, 0, sizeof(shares));
     if ((n = custodians_of(c, shares)) < 2)
         return why_code(why, ERR_DENIED, "ceremony.custodians", "two custodians or more must be there");
-    e = ask_for(c, NULL, "threshold", (struct words){ "Nombre de parts qui ouvrent", "Number of shares that open" }, NULL, &answer,
-                why);
-    if (e != OK)
-        return e;
-    if (str_to_i64(buf_view(&answer), 2, (int64_t)n, &k) != OK)
-        return why_set(why, ERR_INPUT, "threshold: 2 to %zu", n);
+    while ((e = threshold_ask(c, n, &k, why)) != OK)
+        if (!try_again(c, why))
+            return e;
     if (mkdir(path_in(c, "shares"), 0700) != 0 && errno != EEXIST)
         return why_set(why, ERR_UNAVAILABLE, "%s: %s", path_in(c, "shares"), strerror(errno));
     rand_uuid(c->set);
@@ -82,7 +91,8 @@ secret_new(struct ceremony *c, struct why *why)
     if (e == OK)
         record_line(c, "set %s opens with %d of %d", c->set, c->threshold, c->total);
     for (size_t i = 0; i < n && e == OK; i++)
-        e = share_hand_out(c, &shares[i], why);
+        while ((e = share_hand_out(c, &shares[i], why)) != OK && try_again(c, why))
+            continue;
     for (size_t i = 0; i < n; i++)
         share_done(&shares[i]);
     return e;
@@ -148,14 +158,8 @@ set_open(struct ceremony *c, const char *set, const char *which, struct secret *
         return why_set(why, ERR_INPUT, "the register does not know the set %s", set);
     u = unlock_new(&conf);
     while (unlock_state(u) != UNLOCK_OPEN)
-        if ((e = custodian_come(c, u, which, why)) != OK) {
-            /* a person may mistype; a prepared file has no second try, and an interruption is one */
-            if (ask_is_prepared(c->ask) || strcmp(why->code, "ask.interrupted") == 0 || strcmp(why->code, "shares.wrong") == 0)
-                return e;
-            ask_tell(c->ask, "  ! ");
-            ask_tell(c->ask, why->text);
-            ask_tell(c->ask, "\n");
-        }
+        if ((e = custodian_come(c, u, which, why)) != OK && !try_again(c, why))
+            return e;
     s = unlock_secret(u);
     secret_set(ret, s->data, s->len);
     record_line(c, "set %s opened", set);
@@ -176,26 +180,53 @@ online_set(const struct ceremony *c)
     return set;
 }
 
-enum err
-step_secret(struct ceremony *c, struct why *why)
+static enum err
+set_ask(struct ceremony *c, bool *ret_new, struct why *why)
 {
     AUTO(buf_free) struct buf answer = BUF_BOUNDED(16);
-    const char *old = c->conf->kind == CEREMONY_ROOT ? NULL : online_set(c);
     enum err e;
 
-    if (old == NULL)
-        return secret_new(c, why);
     e = ask_for(c, NULL, "set", (struct words){ "Secret d'activation : le même que les autres AC (same) ou un nouveau (new)",
                                                 "Activation secret: that of the other CAs (same) or a new one (new)" },
                 "same", &answer, why);
     if (e != OK)
         return e;
-    if (str_eqs(buf_view(&answer), "new"))
+    *ret_new = str_eqs(buf_view(&answer), "new");
+    return *ret_new || str_eqs(buf_view(&answer), "same") ? OK : why_set(why, ERR_INPUT, "set: same or new");
+}
+
+enum err
+step_secret(struct ceremony *c, struct why *why)
+{
+    const char *old = c->conf->kind == CEREMONY_ROOT ? NULL : online_set(c);
+    bool fresh = old == NULL;
+    enum err e;
+
+    while (old != NULL && (e = set_ask(c, &fresh, why)) != OK)
+        if (!try_again(c, why))
+            return e;
+    if (fresh)
         return secret_new(c, why);
-    if (!str_eqs(buf_view(&answer), "same"))
-        return why_set(why, ERR_INPUT, "set: same or new");
     memcpy(c->set, old, sizeof(c->set));
     return set_open(c, c->set, "ca", &c->secret, why);
+}
+
+static enum err
+share_reopen(struct ceremony *c, int index, struct share *ret, struct why *why)
+{
+    AUTO(secret_done) struct secret phrase = SECRET_INIT;
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(ARMOR_TEXT_MAX);
+    const struct share_info *info = &c->reg->shares[c->reg->nshares - (size_t)(c->total - index)].info;
+    enum err e;
+
+    if ((e = file_read(c->share_files[index], ARMOR_TEXT_MAX - 1, &text, why)) == OK &&
+        (e = ask_secret(c, info->person, "share.again",
+                        (struct words){ "Phrase de passe de sa part, encore", "Pass phrase of their share, again" }, false, &phrase,
+                        why)) == OK)
+        e = share_open(buf_view(&text), (struct str){ (const char *)phrase.data, phrase.len }, ret, why);
+    if (e != OK)
+        why_prepend(why, "share of %s", info->person);
+    return e;
 }
 
 /* Every share is opened again from its file, by its custodian, and is part of a group that gives the secret back: k in a
@@ -211,19 +242,9 @@ step_rehearse(struct ceremony *c, struct why *why)
         return OK;
     }
     memset(shares, 0, sizeof(shares));
-    for (int i = 0; i < c->total && e == OK; i++) {
-        AUTO(secret_done) struct secret phrase = SECRET_INIT;
-        AUTO(buf_free) struct buf text = BUF_BOUNDED(ARMOR_TEXT_MAX);
-        const struct share_info *info = &c->reg->shares[c->reg->nshares - (size_t)(c->total - i)].info;
-
-        if ((e = file_read(c->share_files[i], ARMOR_TEXT_MAX - 1, &text, why)) == OK &&
-            (e = ask_secret(c, info->person, "share.again",
-                            (struct words){ "Phrase de passe de sa part, encore", "Pass phrase of their share, again" }, false,
-                            &phrase, why)) == OK)
-            e = share_open(buf_view(&text), (struct str){ (const char *)phrase.data, phrase.len }, &shares[i], why);
-        if (e != OK)
-            why_prepend(why, "share of %s", info->person);
-    }
+    for (int i = 0; i < c->total && e == OK; i++)
+        while ((e = share_reopen(c, i, &shares[i], why)) != OK && try_again(c, why))
+            continue;
     for (int first = 0; first < c->total && e == OK; first++) {
         AUTO(secret_done) struct secret found = SECRET_INIT;
         struct share group[SHAMIR_TOTAL_MAX];      /* views */

@@ -71,7 +71,7 @@ operator_phrase(const char *answers, const char *prompt, bool twice, struct secr
     AUTO(ask_freep) struct ask *ask = NULL;
     enum err e = answers != NULL ? ask_open_answers(answers, NULL, &ask, why) : ask_open_terminal("/dev/tty", &ask, why);
 
-    return e != OK ? e : ask_phrase(ask, "phrase", prompt, twice, ret, why);
+    return e != OK ? e : ask_phrase(ask, "phrase", prompt, twice ? "again" : NULL, ret, why);
 }
 
 void

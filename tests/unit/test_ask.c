@@ -59,7 +59,7 @@ test_prepared(void **state)
     assert_int_equal(ask_end(a, NULL), ERR_CONFLICT);      /* it looked at the next line, which is left over */
     ask_free(a);
     a = prepared("phrase =  correct horse \nagree = OUI\n");
-    assert_int_equal(ask_phrase(a, "phrase", "?", true, &s, NULL), OK);
+    assert_int_equal(ask_phrase(a, "phrase", "?", "again", &s, NULL), OK);
     assert_true(mem_equal_ct(s.data, s.len, "correct horse", 13));
     assert_int_equal(ask_yes(a, "agree", "?", &yes, NULL), OK);
     assert_true(yes);
@@ -200,13 +200,14 @@ test_terminal(void **state)
     assert_false(ask_is_prepared(a));
     assert_int_equal(ask_line(a, "person", "Nom court", NULL, &got, &why), OK);      /* asked again after an empty line */
     assert_string_equal(buf_cstr(&got), "alice");
-    if (ask_phrase(a, "alice.key.phrase", "Phrase de passe", true, &s, &why) != OK)
+    if (ask_phrase(a, "alice.key.phrase", "Phrase de passe", "La même, encore", &s, &why) != OK)
         fail_msg("%s", why.text);
     assert_true(mem_equal_ct(s.data, s.len, "correct horse", 13));
     assert_int_equal(ask_yes(a, "clock", "Heure juste", &yes, &why), OK);            /* asked again after "maybe" */
     assert_true(yes);
     terminal_close(&p, thread, a);
     assert_non_null(memmem(p.seen, p.len, "[alice.key.phrase] Phrase de passe: ", 36));
+    assert_non_null(memmem(p.seen, p.len, "[alice.key.phrase] La m\xc3\xaame, encore: ", 37));
     assert_non_null(memmem(p.seen, p.len, "alice\r\n", 7));                          /* ordinary answers are shown */
     assert_null(memmem(p.seen, p.len, "correct", 7));                                /* pass phrases are not */
     secret_done(&s);
@@ -225,7 +226,7 @@ test_terminal_two_that_differ(void **state)
 
     (void)state;
     a = terminal_open(&p, &thread);
-    assert_int_equal(ask_phrase(a, "p", "?", true, &s, &why), ERR_INPUT);
+    assert_int_equal(ask_phrase(a, "p", "?", "again", &s, &why), ERR_INPUT);
     assert_string_equal(why.code, "ask.differ");
     terminal_close(&p, thread, a);
     secret_done(&s);
@@ -245,7 +246,7 @@ test_terminal_interrupted(void **state)
 
     (void)state;
     a = terminal_open(&p, &thread);
-    assert_int_equal(ask_phrase(a, "p", "?", false, &s, &why), ERR_DENIED);
+    assert_int_equal(ask_phrase(a, "p", "?", NULL, &s, &why), ERR_DENIED);
     assert_string_equal(why.code, "ask.interrupted");
     assert_int_equal(tcgetattr(p.master, &after), 0);
     assert_true((after.c_lflag & ECHO) != 0);
