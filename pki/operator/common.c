@@ -163,12 +163,18 @@ enum err
 operator_write(const char *path, unsigned mode, struct str content, struct why *why)
 {
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
-    bool good;
+    enum err e = OK;
 
     if (fd < 0)
         return why_set(why, errno == EEXIST ? ERR_CONFLICT : ERR_UNAVAILABLE, "%s: %m", path);
-    good = write(fd, content.p, content.n) == (ssize_t)content.n && fsync(fd) == 0;
-    return close(fd) == 0 && good ? OK : why_set(why, ERR_UNAVAILABLE, "%s: %m", path);
+    errno = ENOSPC;                /* what a short write means */
+    if (write(fd, content.p, content.n) != (ssize_t)content.n || fsync(fd) != 0)
+        e = why_set(why, ERR_UNAVAILABLE, "%s: %m", path);
+    if (close(fd) != 0 && e == OK)
+        e = why_set(why, ERR_UNAVAILABLE, "%s: %m", path);
+    if (e != OK)
+        (void)unlink(path);        /* nobody takes a part for the whole */
+    return e;
 }
 
 void

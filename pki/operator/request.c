@@ -58,6 +58,29 @@ registration_fill(const struct request_options *o, struct registration *ret, str
     return OK;
 }
 
+/* Names that are given again are those that were registered: another person of that name of holder is not signed for. */
+static enum err
+names_agree(const struct pki *pki, const struct registration *r, const struct subject *given, struct arena *a, struct why *why)
+{
+    AUTO(buf_free) struct buf new_text = BUF_SECRET(REGISTRATION_SUBJECT_MAX), old_text = BUF_SECRET(REGISTRATION_SUBJECT_MAX);
+    struct subject kept;
+    enum err e;
+
+    registration_subject_text(given, &new_text);
+    if (new_text.len == 0)
+        return OK;
+    if (r->subject.p == NULL)
+        return why_code(why, ERR_CONFLICT, "registration.names", "%s is registered, and the names were erased since: give none",
+                        r->holder);
+    if ((e = registration_open(pki->field, r, a, &kept, why)) != OK)
+        return e;
+    registration_subject_text(&kept, &old_text);
+    if (!str_eq(buf_view(&new_text), buf_view(&old_text)))
+        return why_code(why, ERR_CONFLICT, "registration.names", "%s is registered with other names: give none, or another holder",
+                        r->holder);
+    return OK;
+}
+
 /* The registration of that holder: the one that is there, or a new one with these names. */
 static enum err
 registration_get(struct pg *pg, const struct pki *pki, const struct request_options *o, struct arena *a,
@@ -70,9 +93,9 @@ registration_get(struct pg *pg, const struct pki *pki, const struct request_opti
 
     if (p == NULL)
         return why_set(why, ERR_INPUT, "no profile %s", o->profile);
-    if ((e = registration_find_holder(pg, "", o->profile, o->holder, a, ret, why)) != ERR_NOT_FOUND)
-        return e;
     names_read(o, a, &names);
+    if ((e = registration_find_holder(pg, "", o->profile, o->holder, a, ret, why)) != ERR_NOT_FOUND)
+        return e != OK ? e : names_agree(pki, ret, &names, a, why);
     if ((e = registration_fill(o, ret, why)) != OK || (e = subject_check(p, &names, why)) != OK)
         return e;
     rand_uuid(ret->id);

@@ -150,6 +150,38 @@ accepted_before_one_who_may(void **state)
     assert_says(desk_run(&f->d, "vera", "certificate accept cards-g1:0fff"), "no such certificate");
 }
 
+/* What that person's `request add` says for claude, with a key of its own and these names. */
+static const char *
+ask_for_claude(struct fixture *f, const char *csr, const char *names)
+{
+    struct key *key = pki_key_make(KEY_P256, 0);
+
+    desk_file(&f->d, csr, pki_csr_make(&f->w, key));
+    key_free(key);
+    return desk_run(&f->d, "rosa", arena_printf(f->w.a, "request add --profile citizen-soft-named --holder claude --town rivemont "
+                                                "--csr %s/%s%s", f->d.folder, csr, names));
+}
+
+/* Who is registered already is asked for again without names or with the same ones; other names are not passed over. */
+static void
+registered_names(void **state)
+{
+    static const char right[] = " --given-name Claude --surname Durand --serial-number 1",
+                      wrong[] = " --given-name Claude --surname Dupont --serial-number 1";
+    struct fixture *f = *state;
+
+    assert_says(desk_run(&f->d, NULL, "keys init"), "0 ");
+    assert_says(ask_for_claude(f, "csr0", right), "0 ");
+    assert_says(ask_for_claude(f, "csr1", wrong), "registered with other names");
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.request"), 1);
+    assert_says(ask_for_claude(f, "csr2", right), "0 ");
+    assert_says(ask_for_claude(f, "csr3", ""), "0 ");
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.request"), 3);
+    operator_run("UPDATE pki.registration SET subject = NULL WHERE holder = 'claude'", NULL, 0);
+    assert_says(ask_for_claude(f, "csr4", right), "erased");
+    assert_says(ask_for_claude(f, "csr5", ""), "0 ");
+}
+
 static void
 filters(void **state)
 {
@@ -321,6 +353,7 @@ main(void)
         cmocka_unit_test_setup_teardown(all_of_a_holder, setup, teardown),
         cmocka_unit_test_setup_teardown(two_for_many, setup, teardown),
         cmocka_unit_test_setup_teardown(accepted_before_one_who_may, setup, teardown),
+        cmocka_unit_test_setup_teardown(registered_names, setup, teardown),
         cmocka_unit_test_setup_teardown(filters, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals_are_written_down, setup, teardown),
         cmocka_unit_test_setup_teardown(the_doctor_sees_rows, setup, teardown),
