@@ -13,14 +13,6 @@ static const struct pg_stmt stmts[] = {
 };
 const struct pg_stmts audit_proof_stmts = PG_STMTS(stmts);
 
-static struct str
-kept(const struct pg_result *r, int row, int col, struct arena *a)
-{
-    const struct str s = pg_str(r, row, col);
-
-    return (struct str){ arena_dup(a, s.p, s.n), s.n };
-}
-
 static enum err
 rows_load(struct pg *pg, const char *const *objects, size_t n, struct arena *a, struct audit_proof *ret, struct why *why)
 {
@@ -39,7 +31,7 @@ rows_load(struct pg *pg, const char *const *objects, size_t n, struct arena *a, 
         row->seq = pg_i64(r, i, 0);
         row->at = pg_time(r, i, 1);
         for (int k = 0; k < AUDIT_TEXTS; k++)
-            row->text[k] = kept(r, i, 2 + k, a);
+            row->text[k] = pg_str_dup(r, i, 2 + k, a);
         row->checkpoint = pg_is_null(r, i, 8) ? 0 : pg_i64(r, i, 8);
     }
     return OK;
@@ -56,11 +48,11 @@ checkpoint_read(const struct pg_result *r, int i, struct arena *a, struct audit_
     c->seqs = arena_alloc(a, (c->n + 1) * sizeof(*c->seqs));
     for (size_t k = 0; k < c->n; k++)
         c->seqs[k] = pg_i64s_item(r, i, 4, k);
-    c->digests = kept(r, i, 5, a);
-    c->before = kept(r, i, 6, a);
-    c->chain = kept(r, i, 7, a);
+    c->digests = pg_str_dup(r, i, 5, a);
+    c->before = pg_str_dup(r, i, 6, a);
+    c->chain = pg_str_dup(r, i, 7, a);
     c->key = arena_strdup(a, pg_text(r, i, 8));
-    c->signature = kept(r, i, 9, a);
+    c->signature = pg_str_dup(r, i, 9, a);
 }
 
 enum err

@@ -10,6 +10,7 @@
 #ifndef BASE_PG_PG_H
 #define BASE_PG_PG_H
 
+#include "base/core/arena.h"
 #include "base/core/buf.h"
 #include "base/core/clock.h"
 
@@ -124,6 +125,8 @@ DEFINE_FREEP(struct pg_result, pg_result_free)
  */
 bool pg_is_null(const struct pg_result *r, int row, int col);
 struct str pg_str(const struct pg_result *r, int row, int col);       /* text, varchar, enum, json, jsonb, bytea */
+/* The same, copied into a: it stays when r is freed. */
+struct str pg_str_dup(const struct pg_result *r, int row, int col, struct arena *a);
 const char *pg_text(const struct pg_result *r, int row, int col);     /* NUL-terminated; "" for NULL */
 int64_t pg_i64(const struct pg_result *r, int row, int col);          /* int2, int4, int8, oid, xid8 */
 bool pg_bool(const struct pg_result *r, int row, int col);

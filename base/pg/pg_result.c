@@ -112,6 +112,14 @@ pg_str(const struct pg_result *r, int row, int col)
     }
 }
 
+struct str
+pg_str_dup(const struct pg_result *r, int row, int col, struct arena *a)
+{
+    const struct str s = pg_str(r, row, col);
+
+    return s.p == NULL ? STR_NULL : (struct str){ arena_dup(a, s.p, s.n), s.n };
+}
+
 const char *
 pg_text(const struct pg_result *r, int row, int col)
 {

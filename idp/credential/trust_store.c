@@ -50,14 +50,6 @@ trust_store_version(struct pg *pg, int64_t *ret, struct why *why)
     return e;
 }
 
-static struct str
-bytes_copy(const struct pg_result *r, int row, int col, struct arena *a)
-{
-    struct str s = pg_str(r, row, col);
-
-    return s.p == NULL ? STR_NULL : (struct str){ arena_dup(a, s.p, s.n), s.n };
-}
-
 static enum trust_use
 use_of(const char *word)
 {
@@ -72,7 +64,7 @@ stored_read(const struct pg_result *r, int row, struct arena *a)
 {
     return (struct trust_stored){
         .id = (int32_t)pg_i64(r, row, 0), .name = arena_strdup(a, pg_text(r, row, 1)), .use = use_of(pg_text(r, row, 2)),
-        .own = pg_bool(r, row, 3), .der = bytes_copy(r, row, 4, a), .helpers = bytes_copy(r, row, 5, a),
+        .own = pg_bool(r, row, 3), .der = pg_str_dup(r, row, 4, a), .helpers = pg_str_dup(r, row, 5, a),
     };
 }
 
@@ -133,7 +125,7 @@ crl_read(const struct pg_result *r, int row, struct arena *a)
 {
     struct trust_crl_stored c = {
         .id = (int32_t)pg_i64(r, row, 0), .trust_id = (int32_t)pg_i64(r, row, 1),
-        .source = arena_strdup(a, pg_text(r, row, 2)), .digest = bytes_copy(r, row, 3, a),
+        .source = arena_strdup(a, pg_text(r, row, 2)), .digest = pg_str_dup(r, row, 3, a),
         .next_update = pg_time(r, row, 5),
     };
     struct str number = pg_str(r, row, 4);

@@ -87,14 +87,6 @@ ca_add(struct pg *pg, const struct ca *ca, utime now, int *ret_id, struct why *w
 
 /* --- reading --------------------------------------------------------------------------------------------------- */
 
-static struct str
-kept(const struct pg_result *r, int row, int col, struct arena *a)
-{
-    const struct str s = pg_str(r, row, col);
-
-    return (struct str){ arena_dup(a, s.p, s.n), s.n };
-}
-
 static enum ca_state
 state_parse(struct str text)
 {
@@ -113,11 +105,11 @@ row_read(const struct pg_result *r, int row, struct arena *a, struct ca *ret)
     ret->root = pg_bool(r, row, 3);
     ret->issuer_id = (int)pg_i64(r, row, 4);
     ret->state = state_parse(pg_str(r, row, 5));
-    ret->subject = kept(r, row, 6, a);
-    ret->serial = kept(r, row, 7, a);
-    ret->spki = kept(r, row, 8, a);
-    ret->key_id = kept(r, row, 9, a);
-    ret->certificate = kept(r, row, 10, a);
+    ret->subject = pg_str_dup(r, row, 6, a);
+    ret->serial = pg_str_dup(r, row, 7, a);
+    ret->spki = pg_str_dup(r, row, 8, a);
+    ret->key_id = pg_str_dup(r, row, 9, a);
+    ret->certificate = pg_str_dup(r, row, 10, a);
     ret->key_uri = arena_strdup(a, pg_text(r, row, 11));
     pg_uuid(r, row, 12, ret->set_id);
     ret->not_before = pg_time(r, row, 13);
@@ -219,7 +211,7 @@ ca_cross_list(struct pg *pg, struct arena *a, struct ca_cross **ret, size_t *ret
         return e;
     list = arena_alloc(a, ((size_t)pg_rows(r) + 1) * sizeof(*list));
     for (int i = 0; i < pg_rows(r); i++)
-        list[i] = (struct ca_cross){ (int)pg_i64(r, i, 0), (int)pg_i64(r, i, 1), kept(r, i, 2, a), pg_time(r, i, 3) };
+        list[i] = (struct ca_cross){ (int)pg_i64(r, i, 0), (int)pg_i64(r, i, 1), pg_str_dup(r, i, 2, a), pg_time(r, i, 3) };
     *ret = list;
     *ret_n = (size_t)pg_rows(r);
     return OK;

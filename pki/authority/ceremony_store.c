@@ -57,14 +57,6 @@ ceremony_add(struct pg *pg, const struct ceremony_row *row, const struct ceremon
     return OK;
 }
 
-static struct str
-kept(const struct pg_result *r, int row, int col, struct arena *a)
-{
-    const struct str s = pg_str(r, row, col);
-
-    return (struct str){ arena_dup(a, s.p, s.n), s.n };
-}
-
 enum err
 ceremony_find(struct pg *pg, const char *id, struct arena *a, struct ceremony_row *ret, struct ceremony_sign **ret_signs,
               size_t *ret_n, struct why *why)
@@ -84,11 +76,11 @@ ceremony_find(struct pg *pg, const char *id, struct arena *a, struct ceremony_ro
         return e;
     signs = arena_alloc(a, ((size_t)pg_rows(s) + 1) * sizeof(*signs));
     for (int i = 0; i < pg_rows(s); i++)
-        signs[i] = (struct ceremony_sign){ arena_strdup(a, pg_text(s, i, 0)), kept(s, i, 1, a), kept(s, i, 2, a) };
+        signs[i] = (struct ceremony_sign){ arena_strdup(a, pg_text(s, i, 0)), pg_str_dup(s, i, 1, a), pg_str_dup(s, i, 2, a) };
     (void)memccpy(ret->id, id, '\0', sizeof(ret->id));
     ret->kind = arena_strdup(a, pg_text(r, 0, 0));
     ret->ca_name = arena_strdup(a, pg_text(r, 0, 1));
-    ret->record = kept(r, 0, 2, a);
+    ret->record = pg_str_dup(r, 0, 2, a);
     ret->at = pg_time(r, 0, 3);
     *ret_signs = signs;
     *ret_n = (size_t)pg_rows(s);

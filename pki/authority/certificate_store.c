@@ -28,21 +28,13 @@ static const struct pg_stmt stmts[] = {
 };
 const struct pg_stmts certificate_stmts = PG_STMTS(stmts);
 
-static struct str
-kept(const struct pg_result *r, int row, int col, struct arena *a)
-{
-    const struct str s = pg_str(r, row, col);
-
-    return s.p == NULL ? STR_NULL : (struct str){ arena_dup(a, s.p, s.n), s.n };
-}
-
 void
 certificate_row_read(const struct pg_result *r, int row, struct arena *a, struct certificate_row *ret)
 {
     pg_uuid(r, row, 0, ret->id);
     ret->ca_id = (int)pg_i64(r, row, 1);
     ret->ca_label = arena_strdup(a, pg_text(r, row, 2));
-    ret->serial = kept(r, row, 3, a);
+    ret->serial = pg_str_dup(r, row, 3, a);
     ret->state = arena_strdup(a, pg_text(r, row, 4));
     ret->state_since = pg_time(r, row, 5);
     ret->reason = pg_is_null(r, row, 6) ? -1 : (int)pg_i64(r, row, 6);
@@ -56,7 +48,7 @@ certificate_row_read(const struct pg_result *r, int row, struct arena *a, struct
     ret->town = arena_strdup(a, pg_text(r, row, 14));
     memcpy(ret->profile_sha256, pg_str(r, row, 15).p, SHA256_LEN);
     ret->shard = (int)pg_i64(r, row, 16);
-    ret->der = kept(r, row, 17, a);
+    ret->der = pg_str_dup(r, row, 17, a);
 }
 
 static enum err

@@ -79,14 +79,6 @@ registration_add(struct pg *pg, const struct registration *r, const char *actor,
 
 /* --- reading ------------------------------------------------------------------------------------------------------------ */
 
-static struct str
-kept(const struct pg_result *r, int row, int col, struct arena *a)
-{
-    const struct str s = pg_str(r, row, col);
-
-    return s.p == NULL ? STR_NULL : (struct str){ arena_dup(a, s.p, s.n), s.n };
-}
-
 static enum err
 one_read(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, struct arena *a, struct registration *ret,
          struct why *why)
@@ -104,7 +96,7 @@ one_read(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, struct
     g.profile = arena_strdup(a, pg_text(r, 0, 2));
     g.town = arena_strdup(a, pg_text(r, 0, 3));
     g.holder = arena_strdup(a, pg_text(r, 0, 4));
-    g.subject = kept(r, 0, 5, a);
+    g.subject = pg_str_dup(r, 0, 5, a);
     CHECK(registration_support_parse(pg_str(r, 0, 6), &g.support) == OK);       /* the schema knows no other */
     CHECK(registration_proof_parse(pg_str(r, 0, 7), &g.proof) == OK);
     g.proof_ref = arena_strdup(a, pg_text(r, 0, 8));

@@ -79,14 +79,6 @@ request_add(struct pg *pg, const struct request *q, const char *actor, utime now
 
 /* --- reading ---------------------------------------------------------------------------------------------------------------- */
 
-static struct str
-kept(const struct pg_result *r, int row, int col, struct arena *a)
-{
-    const struct str s = pg_str(r, row, col);
-
-    return (struct str){ arena_dup(a, s.p, s.n), s.n };
-}
-
 /* In the order of an enum; the schema knows no other word. */
 static int
 word_index(struct str word, const char *(*name)(int), int n)
@@ -118,7 +110,7 @@ row_read(const struct pg_result *r, int row, struct arena *a, struct request *re
     ret->origin = (enum request_origin)word_index(pg_str(r, row, 3), origin_at, REQUEST_STATUS + 1);
     pg_uuid(r, row, 4, ret->station);
     pg_uuid(r, row, 5, ret->asked_by);
-    ret->csr = kept(r, row, 6, a);
+    ret->csr = pg_str_dup(r, row, 6, a);
     memcpy(ret->spki_sha256, pg_str(r, row, 7).p, SHA256_LEN);
     pg_uuid(r, row, 8, ret->replaces);
     ret->state = (enum request_state)word_index(pg_str(r, row, 9), state_at, REQUEST_REFUSED + 1);

@@ -49,14 +49,6 @@ static const struct pg_stmt stmts[] = {
 };
 const struct pg_stmts revocation_stmts = PG_STMTS(stmts);
 
-static struct str
-kept(const struct pg_result *r, int row, int col, struct arena *a)
-{
-    const struct str s = pg_str(r, row, col);
-
-    return (struct str){ arena_dup(a, s.p, s.n), s.n };
-}
-
 /* --- the key ------------------------------------------------------------------------------------------------------------ */
 
 enum err
@@ -105,7 +97,7 @@ revocation_answer(struct pg *pg, const struct revocation *act, struct arena *a, 
         pg_uuid(r, i, 0, list[i].request);
         pg_uuid(r, i, 1, list[i].certificate);
         list[i].ca_label = arena_strdup(a, pg_text(r, i, 2));
-        list[i].serial = kept(r, i, 3, a);
+        list[i].serial = pg_str_dup(r, i, 3, a);
         list[i].outcome = arena_strdup(a, pg_text(r, i, 4));
         list[i].state = arena_strdup(a, pg_text(r, i, 5));
         list[i].due_at = pg_time(r, i, 6);
@@ -121,7 +113,7 @@ static void
 target_read(const struct pg_result *r, int row, struct arena *a, struct revocation_target *ret)
 {
     *ret = (struct revocation_target){ .ca_label = arena_strdup(a, pg_text(r, row, 1)),
-                                       .profile = arena_strdup(a, pg_text(r, row, 2)), .serial = kept(r, row, 3, a) };
+                                       .profile = arena_strdup(a, pg_text(r, row, 2)), .serial = pg_str_dup(r, row, 3, a) };
     pg_uuid(r, row, 0, ret->id);
     ret->facts = (struct revocation_facts){
         .state = arena_strdup(a, pg_text(r, row, 4)), .compromised = pg_bool(r, row, 5), .holds = (int)pg_i64(r, row, 6),

@@ -67,14 +67,6 @@ args_own(struct pg_args *args, const struct station *s)
         pg_arg_texts(args, s->towns, s->ntowns);
 }
 
-static struct str
-kept(const struct pg_result *r, int row, int col, struct arena *a)
-{
-    const struct str s = pg_str(r, row, col);
-
-    return s.p == NULL ? STR_NULL : (struct str){ arena_dup(a, s.p, s.n), s.n };
-}
-
 enum err
 own_certificate_find(struct pg *pg, const struct station *s, struct str serial, const char *ca, struct arena *a,
                      struct certificate_row *ret, struct why *why)
@@ -216,7 +208,7 @@ cursor_parse(const char *text, utime now, struct cursor *ret, struct why *why)
 static void
 change_read(const struct pg_result *r, int row, struct arena *a, struct own_change *ret)
 {
-    *ret = (struct own_change){ .ca_label = arena_strdup(a, pg_text(r, row, 4)), .serial = kept(r, row, 5, a),
+    *ret = (struct own_change){ .ca_label = arena_strdup(a, pg_text(r, row, 4)), .serial = pg_str_dup(r, row, 5, a),
                                 .was = arena_strdup(a, pg_text(r, row, 6)), .state = arena_strdup(a, pg_text(r, row, 7)),
                                 .reason = pg_is_null(r, row, 8) ? -1 : (int)pg_i64(r, row, 8), .at = pg_time(r, row, 9),
                                 .profile = arena_strdup(a, pg_text(r, row, 10)) };
