@@ -272,8 +272,10 @@ account_reissue(struct pg *pg, const struct keyring *pepper, const char *account
         now - a.state_since < ACCOUNT_REOPEN_TIME &&
         (e = account_transition(pg, account_id, ACCOUNT_EV_REOPEN, "", who, now, NULL, NULL, why)) != OK)
         return e;
+    /* New codes make a new certificate: the one that was blocked or never came to its holder ends with them. */
     if ((e = account_transition(pg, account_id, ACCOUNT_EV_REISSUE, "", who, now, NULL, NULL, why)) != OK ||
         (e = secret_store_end(pg, account_id, paper_kinds, "superseded", now, why)) != OK ||
+        (a.type != ACCOUNT_PASSWORD && (e = account_certificates_job(pg, account_id, "end", now, why)) != OK) ||
         (e = codes_issue(pg, pepper, account_id, sheet, creation_life, now, &codes, why)) != OK)
         return e;
     *ret_codes = codes;
@@ -340,7 +342,8 @@ account_close(struct pg *pg, const char *account_id, const char *reason, const s
     if ((e = account_transition(pg, account_id, ACCOUNT_EV_CLOSE, reason, who, now, &a, NULL, why)) != OK ||
         (e = secret_store_end(pg, account_id, all_kinds, "superseded", now, why)) != OK ||
         (e = account_store_reserve_login(pg, account_id, now + 365 * USEC_PER_DAY, why)) != OK ||
-        (e = account_store_forget_contact(pg, account_id, why)) != OK)
+        (e = account_store_forget_contact(pg, account_id, why)) != OK ||
+        (a.type != ACCOUNT_PASSWORD && (e = account_certificates_job(pg, account_id, "end", now, why)) != OK))
         return e;
     return account_left_job(pg, account_id, now, why);
 }
