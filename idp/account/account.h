@@ -118,6 +118,10 @@ MUST_USE enum err account_reissue_revocation(struct pg *pg, const struct keyring
 #define ACCOUNT_LEFT_JOB "account.left"
 /* Job of the worker after a block, whoever blocked: tells the citizen (P-056, P-202). See account_block_notice(). */
 #define ACCOUNT_BLOCKED_JOB "account.blocked"
+/* Job of the worker for an account of type x509_card or x509_soft: what becomes of its certificates at the authority that
+ * issued them (K2). Payload "<account id> <act> <instant>"; the instant tells which of its certificates are meant, those that
+ * it had by then, and makes the payload the job's key. */
+#define ACCOUNT_CERTIFICATES_JOB "account.certificates"
 
 struct account_blocked {
     char account_id[37];
