@@ -213,6 +213,88 @@ class Card(Door):
         self.assertEqual(kept(), '0')
 
 
+class Machine(Door):
+    """D-13 at the door: each act in each state of each type; what DOMAIN 2.1 does not list is refused and changes nothing."""
+    settings = SETTINGS + 'town.rate.codes = 0\ntown.rate.blocks = 0\n'
+    STATES = ('pending', 'active', 'suspended', 'closed', 'erased')
+    # act: {type: {state: state afterwards}}, for all types where there is one drawing only; what is not there is 409.
+    LOST = {'password': {'pending': 'closed'}, 'x509_soft': {'pending': 'closed'}, 'x509_card': {'pending': 'suspended'}}
+    BLOCK = {'active': 'suspended', 'suspended': 'suspended', 'closed': 'closed'}       # twice is calm
+    ACTS = {
+        'ack': {s: s for s in STATES},
+        'authorisations': {'active': 'active'},
+        'reissue all': {'pending': 'pending'},
+        'reissue revocation': {'active': 'active'},
+        'block lost': BLOCK, 'block stolen': BLOCK,
+        'close': {'active': 'closed', 'suspended': 'closed'},
+        'reopen': {'closed': 'suspended'},
+        'activate': {}, 'reactivate': {},
+    }
+
+    def wanted(self, act, kind, state):
+        also = {}
+        if act.startswith('block'):
+            also = self.LOST[kind]
+        elif act == 'reissue all' and kind != 'x509_card':
+            also = {'suspended': 'pending'}
+        elif act == 'activate' and kind == 'x509_card':
+            also = {'pending': 'active', 'active': 'active'}
+        elif act == 'reactivate' and kind == 'x509_card':
+            also = {'suspended': 'active'}
+        return {**self.ACTS[act], **also}.get(state)
+
+    def call(self, act, handle, codes):
+        what, _, arg = act.partition(' ')
+        two = {'override': {'reason': 'reader', 'second': 'noe'}}
+        body = {'ack': None, 'reopen': None, 'authorisations': {'authorisations': [{'code': 'vote'}]}, 'reissue': {'what': arg},
+                'block': {'reason': arg}, 'close': {'reason': 'error'}, 'activate': two,
+                'reactivate': {'otp': codes.get('reactivation_otp', 'x'), 'pin': codes.get('reactivation_pin', '00000012'), **two}}
+        return self.s.door('PUT' if what == 'authorisations' else 'POST', f'/v1/accounts/{handle}/{what}', body[what],
+                           key=secrets_token(24), headers={'Beffroi-Clerk': 'lea'})
+
+    def insert(self, rows):
+        """Accounts as they might be, without the acts that lead there: (handle, type, state)."""
+        values = ','.join(f"('{h}', '{kind}', '{state}')" for h, kind, state in rows)
+        self.s.sql(f"""WITH rows (handle, type, state) AS (VALUES {values}), made AS (
+            INSERT INTO account (id, town_id, type, handle, number, state, state_since, created_at)
+            SELECT gen_random_uuid(), t.id, r.type, r.handle, CASE WHEN r.type <> 'password' THEN upper(left(md5(r.handle), 15)) END,
+                   r.state, now() - interval '1 hour', now() - interval '1 hour' FROM rows r, town t WHERE t.name = 'rivemont'
+            RETURNING id, type, state, created_at),
+            soft AS (INSERT INTO account_x509 (account_id, profile) SELECT id, 'pseudonym' FROM made WHERE type = 'x509_soft')
+            INSERT INTO credential_certificate (id, account_id, issuer, serial, spki_sha256, state, state_since, not_after, linked_at)
+            SELECT gen_random_uuid(), id, decode('3000', 'hex'), decode(md5(id::text), 'hex'), sha256(id::text::bytea),
+                   CASE state WHEN 'pending' THEN 'issued' ELSE 'active' END, created_at, created_at + interval '3 years', created_at
+            FROM made WHERE type = 'x509_card'""")
+
+    def test_every_act_in_every_state(self):
+        made, codes = {}, {}
+        for kind in ('password', 'x509_soft', 'x509_card'):
+            for state in self.STATES:
+                for act in self.ACTS:
+                    made[kind, state, act] = secrets_token(24)
+        # Coming back needs real codes: those accounts are made at the door, and moved.
+        real = {key: key for key in made if key[0] == 'x509_card' and key[2] == 'reactivate'}
+        for key in real:
+            made[key], _, codes[key] = self.card()
+            self.s.link_some_card(made[key], 'issued' if key[1] == 'pending' else 'active')
+            self.s.sql(f"UPDATE account SET state = '{key[1]}' WHERE handle = '{made[key]}'")
+        self.insert([(handle, *key[:2]) for key, handle in made.items() if key not in real])
+        refused = []
+        for (kind, state, act), handle in made.items():
+            want = self.wanted(act, kind, state)
+            r = self.call(act, handle, codes.get((kind, state, act), {}))
+            got = self.s.door('GET', f'/v1/accounts/{handle}').json()['state']
+            self.assertEqual((r.status, got), (200, want) if want else (409, state), (kind, state, act, r.text))
+            if r.status == 409:
+                self.assertRegex(r.json()['code'], '^account[.](state|type)', (kind, state, act))
+                refused.append(handle)
+        self.assertGreater(len(refused), 40)
+        self.assertGreater(len(made) - len(refused), 40)
+        rows = self.s.sql("SELECT count(DISTINCT object) FROM audit_event WHERE result LIKE 'account.%' AND object IN ('handle:"
+                          + "', 'handle:".join(refused) + "')")
+        self.assertEqual(int(rows), len(refused), 'a refusal leaves an audit row')
+
+
 class NotOffered(Door):
     system, settings = System, ''
 
