@@ -60,7 +60,7 @@ MUST_USE enum err account_audit(struct pg *pg, const char *account_id, const cha
 /* The job that tells services that an account is no longer active. */
 MUST_USE enum err account_left_job(struct pg *pg, const char *account_id, utime now, struct why *why);
 /* ACCOUNT_CERTIFICATES_JOB in the transaction of the act, for an account that is no password account. act: "suspend" (a block:
- * lost), "compromise" (stolen, also when that is said later), "end" (closed, timeout, new codes), "resume" (reactivated). */
+ * lost), "compromise" (stolen, also when that is said later), "end" (closed, timeout, new codes, another card), "resume" (reactivated). */
 MUST_USE enum err account_certificates_job(struct pg *pg, const char *account_id, const char *act, utime now,
                                            struct why *why);
 

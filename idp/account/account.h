@@ -183,11 +183,11 @@ struct reactivation_try {
  * commits. otp as it was sealed; pin folded, NULL: the letter is lost, and two agents answer for it. */
 MUST_USE enum err secret_reactivation_try(struct pg *pg, const struct keyring *pepper, const char *account_id, const char *otp,
                                           const char *pin, utime now, struct reactivation_try *ret, struct why *why);
-/* suspended → active, with new codes of every kind; those that did it are used, all others dead. The authority is told to
- * leave its certificate alone (K2). */
-MUST_USE enum err account_reactivate(struct pg *pg, const struct keyring *pepper, const struct account *a, const char *more,
-                                     const struct account_actor *who, utime now, struct account_codes *ret_codes,
-                                     struct why *why);
+/* suspended → active, with new codes of every kind; those that did it are used, all others dead. The authority is told (K2): to
+ * leave the card's certificate alone, or, when the card is newer than the block, to end what the account had before. */
+MUST_USE enum err account_reactivate(struct pg *pg, const struct keyring *pepper, const struct account *a, utime card_since,
+                                     const char *more, const struct account_actor *who, utime now,
+                                     struct account_codes *ret_codes, struct why *why);
 
 /* A second address used the creation code: the clerk sees a flag until new codes are given. In the caller's
  * transaction. *ret_first: the flag was not set before. */

@@ -48,8 +48,17 @@ account_reactivate_check(const struct account *a, int64_t hold_max, utime card_s
     return OK;
 }
 
+/* The card of the block is back, or another one took its place: then that one, wherever it is, must not come to life with the
+ * account. The instant names the certificates that are meant. */
+static enum err
+certificates_told(struct pg *pg, const struct account *a, utime card_since, utime now, struct why *why)
+{
+    return card_since > a->state_since ? account_certificates_job(pg, a->id, "end", card_since - 1, why)
+                                       : account_certificates_job(pg, a->id, "resume", now, why);
+}
+
 enum err
-account_reactivate(struct pg *pg, const struct keyring *pepper, const struct account *a, const char *more,
+account_reactivate(struct pg *pg, const struct keyring *pepper, const struct account *a, utime card_since, const char *more,
                    const struct account_actor *who, utime now, struct account_codes *ret_codes, struct why *why)
 {
     static const char *const used[] = { "reactivation_otp", "reactivation_pin", NULL };
@@ -62,7 +71,7 @@ account_reactivate(struct pg *pg, const struct keyring *pepper, const struct acc
         (e = secret_store_end(pg, a->id, used, "used", now, why)) != OK ||
         (e = secret_store_end(pg, a->id, dead, "superseded", now, why)) != OK ||
         (e = account_card_codes(pg, pepper, a->id, now, &codes, why)) != OK ||
-        (e = account_certificates_job(pg, a->id, "resume", now, why)) != OK)
+        (e = certificates_told(pg, a, card_since, now, why)) != OK)
         return e;
     *ret_codes = codes;
     return OK;

@@ -93,7 +93,7 @@ comes_back(struct pg *pg, struct reactivate_arg *r, const struct credential_card
     const char *more = door_circumstances(d, r->in->override, r->in->pin_lost, r->in->record);
     enum err e;
 
-    if ((e = account_reactivate(pg, d->idp->pepper, &r->account, more, &d->who, now, &codes, why)) != OK ||
+    if ((e = account_reactivate(pg, d->idp->pepper, &r->account, card->linked_at, more, &d->who, now, &codes, why)) != OK ||
         (e = credential_card_take(pg, r->account.id, card->id, now, why)) != OK ||
         (e = door_seal(d, r->call.key, &codes, NULL, &sealed, why)) != OK)
         return e;
@@ -112,9 +112,14 @@ reactivate_new(struct pg *pg, struct reactivate_arg *r, struct why *why)
     enum err e;
 
     /* First as if the card were new: the account's own state is told before anything about a card. */
-    if ((e = account_reactivate_check(&r->account, d->town.hold_max, INT64_MAX, now, why)) != OK ||
-        (e = credential_card_find(pg, r->account.id, r->in->certificate, now, &card, why)) != OK ||
-        (e = account_reactivate_check(&r->account, d->town.hold_max, card.linked_at, now, why)) != OK)
+    if ((e = account_reactivate_check(&r->account, d->town.hold_max, INT64_MAX, now, why)) != OK)
+        return e;
+    e = credential_card_find(pg, r->account.id, r->in->certificate, now, &card, why);
+    if (e == ERR_CONFLICT && r->account.final)
+        card.linked_at = 0;             /* the card of the block, revoked since: that it was stolen says more */
+    else if (e != OK)
+        return e;
+    if ((e = account_reactivate_check(&r->account, d->town.hold_max, card.linked_at, now, why)) != OK)
         return e;
     if (r->pin != NULL && ((e = pin_buckets(pg, r, false, &r->wait, why)) != OK || r->wait > 0))
         return e;

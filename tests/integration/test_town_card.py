@@ -266,15 +266,18 @@ class Counter(unittest.TestCase):
             self.assertEqual(code(self.back(handle, self.good(codes, base))), (409, 'account.final'))
             self.assertEqual(self.live(handle), self.ALL_LIVE)
             self.assertIn('compromise', self.s.jobs(self.id(handle)))
+            self.s.sql(f"UPDATE credential_certificate SET state = 'revoked' WHERE account_id = '{self.id(handle)}'")
+            self.assertEqual(code(self.back(handle, self.good(codes, base))), (409, 'account.final'))
             fresh = self.certificate(handle)
             self.assertEqual(code(self.back(handle, self.good(codes, base))), (409, 'account.final'))
             self.assertEqual(self.signs_in(fresh).status, 403)
             self.comes_back(handle, self.good(codes, fresh))
             self.assertFalse(self.account(handle)['final'])
+            self.assertEqual(self.s.jobs(self.id(handle))[-1], 'end', 'the stolen one must not live on')
             self.assertEqual(self.signs_in(fresh).status, 200)
             page = self.signs_in(base)
             self.assertEqual(page.status, 403)
-            self.assertIn('lié à aucun compte', page.text)
+            self.assertIn('a été annulé', page.text)
 
     def test_the_wrong_card(self):
         """P-063: the card is in the reader, or two agents answer."""
@@ -300,6 +303,20 @@ class Counter(unittest.TestCase):
             self.assertEqual(code(self.back(handle, body)), (409, 'certificate.rekey'))
         fresh = self.certificate(handle)
         self.comes_back(handle, self.good(codes, fresh))
+        self.assertEqual(self.signs_in(fresh).status, 200)
+        self.assertEqual(self.signs_in(base).status, 403)
+
+    def test_another_card_ends_the_one_that_was_lost(self):
+        """K2: the authority is to revoke what the account had before, and that alone; the lost card, found later, opens nothing."""
+        handle, codes, base = self.blocked()
+        fresh = self.certificate(handle)
+        self.comes_back(handle, self.good(codes, fresh))
+        account = self.id(handle)
+        self.assertEqual(self.s.jobs(account), ['suspend', 'end'])
+        until = int(self.s.sql(f"SELECT split_part(key, ' ', 3) FROM job WHERE key LIKE '{account} end %'"))
+        linked = [int(x) for x in self.s.sql("SELECT (extract(epoch FROM linked_at) * 1000000)::int8 FROM credential_certificate "
+                                             f"WHERE account_id = '{account}' ORDER BY linked_at").split()]
+        self.assertTrue(linked[0] <= until < linked[1], (linked, until))
         self.assertEqual(self.signs_in(fresh).status, 200)
         self.assertEqual(self.signs_in(base).status, 403)
 
