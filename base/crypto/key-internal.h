@@ -56,6 +56,8 @@ key_mutable(const struct key *k)
     return u.same;
 }
 
+/* AlgorithmIdentifier of a signature by key_default_alg(), whole (key_cert.c). */
+struct str key_signature_algorithm(enum key_alg alg);
 /* Takes pkey over (also on failure). Checks the allow-list: ERR_DENIED when it is not in it. */
 MUST_USE enum err key_from_evp(EVP_PKEY *pkey, bool has_private, enum key_purpose purpose, struct key **ret,
                                struct why *why);

@@ -353,6 +353,7 @@ key_can_sign(const struct key *k, enum key_purpose purpose)
     case KEY_CA_SIGN:
     case KEY_OCSP_SIGN:
     case KEY_PERSON_SIGN:
+    case KEY_HOLDER_SIGN:
         return k->has_private && k->purpose == purpose;
     case KEY_SEAL:      /* opens, never signs */
     case KEY_TLS:       /* belongs to the TLS library */

@@ -21,7 +21,8 @@ enum key_purpose {
     KEY_SAML_SIGN, KEY_OIDC_SIGN, KEY_AUDIT_SIGN, KEY_SEAL, KEY_TLS,
     KEY_CA_SIGN,                   /* certificates and CRLs */
     KEY_OCSP_SIGN,
-    KEY_PERSON_SIGN                /* one person's approvals */
+    KEY_PERSON_SIGN,               /* one person's approvals */
+    KEY_HOLDER_SIGN                /* made for somebody else, who gets it in a PKCS#12 (pkcs.h): signs its request alone */
 };
 enum key_alg { KEY_RSA, KEY_P256, KEY_P384, KEY_ED25519 };
 enum sig_alg { SIG_RS256, SIG_PS256, SIG_ES256, SIG_ES384, SIG_EDDSA, SIG_RS384, SIG_RS512 };

@@ -13,8 +13,8 @@
 #define DER(bytes) STR_LIT(bytes)
 
 /* AlgorithmIdentifiers, whole: RFC 4055 §5 (NULL parameters), RFC 5758 §3.2, RFC 8410 §3. */
-static struct str
-algorithm_identifier(enum key_alg alg)
+struct str
+key_signature_algorithm(enum key_alg alg)
 {
     switch (alg) {
     case KEY_RSA:
@@ -94,7 +94,7 @@ tbs_write(const struct key *k, const char *common_name, utime not_before, utime 
     serial[0] = (unsigned char)((serial[0] & 0x3f) | 0x40);      /* positive, of constant length */
     buf_add_str(&tbs, DER("\xa0\x03\x02\x01\x02"));              /* [0] EXPLICIT version v3 */
     der_add_unsigned(&tbs, serial, sizeof(serial));
-    buf_add_str(&tbs, algorithm_identifier(k->alg));
+    buf_add_str(&tbs, key_signature_algorithm(k->alg));
     name_add(&tbs, common_name);
     if (not_before < 0 || not_after <= not_before || der_add_time(&validity, not_before) != OK ||
         der_add_time(&validity, not_after) != OK)
@@ -124,7 +124,7 @@ key_self_certificate(const struct key *k, const char *common_name, utime not_bef
     buf_addc(&sig, 0);                                           /* BIT STRING: no unused bits */
     if ((e = key_sign_any(key_mutable(k), key_default_alg(k), buf_view(&tbs), false, &sig, why)) != OK)
         return e;
-    buf_add_str(&tbs, algorithm_identifier(k->alg));
+    buf_add_str(&tbs, key_signature_algorithm(k->alg));
     der_add(&tbs, DER_BIT_STRING, buf_view(&sig));
     der_add(&cert, DER_SEQUENCE, buf_view(&tbs));
     buf_add_str(ret_der, buf_view(&cert));

@@ -23,6 +23,8 @@ enum account_event {
     ACCOUNT_EV_EXPIRE, ACCOUNT_EV_PURGE
 };
 const char *account_type_name(enum account_type t);
+/* ERR_NOT_FOUND: not one of these names. */
+MUST_USE enum err account_type_read(const char *name, enum account_type *ret);
 const char *account_state_name(enum account_state s);
 const char *account_event_name(enum account_event e);
 /* The table of DOMAIN 2.1: ERR_CONFLICT when the event is not listed for this type and state (D-13). */
@@ -53,12 +55,16 @@ struct account_authz {
     utime until;                /* UTIME_NULL: none */
 };
 
-/* Codes drawn for an account; shown once to the town, then only MACs remain. Wiped by account_codes_done(). */
+/* Codes drawn for an account; shown once to the town, then only MACs remain. Wiped by account_codes_done(). A card has no
+ * creation code, and is the only one with what reactivates it (K1, P-012, P-013, A-10). */
+#define ACCOUNT_OTP_MAX 25
 struct account_codes {
-    char creation[CODE_FOLDED_MAX];
+    char creation[CODE_FOLDED_MAX];      /* "" for a card */
     char revocation[CODE_FOLDED_MAX];
-    char sheet[CODE_FOLDED_MAX];         /* "" when the town's policy does not ask for one */
-    utime creation_expires;
+    char sheet[CODE_FOLDED_MAX];         /* "" when the town's policy does not ask for one, and for a card */
+    char reactivation_otp[ACCOUNT_OTP_MAX];    /* 128 bits, base64url; "" but for a card */
+    char reactivation_pin[CODE_FOLDED_MAX];    /* "" but for a card */
+    utime creation_expires;              /* UTIME_NULL for a card */
 };
 void account_codes_done(struct account_codes *c);
 
@@ -97,7 +103,7 @@ MUST_USE enum err account_ack(struct pg *pg, const char *account_id, const struc
 /* Replaces the set; also in the live sessions (P-057). */
 MUST_USE enum err account_set_authz(struct pg *pg, const char *account_id, const struct account_authz *authz, size_t n,
                                     const struct account_actor *who, utime now, struct why *why);
-/* New creation, revocation and sheet codes; old ones superseded the same second; unbound, contested cleared.
+/* New codes of every kind that the account has; old ones superseded the same second; unbound, contested cleared.
  * pending → pending, suspended (password, soft) → pending. In the caller's transaction. */
 MUST_USE enum err account_reissue(struct pg *pg, const struct keyring *pepper, const char *account_id, bool sheet,
                                   int64_t creation_life, const struct account_actor *who, utime now,
@@ -112,6 +118,10 @@ MUST_USE enum err account_reissue_revocation(struct pg *pg, const struct keyring
 #define ACCOUNT_LEFT_JOB "account.left"
 /* Job of the worker after a block, whoever blocked: tells the citizen (P-056, P-202). See account_block_notice(). */
 #define ACCOUNT_BLOCKED_JOB "account.blocked"
+/* Job of the worker for an account of type x509_card or x509_soft: what becomes of its certificates at the authority that
+ * issued them (K2). Payload "<account id> <act> <instant>"; the instant tells which of its certificates are meant, those that
+ * it had by then, and makes the payload the job's key. */
+#define ACCOUNT_CERTIFICATES_JOB "account.certificates"
 
 struct account_blocked {
     char account_id[37];
@@ -150,11 +160,44 @@ MUST_USE enum err account_reopen(struct pg *pg, const char *account_id, const st
 /* pending → active; every creation code, link and sheet number dies. In the caller's transaction. */
 MUST_USE enum err account_activate(struct pg *pg, const char *account_id, const struct account_actor *who, utime now,
                                    struct why *why);
+/* --- cards: hand-over and coming back (P-031, P-032, P-062…P-066). In the caller's transaction, the account locked. ---------
+ * more: JSON members for the audit row, each with a comma before it, of characters that need no escape; "" for none. */
+/* pending → active. ERR_CONFLICT also for another type. */
+MUST_USE enum err account_hand_over(struct pg *pg, const struct account *a, const char *more,
+                                    const struct account_actor *who, utime now, struct why *why);
+/* Whether it may come back at all, before any code is looked at. card_since: when the card that was brought was linked: a
+ * block for good is for the card of then, and a newer one ends it. ERR_CONFLICT "account.type", "account.state.STATE",
+ * "account.final", "account.reactivate.late" (blocked for hold_max, or longer). */
+MUST_USE enum err account_reactivate_check(const struct account *a, int64_t hold_max, utime card_since, utime now,
+                                           struct why *why);
+#define REACTIVATION_TRIES 3         /* of the OTP, and of the PIN (DOMAIN 2.4) */
+struct reactivation_try {
+    bool good;
+    const char *code;                /* when it is not: "secret.wrong", "secret.locked", "secret.superseded" */
+    bool counted;                    /* it took one of the tries, */
+    bool pin;                        /* of the PIN, else of the OTP; */
+    bool locked;                     /* the last one: the town hears of it ("locked"), somebody is to be told */
+    int left;                        /* tries that are left for it */
+};
+/* Compares the codes, the OTP first: a PIN beside a wrong OTP is not looked at. A wrong one is counted, so that the caller
+ * commits. otp as it was sealed; pin folded, NULL: the letter is lost, and two agents answer for it. */
+MUST_USE enum err secret_reactivation_try(struct pg *pg, const struct keyring *pepper, const char *account_id, const char *otp,
+                                          const char *pin, utime now, struct reactivation_try *ret, struct why *why);
+/* suspended → active, with new codes of every kind; those that did it are used, all others dead. The authority is told (K2): to
+ * leave the card's certificate alone, or, when the card is newer than the block, to end what the account had before. */
+MUST_USE enum err account_reactivate(struct pg *pg, const struct keyring *pepper, const struct account *a, utime card_since,
+                                     const char *more, const struct account_actor *who, utime now,
+                                     struct account_codes *ret_codes, struct why *why);
+
 /* A second address used the creation code: the clerk sees a flag until new codes are given. In the caller's
  * transaction. *ret_first: the flag was not set before. */
 MUST_USE enum err account_contest(struct pg *pg, const char *account_id, utime now, bool *ret_first, struct why *why);
-/* pending accounts whose creation code is over: erased, 100 at a time; returns how many. */
+/* pending accounts whose creation code is over, and cards that were not handed over for ACCOUNT_CARD_WAIT: erased, 100 at a
+ * time; returns how many. */
+#define ACCOUNT_CARD_WAIT (180 * USEC_PER_DAY)
 MUST_USE enum err account_expire_due(struct pg *pg, utime now, int *ret_n, struct why *why);
+/* Blocked accounts whose town's hold_max is over: closed, 100 at a time; returns how many (P-066). */
+MUST_USE enum err account_timeout_due(struct pg *pg, utime now, int *ret_n, struct why *why);
 
 struct account_change {
     char cursor[40];            /* opaque: "<tx>.<seq>" */

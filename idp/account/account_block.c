@@ -23,6 +23,27 @@ account_left_job(struct pg *pg, const char *account_id, utime now, struct why *w
     return job_add(pg, ACCOUNT_LEFT_JOB, key, str_of(account_id), now, now, LEFT_JOB_LIFE, why);
 }
 
+/* An authority that is away this long is an outage that somebody is mending: the job is then dead, and doctor names it. */
+#define CERTIFICATES_JOB_LIFE (7 * USEC_PER_DAY)
+
+enum err
+account_certificates_job(struct pg *pg, const char *account_id, const char *act, utime now, struct why *why)
+{
+    char payload[80];
+
+    snprintf(payload, sizeof(payload), "%s %s %lld", account_id, act, (long long)now);
+    return job_add(pg, ACCOUNT_CERTIFICATES_JOB, payload, str_of(payload), now, now, CERTIFICATES_JOB_LIFE, why);
+}
+
+/* K2: what the authority does with "suspend" its profile's policy says; a stolen one is revoked whatever the policy. */
+static enum err
+block_certificates(struct pg *pg, const struct account *a, bool final, utime now, struct why *why)
+{
+    if (a->type == ACCOUNT_PASSWORD)
+        return OK;
+    return account_certificates_job(pg, a->id, final ? "compromise" : "suspend", now, why);
+}
+
 /* Payload "<account> <instant>": what it was like later does not matter, the receipt is that of this block. */
 static enum err
 blocked_job(struct pg *pg, const char *account_id, utime now, struct why *why)
@@ -86,7 +107,8 @@ block_locked(struct pg *pg, struct account *a, bool final, const struct account_
         return e;
     a->state_since = now;
     if ((e = secret_store_end(pg, a->id, creation, "superseded", now, why)) != OK ||
-        (e = blocked_job(pg, a->id, now, why)) != OK)
+        (e = blocked_job(pg, a->id, now, why)) != OK ||
+        (e = block_certificates(pg, a, final, now, why)) != OK)
         return e;
     return account_left_job(pg, a->id, now, why);
 }
@@ -180,14 +202,15 @@ account_block_by_code(struct pg *pg, const struct keyring *pepper, const char *f
 
 /* An act of its own: what was a block that the counter can undo no longer is. */
 static enum err
-make_final(struct pg *pg, const char *account_id, const struct account_actor *who, utime now, struct why *why)
+make_final(struct pg *pg, const struct account *a, const struct account_actor *who, utime now, struct why *why)
 {
     enum err e;
 
-    if ((e = account_store_set_final(pg, account_id, "stolen", why)) != OK ||
-        (e = account_store_change(pg, account_id, "final", now, why)) != OK)
+    if ((e = account_store_set_final(pg, a->id, "stolen", why)) != OK ||
+        (e = account_store_change(pg, a->id, "final", now, why)) != OK ||
+        (e = block_certificates(pg, a, true, now, why)) != OK)
         return e;
-    return account_audit(pg, account_id, "account.block_reason", "ok", "{\"reason\":\"stolen\"}", who, now, why);
+    return account_audit(pg, a->id, "account.block_reason", "ok", "{\"reason\":\"stolen\"}", who, now, why);
 }
 
 static enum err
@@ -201,7 +224,7 @@ block_by_account(struct pg *pg, void *arg, struct why *why)
         return e;
     if (a.state == ACCOUNT_SUSPENDED || a.state == ACCOUNT_CLOSED) {
         if (b->final && !a.final && a.state == ACCOUNT_SUSPENDED &&
-            (e = make_final(pg, a.id, b->who, b->now, why)) != OK)
+            (e = make_final(pg, &a, b->who, b->now, why)) != OK)
             return e;
         return fill(b->pepper, &a, true, &b->out, why);
     }
@@ -245,7 +268,8 @@ block_reason(struct pg *pg, void *arg, struct why *why)
         return why_code(why, ERR_CONFLICT, "account.state", "the account is not blocked");
     /* Before activation there is nothing to lose for good: the clerk gives a new sheet. */
     if (final && !a.final && a.state == ACCOUNT_SUSPENDED &&
-        (e = account_store_set_final(pg, a.id, "stolen", why)) != OK)
+        ((e = account_store_set_final(pg, a.id, "stolen", why)) != OK ||
+         (e = block_certificates(pg, &a, true, r->now, why)) != OK))
         return e;
     if ((e = account_store_change(pg, a.id, final ? "final" : "lost", r->now, why)) != OK)
         return e;

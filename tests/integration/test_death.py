@@ -2,7 +2,7 @@
 by a peer that tries again as real ones do (same Idempotency-Key, the MTA's same message, a second click). Nothing may
 be lost or doubled. By default a spread of n for each flow; BEFFROI_LONG=1 takes them all."""
 import mmap, struct, unittest
-from beffroi import *
+from cards import *
 
 PASSWORD = 'corail tambour 47 lune'
 LONG = os.environ.get('BEFFROI_LONG') == '1'
@@ -10,7 +10,7 @@ DEATHS = 8                      # for each flow, unless LONG
 GONE = (OSError, ssl.SSLError, http.client.HTTPException)
 
 
-class Mortal(System):
+class Mortal(CardSystem):
     """A system one of whose processes dies on order."""
     victim = None
 
@@ -89,7 +89,7 @@ class Death(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.stack = contextlib.ExitStack()
-        cls.s = cls.stack.enter_context(Mortal())
+        cls.s = cls.stack.enter_context(Mortal(extra=SETTINGS))
         cls.addClassCleanup(cls.stack.close)
         cls.count = 0
 
@@ -209,6 +209,44 @@ class Death(unittest.TestCase):
             self.s.sink.wait(address, seen)
             self.assertEqual(len({m['Message-ID'] for to, m in self.s.sink.messages[seen:] if address in to}), 1)
         self.every_step('idp1', self.fresh_link, flow)
+
+    def fresh_card(self):
+        """A card that was handed over and blocked."""
+        handle, key = self.fresh_handle(), secrets_token(24)
+        body = {'type': 'x509_card', 'handle': handle, 'card': {'surname': 'Durand', 'address': ['1 rue du Puits']}}
+        r = self.s.door('POST', '/v1/accounts', body, key=key)
+        self.assertEqual(r.status, 201, r.text)
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/ack').status, 200)
+        self.s.link_some_card(handle, 'issued')
+        return handle, self.s.unseal(r.json()['sealed'], key)
+
+    def test_card(self):
+        """Handed over, blocked, a wrong PIN, and back: a try is counted once, the new codes are there once."""
+        def flow(card):
+            handle, codes = card
+            h, two = f'/v1/accounts/{handle}', {'override': {'reason': 'reader', 'second': 'noe'}}
+            post = lambda what, body=None, key=None: self.s.door('POST', f'{h}/{what}', body, key=key, headers={'Beffroi-Clerk': 'lea'})
+            self.again(lambda: post('activate', two), lambda r: r.status == 200)
+            self.again(lambda: post('block', {'reason': 'lost'}), lambda r: r.status == 200)
+            good, keys = {'otp': codes['reactivation_otp'], 'pin': codes['reactivation_pin'], **two}, (secrets_token(24), secrets_token(24))
+            r = self.again(lambda: post('reactivate', {**good, 'pin': other_pin(good['pin'])}, keys[0]), lambda r: r.status == 403)
+            self.assertEqual((r.json()['code'], r.json()['tries_left']), ('secret.wrong', 2))
+            r = self.again(lambda: post('reactivate', good, keys[1]), lambda r: r.status == 200)
+            new = self.s.unseal(r.json()['sealed'], keys[1])
+            self.again(lambda: post('ack'), lambda r: r.status == 200)
+            self.s.revive()
+            account = self.s.sql(f"SELECT id FROM account WHERE handle = '{handle}' AND state = 'active' AND reactivations = 1")
+            self.assertEqual(len(account), 36, 'back, once')
+            self.assertEqual(self.s.jobs(account), ['suspend', 'resume'])
+            for verb in ('activate', 'revoke', 'reactivate'):
+                self.one(f"SELECT count(*) FROM audit_event WHERE object = 'account:{account}' AND verb = 'account.{verb}' AND result = 'ok'", 1, verb)
+                self.one(f"SELECT count(*) FROM account_change WHERE account_id = '{account}' AND what = '{verb}'", 1, verb)
+            self.one(f"SELECT count(*) FROM secret WHERE account_id = '{account}' AND state = 'live'", 3, 'codes')
+            self.one(f"SELECT sum(tries) FROM secret WHERE account_id = '{account}'", 1, 'tries')
+            self.one(f"SELECT string_agg(state, ',') FROM credential_certificate WHERE account_id = '{account}'", 'active', 'certificate')
+            self.one(f"SELECT count(*) FROM idempotency WHERE account_id = '{account}' AND sealed IS NOT NULL", 0, 'kept codes')
+            self.assertEqual(Browser(self.s, self.s.port2).post('/blocage', {'code': new['revocation']}).status, 200)
+        self.every_step('idp1', self.fresh_card, flow)
 
     # --- the worker -----------------------------------------------------------------------------------------------------
     def test_mail_in_and_out(self):

@@ -351,6 +351,64 @@ test_no_ugly_word_is_ever_drawn(void **state)
     }
 }
 
+/* P-011: unique numbers. The order in which they were made says nothing: |rho| of Spearman < 0.03. It is measured over more of
+ * them than the row asks for, so that chance alone goes past it once in 10^9 runs. */
+#define NUMBERS 40000
+struct numbered {
+    char code[CODE_FOLDED_MAX];
+    long made;
+};
+
+static int
+by_code(const void *a, const void *b)
+{
+    return strcmp(((const struct numbered *)a)->code, ((const struct numbered *)b)->code);
+}
+
+static bool
+is_number(const char *s)
+{
+    char folded[CODE_FOLDED_MAX];
+
+    return code_read(CODE_NUMBER, str_of(s), folded, NULL) == CODE_GOOD;
+}
+
+static void
+test_numbers_tell_nothing(void **state)
+{
+    static struct numbered all[NUMBERS];
+    double squares = 0, n = NUMBERS, rho;
+
+    (void)state;
+    for (long i = 0; i < NUMBERS; i++) {
+        code_draw(CODE_NUMBER, all[i].code);
+        all[i].made = i;
+        assert_true(is_number(all[i].code));
+    }
+    for (long i = 0; i < 10000; i++) {
+        size_t at = (size_t)i % strlen(all[i].code);
+        char was = all[i].code[at];
+
+        for (const char *other = a31; *other != '\0'; other++) {
+            all[i].code[at] = *other;
+            if (*other != was && is_number(all[i].code))
+                fail_msg("%s: symbol %zu was %c", all[i].code, at, was);
+        }
+        all[i].code[at] = was;
+    }
+    qsort(all, NUMBERS, sizeof(all[0]), by_code);
+    for (long i = 0; i < NUMBERS; i++) {
+        double d = (double)(all[i].made - i);
+
+        squares += d * d;
+        if (i > 0 && strcmp(all[i].code, all[i - 1].code) == 0)
+            fail_msg("%s was drawn twice", all[i].code);
+    }
+    rho = 1 - 6 * squares / (n * (n * n - 1));
+    if (rho >= 0.03 || rho <= -0.03)
+        fail_msg("rho %f", rho);
+}
+
 static size_t scripted_at;
 static const char *scripted;
 
@@ -441,6 +499,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_symbols_are_uniform, fast_source, system_source),
         cmocka_unit_test_setup_teardown(test_no_ugly_word_is_ever_drawn, fast_source, system_source),
         cmocka_unit_test_setup_teardown(test_ugly_draw_is_drawn_again, fast_source, system_source),
+        cmocka_unit_test(test_numbers_tell_nothing),
         cmocka_unit_test(test_spelling),
         cmocka_unit_test(test_names),
     };
