@@ -51,7 +51,7 @@ function serve(form) {
     const failed = form.querySelector("[role=alert]");
 
     form.querySelector(".passkey-none").hidden = true;
-    form.querySelector(".passkey-some").hidden = false;
+    form.querySelectorAll(".passkey-some").forEach((part) => { part.hidden = false; });
     form.addEventListener("submit", async (event) => {
         event.preventDefault();
         failed.hidden = true;
