@@ -8,7 +8,7 @@ const struct conf_item idp_conf_items[] = {
     ITEM("environment", CONF_CHOICE, environment, "production", "production|demo|test",
          "demo and test allow a movable clock and private addresses; packaged units refuse them."),
     ITEM("base_url", CONF_URL, base_url, NULL, NULL,
-         "What citizens and services call us; never taken from a request's Host."),
+         "What citizens and services call us; never taken from a request's Host. Passkeys belong to its host name."),
     ITEM("saml.entity_id", CONF_TEXT, entity_id, "", NULL, "SAML entityID; empty: base_url followed by /saml/metadata."),
     ITEM("oidc.issuer", CONF_TEXT, issuer, "", NULL, "OIDC issuer; empty: base_url."),
     ITEM("name.fr", CONF_TEXT, name_fr, "Mon compte", NULL, "Name of the service on French pages."),

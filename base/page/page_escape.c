@@ -60,7 +60,7 @@ url_part_escape(struct buf *out, struct str s)
 bool
 url_is_safe(struct str s)
 {
-    static const char *const schemes[] = { "https:", "http:", "mailto:", "tel:" };
+    static const char *const schemes[] = { "https:", "http:", "mailto:", "tel:", "otpauth:" };
 
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];

@@ -42,5 +42,7 @@ MUST_USE enum err mail_job_add(const struct idp *idp, struct pg *pg, const char 
 
 /* Job kind ACCOUNT_BLOCKED_JOB (idp/account): a mail to the address kept, if one is. arg: struct idp *. */
 MUST_USE enum err activation_block_notice_job(struct pg *pg, const struct job *job, void *arg, struct why *why);
+/* Job kind FACTOR_CHANGED_JOB (idp/credential): the same, of a second factor that was added or removed. */
+MUST_USE enum err activation_factor_notice_job(struct pg *pg, const struct job *job, void *arg, struct why *why);
 
 #endif

@@ -6,6 +6,8 @@
 #include "idp/account/authz_label.h"
 #include "idp/account/town.h"
 #include "idp/citizen/citizen.h"
+#include "idp/credential/certificate.h"
+#include "idp/credential/factor.h"
 #include "idp/services/consent.h"
 #include "idp/signon/signon.h"
 
@@ -56,7 +58,10 @@ struct mine {
     struct session_seen *sessions;
     struct consent *consents;
     struct citizen_service *services;
-    size_t nauthz, nsessions, nconsents, nservices;
+    utime password_at;             /* when its hash was last changed; UTIME_NULL: no password */
+    struct factors factors;
+    struct credential_row *certificates;
+    size_t nauthz, nsessions, nconsents, nservices, ncertificates;
 };
 /* Of who is signed in. */
 MUST_USE enum err mine_load(struct http_request *req, struct mine *m, struct why *why);

@@ -101,6 +101,32 @@ account_fill(struct http_request *req, struct page_data *d, const struct mine *m
     }
 }
 
+/* Each means of sign-in, and when it was last used or until when it is good. */
+static void
+means_fill(struct page_data *d, const struct mine *m)
+{
+    struct page_data *item;
+
+    if (m->password_at != UTIME_NULL)
+        page_date(d, "password_changed", m->password_at, CITIZEN_ZONE);
+    for (size_t i = 0; i < m->ncertificates; i++) {
+        item = page_item(d, "certificates");
+        page_str(item, "serial", m->certificates[i].serial);
+        page_date(item, "until", m->certificates[i].not_after, CITIZEN_ZONE);
+        page_bool(item, "dead", strcmp(m->certificates[i].state, "active") != 0);
+    }
+    for (size_t i = 0; i < m->factors.npasskeys; i++) {
+        item = page_item(d, "passkeys");
+        page_str(item, "name", m->factors.passkeys[i].name);
+        if (m->factors.passkeys[i].used_at != UTIME_NULL)
+            page_date(item, "used", m->factors.passkeys[i].used_at, CITIZEN_ZONE);
+    }
+    page_bool(d, "totp", m->factors.totp);
+    if (m->factors.totp && m->factors.totp_used_at != UTIME_NULL)
+        page_date(d, "totp_used", m->factors.totp_used_at, CITIZEN_ZONE);
+    page_bool(d, "one_factor", !factors_any(&m->factors));
+}
+
 /* What was just done, as our own redirects name it. */
 static void
 notice_fill(struct http_request *req, struct page_data *d)
@@ -130,7 +156,11 @@ my_page(struct http_request *req, const struct mine *m, const struct citizen_vis
     page_str(d, "csrf", http_csrf_token(req));
     page_str(d, "block_url", "/ma-page/blocage");
     page_str(d, "logout_url", "/logout");
-    page_str(d, "password_url", "/ma-page/mot-de-passe");
+    if (m->login[0] != '\0') {
+        page_str(d, "password_url", "/ma-page/mot-de-passe");
+        page_str(d, "factors_url", "/ma-page/double-verification");
+    }
+    means_fill(d, m);
     page_str(d, "data_url", "/ma-page/donnees");
     account_fill(req, d, m, french);
     notice_fill(req, d);

@@ -19,7 +19,10 @@ mine_load(struct http_request *req, struct mine *m, struct why *why)
         (e = account_authz_list(pg, s->account_id, http_now(req), a, &m->authz, &m->nauthz, why)) != OK ||
         (e = authz_labels_of(pg, m->account.town_id, a, &m->labels, why)) != OK ||
         (e = session_list(pg, s, http_now(req), a, &m->sessions, &m->nsessions, why)) != OK ||
-        (e = consent_list(pg, s->account_id, a, &m->consents, &m->nconsents, why)) != OK)
+        (e = consent_list(pg, s->account_id, a, &m->consents, &m->nconsents, why)) != OK ||
+        (e = login_changed_at(pg, s->account_id, &m->password_at, why)) != OK ||
+        (e = factors_load(pg, idp->field, s->account_id, a, &m->factors, why)) != OK ||
+        (e = credential_list(pg, s->account_id, a, &m->certificates, &m->ncertificates, why)) != OK)
         return e;
     m->mail = NULL;
     e = contact_find(pg, idp->field, s->account_id, a, &m->mail, why);
@@ -31,6 +34,8 @@ mine_load(struct http_request *req, struct mine *m, struct why *why)
 const char *
 method_key(unsigned method)
 {
+    if ((method & METHOD_SECOND) != 0)
+        return (method & METHOD_PASSKEY) != 0 ? "method.password_passkey" : "method.password_otp";
     return (method & METHOD_CARD) != 0 ? "method.card" : (method & METHOD_SOFT_CERT) != 0 ? "method.soft_cert"
                                                                                             : "method.password";
 }

@@ -1,7 +1,7 @@
 /*
  * /ma-page/donnees: everything kept here about the account of who is signed in, as a JSON file (GDPR articles 15 and 20).
- * Left out: the password's hash and the keyed hashes of codes, which are no information about a person; they are named
- * with their dates.
+ * Left out: the password's hash, the keyed hashes of codes and the keys of second factors, which are no information about a
+ * person; they are named with their dates.
  */
 #include "idp/citizen/citizen-internal.h"
 
@@ -28,6 +28,8 @@ time_json(utime t)
 static const char *
 method_word(unsigned method)
 {
+    if ((method & METHOD_SECOND) != 0)
+        return (method & METHOD_PASSKEY) != 0 ? "password and passkey" : "password and code";
     return (method & METHOD_CARD) != 0 ? "card" : (method & METHOD_SOFT_CERT) != 0 ? "certificate" : "password";
 }
 
@@ -134,13 +136,29 @@ certificates_json(const struct credential_row *rows, size_t n)
     return list;
 }
 
+/* The program's key and the passkeys' numbers are no information about a person, and would open the account. */
+static json_t *
+factors_json(const struct factors *f)
+{
+    json_t *passkeys = json_array();
+
+    for (size_t i = 0; i < f->npasskeys; i++)
+        json_array_append_new(passkeys, json_pack("{s:s, s:o, s:o}", "name", f->passkeys[i].name, "added_at",
+                                                  time_json(f->passkeys[i].added_at), "used_at",
+                                                  time_json(f->passkeys[i].used_at)));
+    return json_pack("{s:o, s:o, s:I}", "code_program",
+                     f->totp ? json_pack("{s:o, s:o}", "added_at", time_json(f->totp_added_at), "used_at",
+                                         time_json(f->totp_used_at))
+                             : json_null(),
+                     "passkeys", passkeys, "recovery_codes_left", (json_int_t)f->recovery);
+}
+
 struct data {
     struct mine mine;
-    struct credential_row *certificates;
     struct citizen_visit *visits;
     struct citizen_right *rights;
     struct citizen_code *codes;
-    size_t ncertificates, nvisits, nrights, ncodes;
+    size_t nvisits, nrights, ncodes;
 };
 
 static enum err
@@ -152,7 +170,6 @@ data_load(struct http_request *req, struct data *d, struct why *why)
     enum err e;
 
     if ((e = mine_load(req, &d->mine, why)) != OK ||
-        (e = credential_list(pg, s->account_id, a, &d->certificates, &d->ncertificates, why)) != OK ||
         (e = citizen_store_visits(pg, s->account_id, VISITS_MAX, a, &d->visits, &d->nvisits, why)) != OK ||
         (e = citizen_store_rights(pg, s->account_id, a, &d->rights, &d->nrights, why)) != OK)
         return e;
@@ -165,9 +182,10 @@ data_reply(struct http_request *req, const struct data *d)
     const struct idp *idp = http_app(req);
     const struct services_view *view = services_hold(idp->services);
     AUTO(json_decrefp) json_t *root = json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "written_at", time_json(http_now(req)), "written_by",
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "written_at", time_json(http_now(req)), "written_by",
         idp->conf.base_url, "account", account_json(&d->mine), "rights", rights_json(d->rights, d->nrights), "certificates",
-        certificates_json(d->certificates, d->ncertificates), "sessions",
+        certificates_json(d->mine.certificates, d->mine.ncertificates), "password_changed_at",
+        time_json(d->mine.password_at), "second_factors", factors_json(&d->mine.factors), "sessions",
         sessions_json(&d->mine), "visits", visits_json(view, d->visits, d->nvisits), "visits_cut",
         d->nvisits == VISITS_MAX, "services", services_json(view, &d->mine), "agreements", consents_json(view, &d->mine),
         "codes", codes_json(d->codes, d->ncodes));

@@ -1,7 +1,9 @@
 /* routes: what citizen answers. /blocage is short because it stands on paper. */
-#include "idp/citizen/citizen-internal.h"
+#include "idp/citizen/factors.h"
 
 #define FORM_MAX 4096
+#define PASSKEY_FORM_MAX (48 * 1024)      /* its ceilings in base64, and the address of a sign-in that waits */
+#define NEXT_FORM_MAX (16 * 1024)
 
 static const struct http_route list[] = {
     { HTTP_GET, "/", get_home, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
@@ -26,6 +28,20 @@ static const struct http_route list[] = {
       HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.sessions.post", true, false },
     { HTTP_POST, "/ma-page/accords", post_my_consents, HTTP_BODY_FORM, FORM_MAX, HTTP_SESSION_REQUIRED,
       HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.consents.post", true, false },
+    { HTTP_GET, FACTORS_URL, get_my_factors, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
+      "citizen.factors", true, false },
+    { HTTP_POST, FACTORS_URL "/retirer", post_my_factors_remove, HTTP_BODY_FORM, NEXT_FORM_MAX, HTTP_SESSION_REQUIRED,
+      HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.factors.remove", true, false },
+    { HTTP_POST, FACTORS_URL "/codes", post_my_factors_codes, HTTP_BODY_FORM, NEXT_FORM_MAX, HTTP_SESSION_REQUIRED,
+      HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.factors.codes", true, false },
+    { HTTP_GET, FACTORS_URL "/application", get_my_totp, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE,
+      HTTP_POOL_EVENT, "citizen.totp", true, false },
+    { HTTP_POST, FACTORS_URL "/application", post_my_totp, HTTP_BODY_FORM, NEXT_FORM_MAX, HTTP_SESSION_REQUIRED,
+      HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.totp.post", true, false },
+    { HTTP_GET, FACTORS_URL "/cle", get_my_passkey, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE,
+      HTTP_POOL_EVENT, "citizen.passkey", true, false },
+    { HTTP_POST, FACTORS_URL "/cle", post_my_passkey, HTTP_BODY_FORM, PASSKEY_FORM_MAX, HTTP_SESSION_REQUIRED,
+      HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.passkey.post", true, false },
     { HTTP_GET, "/ma-page/donnees", get_my_data, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE,
       HTTP_POOL_EVENT, "citizen.data", false, false },
 };

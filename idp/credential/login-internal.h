@@ -8,6 +8,7 @@ struct login_row {
     char account_id[37];
     char state[16];
     char password[PASSWORD_HASH_SIZE];      /* PHC string */
+    bool factors;                           /* the account has a second factor */
 };
 MUST_USE enum err login_store_find(struct pg *pg, const char *folded, struct login_row *ret, struct why *why);
 /* Only if the hash is still the one that was checked. */

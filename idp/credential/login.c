@@ -55,6 +55,7 @@ login_verify(struct pg *pg, const char *login, const char *password, const struc
     memcpy(ret->account_id, row.account_id, sizeof(ret->account_id));
     snprintf(ret->state, sizeof(ret->state), "%s", row.state);
     ret->active = strcmp(row.state, "active") == 0;
+    ret->factors = row.factors;
     return OK;
 }
 

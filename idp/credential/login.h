@@ -51,11 +51,14 @@ struct login_check {
     char account_id[37];       /* "" : wrong name or password */
     char subject[37];          /* account of the typed name, "" when none: for its holder's list of visits only */
     bool active;               /* else: pending, suspended, closed */
+    bool factors;              /* the account has a second factor, which is to be proved too (factor.h) */
     char state[16];
 };
 MUST_USE enum err login_verify(struct pg *pg, const char *login, const char *password, const struct password_cost *cost,
                                utime now, struct login_check *ret, struct why *why);
 /* The user name of an account, for the citizen's page; "" when none. */
 MUST_USE enum err login_of(struct pg *pg, const char *account_id, struct arena *a, const char **ret, struct why *why);
+/* When its hash was last changed, by the citizen or by a costlier setting; UTIME_NULL when none. */
+MUST_USE enum err login_changed_at(struct pg *pg, const char *account_id, utime *ret, struct why *why);
 
 #endif

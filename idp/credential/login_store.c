@@ -3,11 +3,13 @@
 
 #include <stdio.h>
 
-enum { S_FIND, S_FREE, S_SET, S_RAISE, S_PASSWORD, S_OF };
+enum { S_FIND, S_FREE, S_SET, S_RAISE, S_PASSWORD, S_OF, S_CHANGED };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "login.find",
-        "SELECT l.account_id, a.state, l.password FROM login l JOIN account a ON a.id = l.account_id "
-        "WHERE l.login_folded = $1", 1 },
+        "SELECT l.account_id, a.state, l.password, "
+        "EXISTS (SELECT FROM factor_totp f WHERE f.account_id = a.id) OR "
+        "EXISTS (SELECT FROM factor_passkey f WHERE f.account_id = a.id) "
+        "FROM login l JOIN account a ON a.id = l.account_id WHERE l.login_folded = $1", 1 },
     [S_FREE] = { "login.free",
         "SELECT NOT EXISTS (SELECT FROM login WHERE login_folded = $1) "
         "AND NOT EXISTS (SELECT FROM login_reserved WHERE login_folded = $1 AND until > $2)", 2 },
@@ -20,6 +22,7 @@ static const struct pg_stmt stmts[] = {
     [S_RAISE] = { "login.raise",
         "UPDATE login SET password = $3, changed_at = $4 WHERE account_id = $1 AND password = $2", 4 },
     [S_PASSWORD] = { "login.password", "UPDATE login SET password = $2, changed_at = $3 WHERE account_id = $1", 3 },
+    [S_CHANGED] = { "login.changed", "SELECT changed_at FROM login WHERE account_id = $1", 1 },
     [S_OF] = { "login.of", "SELECT login_display FROM login WHERE account_id = $1", 1 },
 };
 const struct pg_stmts login_stmts = PG_STMTS(stmts);
@@ -39,6 +42,7 @@ login_store_find(struct pg *pg, const char *folded, struct login_row *ret, struc
     pg_uuid(r, 0, 0, ret->account_id);
     snprintf(ret->state, sizeof(ret->state), "%s", pg_text(r, 0, 1));
     CHECK((size_t)snprintf(ret->password, sizeof(ret->password), "%s", pg_text(r, 0, 2)) < sizeof(ret->password));
+    ret->factors = pg_bool(r, 0, 3);
     return OK;
 }
 
@@ -112,4 +116,17 @@ login_of(struct pg *pg, const char *account_id, struct arena *a, const char **re
         return e;
     *ret = pg_rows(r) == 0 ? "" : arena_strdup(a, pg_text(r, 0, 0));
     return OK;
+}
+
+enum err
+login_changed_at(struct pg *pg, const char *account_id, utime *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_uuid(&args, account_id);
+    if ((e = pg_exec(pg, &stmts[S_CHANGED], &args, &r, why)) == OK)
+        *ret = pg_rows(r) == 0 ? UTIME_NULL : pg_time(r, 0, 0);
+    return e;
 }

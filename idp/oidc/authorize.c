@@ -203,9 +203,11 @@ request_restore(struct str state, struct arena *a, struct authz_request *ret)
 static struct str
 extra_make(const struct authz_request *rq, const struct service *sv, struct arena *a)
 {
-    AUTO(json_decrefp) json_t *root = json_pack("{s:s, s:s, s:s*, s:s*}", "redirect_uri", rq->redirect_uri, "scope",
+    /* "mfa": the client knows the profile by name, so that acr may say it. */
+    AUTO(json_decrefp) json_t *mfa = rq->acr_values != NULL && oidc_scope_has(rq->acr_values, ACR_MFA) ? json_true() : NULL;
+    AUTO(json_decrefp) json_t *root = json_pack("{s:s, s:s, s:s*, s:s*, s:O*}", "redirect_uri", rq->redirect_uri, "scope",
                                                 oidc_scope_granted(rq->scope, sv, a), "nonce", rq->nonce,
-                                                "code_challenge", rq->code_challenge);
+                                                "code_challenge", rq->code_challenge, "mfa", mfa);
     char *text;
     struct str extra;
 

@@ -4,17 +4,13 @@
 #include "idp/services/consent.h"
 
 const char *
-oidc_acr(enum signon_method m)
+oidc_acr(unsigned methods, bool mfa)
 {
-    switch (m) {
-    case METHOD_PASSWORD:
-        return ACR_PASSWORD;
-    case METHOD_SOFT_CERT:
-        return ACR_SOFT_CERT;
-    case METHOD_CARD:
+    if (mfa && (methods & METHOD_MULTI) != 0)
+        return ACR_MFA;
+    if ((methods & METHOD_CARD) != 0)
         return ACR_CARD;
-    }
-    return ACR_PASSWORD;
+    return (methods & METHOD_SOFT_CERT) != 0 ? ACR_SOFT_CERT : ACR_PASSWORD;
 }
 
 unsigned
@@ -32,6 +28,8 @@ oidc_acr_methods(const char *acr_values)
             methods |= METHOD_SOFT_CERT;
         else if (str_eqs(word, ACR_CARD))
             methods |= METHOD_CARD;
+        else if (str_eqs(word, ACR_MFA))
+            methods |= METHOD_MULTI;
     }
     return methods;
 }

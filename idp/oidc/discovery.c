@@ -23,7 +23,9 @@ acr_words(unsigned methods)
 
     for (size_t i = 0; i < ARRAY_LEN(order); i++)
         if ((methods & order[i]) != 0)
-            json_array_append_new(out, json_string(oidc_acr(order[i])));
+            json_array_append_new(out, json_string(oidc_acr(order[i], false)));
+    if ((methods & METHOD_MULTI) != 0)
+        json_array_append_new(out, json_string(ACR_MFA));
     return out;
 }
 

@@ -100,7 +100,8 @@ void oidc_refuse_client(struct http_request *req);
 void oidc_unavailable(struct http_request *req, enum err e, const struct why *why);
 
 /* --- claims.c ------------------------------------------------------------------------------------------------------ */
-const char *oidc_acr(enum signon_method m);
+/* For the methods of a session; mfa: the client named ACR_MFA. */
+const char *oidc_acr(unsigned methods, bool mfa);
 /* Methods for a list of acr values; 0 when none of them is known. */
 unsigned oidc_acr_methods(const char *acr_values);
 bool oidc_scope_has(const char *scope, const char *word);

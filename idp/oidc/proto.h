@@ -15,6 +15,8 @@
 #define ACR_SOFT_CERT "urn:oasis:names:tc:SAML:2.0:ac:classes:SoftwarePKI"
 #define ACR_CARD      "urn:oasis:names:tc:SAML:2.0:ac:classes:SmartcardPKI"
 
+#define ACR_MFA       "https://refeds.org/profile/mfa"      /* REFEDS MFA Profile */
+
 #define SCOPE_OPENID  "openid"
 #define SCOPE_AUTHZ   "authorisations"
 #define SCOPE_TOWN    "town"

@@ -70,6 +70,25 @@ released(const struct service *sv, const char *scope, const struct str *authz, s
     return list;
 }
 
+/* RFC 8176 §2. "mfa" stands beside the methods that make it up. */
+static json_t *
+amr(unsigned methods)
+{
+    static const struct {
+        unsigned methods;
+        const char *word;
+    } words[] = {
+        { METHOD_PASSWORD, "pwd" }, { METHOD_OTP, "otp" },   { METHOD_PASSKEY, "hwk" },
+        { METHOD_SOFT_CERT, "swk" }, { METHOD_CARD, "sc" }, { METHOD_SECOND, "mfa" },
+    };
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if ((methods & words[i].methods) != 0)
+            json_array_append_new(list, json_string(words[i].word));
+    return list;
+}
+
 static json_t *
 id_token_claims(struct http_request *req, const struct service *sv, const struct oidc_redeemed *r, const json_t *extra,
                 const char *agreed, const char *access_token)
@@ -84,11 +103,11 @@ id_token_claims(struct http_request *req, const struct service *sv, const struct
 
     sha256(str_of(access_token), digest);
     base64url_encode(&at_hash, digest, SHA256_LEN / 2);
-    claims = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s*, s:s, s:[s], s:s, s:s}", "iss", idp->conf.issuer, "sub",
+    claims = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s*, s:s, s:o, s:s, s:s}", "iss", idp->conf.issuer, "sub",
                        r->sub, "aud", sv->name, "exp", (json_int_t)((now + ID_TOKEN_LIFE) / USEC_PER_SEC), "iat",
                        (json_int_t)(now / USEC_PER_SEC), "auth_time", (json_int_t)(r->auth_time / USEC_PER_SEC),
-                       "nonce", nonce, "acr", oidc_acr((enum signon_method)r->method), "amr",
-                       (r->method & METHOD_CARD) != 0 ? "sc" : (r->method & METHOD_SOFT_CERT) != 0 ? "swk" : "pwd",
+                       "nonce", nonce, "acr", oidc_acr(r->method, json_is_true(json_object_get(extra, "mfa"))),
+                       "amr", amr(r->method),
                        "at_hash", buf_cstr(&at_hash), "sid", r->session_index);
     authz = released(sv, scope, r->authz, r->nauthz, agreed, http_arena(req));
     if (authz != NULL)

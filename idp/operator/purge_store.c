@@ -15,6 +15,7 @@ static const struct pg_stmt stmts[] = {
     RULE("nodes", "node", "seen_at < $1"),
     RULE("reserved", "login_reserved", "until < $1"),
     RULE("tickets", "certificate_ticket", "expires_at < $1"),
+    RULE("challenges", "factor_challenge", "expires_at < $1"),
     RULE("links", "activation_link", "expires_at < $1"),
 };
 const struct pg_stmts purge_stmts = PG_STMTS(stmts);
@@ -30,6 +31,7 @@ static const struct {
     { "mail", 30 * USEC_PER_DAY },    { "throttle", USEC_PER_DAY },
     { "nodes", USEC_PER_DAY },        { "reserved", 0 },
     { "tickets", 0 },
+    { "challenges", 0 },
     { "links", 30 * USEC_PER_DAY },
 };
 _Static_assert(ARRAY_LEN(stmts) == 2 * ARRAY_LEN(rules), "each rule has a count and a delete");

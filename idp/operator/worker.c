@@ -17,6 +17,7 @@
 #include "base/program/process.h"
 #include "idp/account/account.h"
 #include "idp/activation/activation.h"
+#include "idp/credential/factor.h"
 #include "idp/credential/trust.h"
 #include "idp/operator/purge.h"
 #include "idp/signon/signon.h"
@@ -154,6 +155,7 @@ run(struct worker *w, const struct process *process, struct why *why)
         { MAIL_OUT_JOB, mail_out_job, 60 * USEC_PER_SEC, w->idp },
         { ACCOUNT_LEFT_JOB, session_account_left_job, 30 * USEC_PER_SEC, w->idp },
         { ACCOUNT_BLOCKED_JOB, activation_block_notice_job, 30 * USEC_PER_SEC, w->idp },
+        { FACTOR_CHANGED_JOB, activation_factor_notice_job, 30 * USEC_PER_SEC, w->idp },
     };
     struct lmtp_config lmtp = { .listen = w->idp->conf.mail_lmtp_listen, .message_max = MAIL_MAX,
                                 .threads = MAIL_THREADS, .handler = mail_in, .recipient_known = recipient_known,

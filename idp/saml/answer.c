@@ -190,7 +190,7 @@ write_assertion(struct http_request *req, const struct service *sv, const struct
         .auth_time = answer->auth_time,
         .session_until = answer->session_until,
         .session_index = answer->session_index,
-        .context_class = saml_context_class(answer->method, x->class_password),
+        .context_class = saml_context_class(answer->method, x),
         .attributes = attributes,
         .nattributes = collect_attributes(req, sv, answer, attributes, single),
     };

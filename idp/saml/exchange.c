@@ -6,6 +6,7 @@
 
 #include "base/core/enc.h"
 #include "idp/saml/judge.h"
+#include "idp/signon/signon.h"
 
 #define VALUE_MAX 4096
 
@@ -36,6 +37,7 @@ saml_exchange_write(const struct saml_exchange *x, struct buf *out)
     add(out, "force_authn", x->force_authn ? "1" : NULL);
     add(out, "is_passive", x->is_passive ? "1" : NULL);
     add(out, "class_password", x->class_password ? "1" : NULL);
+    add(out, "class_mfa", x->class_mfa ? "1" : NULL);
     add(out, "subject", x->subject);
 }
 
@@ -54,7 +56,7 @@ read_pair(struct str name, const char *value, struct saml_exchange *x)
         x->relay_state = value;
     else if (str_eqs(name, "nameid"))
         x->nameid = strcmp(value, "persistent") == 0 ? SAML_NAMEID_PERSISTENT : SAML_NAMEID_TRANSIENT;
-    else if (str_eqs(name, "accept") && str_to_i64(str_of(value), 0, 7, &n) == OK)
+    else if (str_eqs(name, "accept") && str_to_i64(str_of(value), 0, METHOD_ALL, &n) == OK)
         x->accept = (unsigned)n;
     else if (str_eqs(name, "force_authn"))
         x->force_authn = true;
@@ -62,6 +64,8 @@ read_pair(struct str name, const char *value, struct saml_exchange *x)
         x->is_passive = true;
     else if (str_eqs(name, "class_password"))
         x->class_password = true;
+    else if (str_eqs(name, "class_mfa"))
+        x->class_mfa = true;
     else if (str_eqs(name, "subject"))
         x->subject = value;
     else

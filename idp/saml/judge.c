@@ -189,94 +189,85 @@ judge_subject(const struct saml_authn_request *r, const struct saml_sp *sp, cons
 }
 
 /* --- authentication context ------------------------------------------------------------------------ */
-/* In the order of strength. */
+#define METHOD_CERT (unsigned)(METHOD_SOFT_CERT | METHOD_CARD)
+#define METHOD_PWD (unsigned)METHOD_PASSWORD
+
+/*
+ * saml-core 3.3.2.2.1: what meets each class, for each comparison. Between a software certificate and two factors there is no
+ * order that services would agree on: neither is "better" than the other, and a card is better than both.
+ */
 static const struct {
     const char *uri;
-    enum signon_method method;
+    unsigned exact, minimum, maximum, better;
 } classes[] = {
-    {CONTEXT_PASSWORD, METHOD_PASSWORD},
-    {CONTEXT_PASSWORD_PROTECTED, METHOD_PASSWORD},
-    {CONTEXT_SOFTWARE_PKI, METHOD_SOFT_CERT},
-    {CONTEXT_SMARTCARD_PKI, METHOD_CARD},
+    {CONTEXT_PASSWORD, METHOD_PWD, METHOD_ALL, METHOD_PWD, METHOD_SECOND | METHOD_CERT},
+    {CONTEXT_PASSWORD_PROTECTED, METHOD_PWD, METHOD_ALL, METHOD_PWD, METHOD_SECOND | METHOD_CERT},
+    {CONTEXT_REFEDS_MFA, METHOD_MULTI, METHOD_MULTI, METHOD_BY_PASSWORD, METHOD_CARD},
+    {CONTEXT_SOFTWARE_PKI, METHOD_SOFT_CERT, METHOD_CERT, METHOD_PWD | METHOD_SOFT_CERT, METHOD_CARD},
+    {CONTEXT_SMARTCARD_PKI, METHOD_CARD, METHOD_CARD, METHOD_ALL, 0},
 };
 
-/* 0: a class that is not ours. */
+/* "better" is better than every class named, the others fit one of them. */
 static unsigned
-method_of_class(const char *uri)
-{
-    size_t i;
-
-    for (i = 0; i < ARRAY_LEN(classes); i++)
-        if (strcmp(uri, classes[i].uri) == 0)
-            return classes[i].method;
-    return 0;
-}
-
-/* Methods are bits in the order of strength: all of them up to m. */
-static unsigned
-up_to(unsigned m)
-{
-    return m | (m - 1);
-}
-
-#define METHODS_ALL (unsigned)(METHOD_PASSWORD | METHOD_SOFT_CERT | METHOD_CARD)
-
-/* saml-core 3.3.2.2.1, for the weakest and the strongest of the classes that we know. */
-static unsigned
-accept_by_comparison(enum saml_comparison comparison, unsigned listed, unsigned weakest, unsigned strongest)
+accept_by_comparison(enum saml_comparison comparison, unsigned so_far, size_t class)
 {
     switch (comparison) {
     case COMPARE_EXACT:
-        return listed;
+        return so_far | classes[class].exact;
     case COMPARE_MINIMUM:
-        return METHODS_ALL & ~(weakest - 1);
+        return so_far | classes[class].minimum;
     case COMPARE_MAXIMUM:
-        return up_to(strongest);
+        return so_far | classes[class].maximum;
     case COMPARE_BETTER:
-        return METHODS_ALL & ~up_to(strongest);
+        return so_far & classes[class].better;
     }
     return 0;
 }
 
 bool
-saml_context_accept(const struct saml_authn_request *r, unsigned *ret_accept, bool *ret_class_password)
+saml_context_accept(const struct saml_authn_request *r, struct saml_exchange *x)
 {
-    unsigned listed = 0, weakest = 0, strongest = 0;
-    bool protected = false, password = false;
-    size_t i;
+    unsigned accept = r->comparison == COMPARE_BETTER ? METHOD_ALL : 0;
+    bool known = false, protected = false, password = false, mfa = false;
+    size_t i, c;
 
-    *ret_accept = METHOD_ANY;
-    *ret_class_password = false;
+    x->accept = METHOD_ANY;
+    x->class_password = x->class_mfa = false;
     if (!r->has_context)
         return true;
     for (i = 0; i < r->nclasses; i++) {
-        unsigned m = method_of_class(r->classes[i]);
-
         if (strcmp(r->classes[i], CONTEXT_UNSPECIFIED) == 0)
             return true;
         protected |= strcmp(r->classes[i], CONTEXT_PASSWORD_PROTECTED) == 0;
         password |= strcmp(r->classes[i], CONTEXT_PASSWORD) == 0;
-        if (m == 0)
-            continue;
-        listed |= m;
-        weakest = weakest == 0 || m < weakest ? m : weakest;
-        strongest = m > strongest ? m : strongest;
+        mfa |= strcmp(r->classes[i], CONTEXT_REFEDS_MFA) == 0;
+        for (c = 0; c < ARRAY_LEN(classes); c++)
+            if (strcmp(r->classes[i], classes[c].uri) == 0) {
+                accept = accept_by_comparison(r->comparison, accept, c);
+                known = true;
+            }
     }
-    if (listed == 0)
+    if (!known)
         return false;
-    *ret_accept = accept_by_comparison(r->comparison, listed, weakest, strongest);
-    *ret_class_password = r->comparison == COMPARE_EXACT && password && !protected;
-    return *ret_accept != 0;
+    x->accept = accept;
+    x->class_password = r->comparison == COMPARE_EXACT && password && !protected;
+    x->class_mfa = mfa && r->comparison != COMPARE_BETTER;
+    return accept != 0;
 }
 
 const char *
-saml_context_class(unsigned method, bool class_password)
+saml_context_class(unsigned method, const struct saml_exchange *x)
 {
-    if (method == METHOD_CARD)
+    /* By its own name where a service knows it, and where a password alone would not have done. */
+    if ((method & METHOD_MULTI) != 0 && x->class_mfa)
+        return CONTEXT_REFEDS_MFA;
+    if ((method & METHOD_CARD) != 0)
         return CONTEXT_SMARTCARD_PKI;
-    if (method == METHOD_SOFT_CERT)
+    if ((method & METHOD_SOFT_CERT) != 0)
         return CONTEXT_SOFTWARE_PKI;
-    return class_password ? CONTEXT_PASSWORD : CONTEXT_PASSWORD_PROTECTED;
+    if ((method & METHOD_SECOND) != 0 && x->accept != METHOD_ANY && (x->accept & METHOD_PASSWORD) == 0)
+        return CONTEXT_REFEDS_MFA;
+    return x->class_password ? CONTEXT_PASSWORD : CONTEXT_PASSWORD_PROTECTED;
 }
 
 /* --- the whole request ----------------------------------------------------------------------------- */
@@ -332,7 +323,7 @@ saml_judge(const struct saml_authn_request *r, const struct saml_sp *sp, const c
     }
     if (!judge_subject(r, sp, idp_entity_id, x, ret_status))
         return OK;
-    if (!saml_context_accept(r, &x->accept, &x->class_password))
+    if (!saml_context_accept(r, x))
         *ret_status = (struct saml_status){STATUS_RESPONDER, STATUS_NO_AUTHN_CONTEXT};
     return OK;
 }

@@ -20,6 +20,7 @@ struct saml_exchange {
     unsigned accept;           /* mask of enum signon_method, 0: any */
     bool force_authn, is_passive;
     bool class_password;       /* say Password, not PasswordProtectedTransport, for a password */
+    bool class_mfa;            /* the REFEDS profile was asked for by its name: say it where it was met */
     const char *subject;       /* the NameID that the service insists on, NULL: none */
 };
 
@@ -43,10 +44,11 @@ const struct saml_endpoint *saml_default_acs(const struct saml_sp *sp);
 MUST_USE enum err saml_judge(const struct saml_authn_request *r, const struct saml_sp *sp, const char *idp_entity_id,
                              struct saml_exchange *x, struct saml_status *ret_status, struct why *why);
 
-/* RequestedAuthnContext to a mask of methods (0: any). false: none of ours can meet it. */
-bool saml_context_accept(const struct saml_authn_request *r, unsigned *ret_accept, bool *ret_class_password);
-/* The class of a method used. */
-const char *saml_context_class(unsigned method, bool class_password);
+/* RequestedAuthnContext to a mask of methods (0: any), and which names the answer may use. false: none of ours can meet
+ * it. */
+bool saml_context_accept(const struct saml_authn_request *r, struct saml_exchange *x);
+/* The class of the methods used, for what was asked. */
+const char *saml_context_class(unsigned method, const struct saml_exchange *x);
 
 /* The exchange as text for the flow's record, and back. ERR_INTERNAL: not ours. */
 void saml_exchange_write(const struct saml_exchange *x, struct buf *out);

@@ -52,6 +52,7 @@
 #define CONTEXT_PASSWORD_PROTECTED "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 #define CONTEXT_SOFTWARE_PKI "urn:oasis:names:tc:SAML:2.0:ac:classes:SoftwarePKI"
 #define CONTEXT_SMARTCARD_PKI "urn:oasis:names:tc:SAML:2.0:ac:classes:SmartcardPKI"
+#define CONTEXT_REFEDS_MFA "https://refeds.org/profile/mfa" /* REFEDS MFA Profile v1.2 */
 #define CONTEXT_UNSPECIFIED "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
 
 #define CONFIRMATION_BEARER "urn:oasis:names:tc:SAML:2.0:cm:bearer"

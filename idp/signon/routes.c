@@ -1,7 +1,9 @@
 /* routes: what signon answers. */
 #include "idp/signon/certificate.h"
+#include "idp/signon/factor.h"
 
 #define LOGIN_FORM_MAX 8192
+#define FACTOR_FORM_MAX (32 * 1024)       /* of a passkey: its ceilings in base64 */
 #define CONSENT_FORM_MAX (64 * 1024)      /* repeats the list that was shown */
 
 static const struct http_route list[] = {
@@ -21,6 +23,10 @@ static const struct http_route list[] = {
       HTTP_CSRF_NONE, HTTP_POOL_EVENT, "signon.certificate", false, false },
     { HTTP_GET, "/signon/{flow}/certificate/{ticket}", get_signon_flow_certificate_ticket, HTTP_BODY_NONE, 0,
       HTTP_SESSION_OPTIONAL, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "signon.certificate.ticket", true, false },
+    { HTTP_GET, "/signon/{flow}/factor/{proof}", get_signon_flow_factor, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL,
+      HTTP_CSRF_NONE, HTTP_POOL_EVENT, "signon.factor", true, false },
+    { HTTP_POST, "/signon/{flow}/factor/{proof}", post_signon_flow_factor, HTTP_BODY_FORM, FACTOR_FORM_MAX,
+      HTTP_SESSION_OPTIONAL, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "signon.factor.post", true, false },
     { HTTP_GET, "/logout", get_logout, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
       "signon.logout", true, false },
     { HTTP_POST, "/logout", post_logout, HTTP_BODY_FORM, 4096, HTTP_SESSION_NONE, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT,

@@ -96,27 +96,44 @@ start_body(struct pg *pg, void *arg, struct why *why)
     return session_store_end(pg, s->old, "replaced", s->now, &was_live, why);
 }
 
-enum err
-session_start(struct http_request *req, const char *account_id, enum signon_method method, pg_tx_body also, void *arg,
-              struct why *why)
+static enum err
+start(struct http_request *req, const struct session *as, pg_tx_body also, void *arg, struct why *why)
 {
     struct idp *idp = http_app(req);
     unsigned char old[32];
     char token[TOKEN_BYTES * 2];
-    struct start_arg s = { .now = http_now(req), .arena = http_arena(req), .also = also, .also_arg = arg };
+    struct start_arg s = { .session = *as, .now = http_now(req), .arena = http_arena(req), .also = also, .also_arg = arg };
     enum err e;
 
     rand_token(TOKEN_BYTES, token, sizeof(token));
-    snprintf(s.session.account_id, sizeof(s.session.account_id), "%s", account_id);
     token_digest(token, s.session.digest);
-    s.session.method = method;
     s.idle_until = s.now + idp->conf.session_idle;
-    s.abs_until = s.now + idp->conf.session_max;
+    s.abs_until = s.session.auth_time + idp->conf.session_max;
     s.old = session_cookie_digest(req, old) ? old : NULL;
     if ((e = pg_tx(http_pg(req), start_body, &s, why)) == OK)
         http_cookie_set(req, SESSION_COOKIE, token, -1, "Lax");
     mem_wipe(token, sizeof(token));
     return e;
+}
+
+enum err
+session_start(struct http_request *req, const char *account_id, unsigned method, pg_tx_body also, void *arg,
+              struct why *why)
+{
+    struct session s = { .method = method, .auth_time = http_now(req) };
+
+    snprintf(s.account_id, sizeof(s.account_id), "%s", account_id);
+    return start(req, &s, also, arg, why);
+}
+
+enum err
+session_strengthen(struct http_request *req, unsigned methods, struct why *why)
+{
+    const struct session *now = http_session(req);
+    struct session s = *now;
+
+    s.method |= methods;
+    return start(req, &s, NULL, NULL, why);
 }
 
 /* --- end ------------------------------------------------------------------------------------------------------------ */

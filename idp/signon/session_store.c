@@ -22,8 +22,8 @@ static const struct pg_stmt stmts[] = {
     [S_INSERT] = { "session.insert",
         "INSERT INTO session (token_digest, id, account_id, method, auth_time, authz, authz_until, idle_until, "
         "abs_until, created_at, town) "
-        "SELECT $1, gen_random_uuid(), a.id, $3::int4, $4, '{}', '-infinity', $5, $6, $4, w.name FROM account a "
-        "JOIN town w ON w.id = a.town_id WHERE a.id = $2 AND a.state = 'active' FOR SHARE OF a", 6 },
+        "SELECT $1, gen_random_uuid(), a.id, $3::int4, $7, '{}', '-infinity', $5, $6, $4, w.name FROM account a "
+        "JOIN town w ON w.id = a.town_id WHERE a.id = $2 AND a.state = 'active' FOR SHARE OF a", 7 },
     [S_END] = { "session.end",
         "UPDATE session SET live = false, ended_at = $2, ended_why = $3 WHERE token_digest = $1 AND live", 3 },
     [S_END_OTHERS] = { "session.end_others",
@@ -68,7 +68,7 @@ session_store_find(struct pg *pg, const unsigned char digest[32], utime now, str
         return ERR_NOT_FOUND;
     pg_uuid(r, 0, 0, ret->account_id);
     memcpy(ret->digest, digest, 32);
-    ret->method = (enum signon_method)pg_i64(r, 0, 1);
+    ret->method = (unsigned)pg_i64(r, 0, 1);
     ret->auth_time = pg_time(r, 0, 2);
     *ret_idle = pg_time(r, 0, 3);
     return OK;
@@ -108,6 +108,7 @@ session_store_insert(struct pg *pg, const struct session *s, utime now, utime id
     pg_arg_time(&args, now);
     pg_arg_time(&args, idle_until);
     pg_arg_time(&args, abs_until);
+    pg_arg_time(&args, s->auth_time);
     if ((e = pg_exec(pg, &stmts[S_INSERT], &args, &r, why)) != OK)
         return e;
     if (pg_affected(r) != 1)
@@ -168,7 +169,7 @@ session_list(struct pg *pg, const struct session *self, utime now, struct arena 
     n = (size_t)pg_rows(r);
     list = arena_alloc(a, (n + 1) * sizeof(*list));
     for (size_t i = 0; i < n; i++) {
-        list[i].method = (enum signon_method)pg_i64(r, (int)i, 0);
+        list[i].method = (unsigned)pg_i64(r, (int)i, 0);
         list[i].since = pg_time(r, (int)i, 1);
         list[i].this_one = pg_bool(r, (int)i, 2);
         list[i].ip_prefix = arena_strdup(a, pg_text(r, (int)i, 3));

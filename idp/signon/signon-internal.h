@@ -104,8 +104,10 @@ bool session_cookie_digest(const struct http_request *req, unsigned char ret[32]
 /* --- device.c ---------------------------------------------------------------------------------------------------- */
 /* What attempts of this browser are counted by when the folded name signed in here before, in the arena; else NULL. */
 const char *device_known(struct http_request *req, const char *folded);
-/* The name has just signed in here. */
-void device_remember(struct http_request *req, const char *folded);
+/* The same, when its second factor was proved here too. */
+const char *device_known_second(struct http_request *req, const char *folded);
+/* The name has just signed in here; second: with its second factor. */
+void device_remember(struct http_request *req, const char *folded, bool second);
 
 /* --- consent.c, consent_store.c ----------------------------------------------------------------------------------- */
 /* Is the person still to be asked what the service may receive? Costs nothing where neither policy nor request ask.
@@ -137,6 +139,19 @@ bool signon_session_good_for(const struct session *s, const struct flow *f);
 const char *signon_flow_url(struct http_request *req, const struct flow *f, const char *tail);
 /* Back to the service with its refusal, or to our front page. */
 void signon_flow_give_up(struct http_request *req, const struct flow *f, bool refused);
+/* Name of the flow's service, as {{service}}. */
+void signon_service_label(struct http_request *req, const struct flow *f, struct page_data *d);
+/* Who has proved what the account asks for. */
+struct signon_finish {
+    const char *account_id, *name;      /* name: folded */
+    unsigned method;
+    pg_tx_body also;                    /* in the session's transaction; NULL: none */
+    void *arg;
+};
+/* Makes the session and replies: on to the service, or that the account is blocked. Other errors, those of also among them,
+ * are not replied to. */
+MUST_USE enum err signon_flow_finish(struct http_request *req, const struct flow *f, const struct signon_finish *x,
+                                     struct why *why);
 void get_signon_flow_consent(struct http_request *req);
 void post_signon_flow_consent(struct http_request *req);
 

@@ -15,25 +15,11 @@
 #include "idp/services/consent.h"
 
 unsigned
-signon_methods_from(enum signon_method m)
-{
-    switch (m) {
-    case METHOD_PASSWORD:
-        return METHOD_PASSWORD | METHOD_SOFT_CERT | METHOD_CARD;
-    case METHOD_SOFT_CERT:
-        return METHOD_SOFT_CERT | METHOD_CARD;
-    case METHOD_CARD:
-        return METHOD_CARD;
-    }
-    return 0;
-}
-
-unsigned
 signon_methods_offered(const struct idp *idp)
 {
     unsigned uses = idp->conf.cert_url[0] != '\0' ? trust_uses(idp->trust) : 0;
 
-    return (unsigned)METHOD_PASSWORD | ((uses & (1u << TRUST_SOFTWARE)) != 0 ? (unsigned)METHOD_SOFT_CERT : 0u) |
+    return METHOD_BY_PASSWORD | ((uses & (1u << TRUST_SOFTWARE)) != 0 ? (unsigned)METHOD_SOFT_CERT : 0u) |
            ((uses & (1u << TRUST_CARD)) != 0 ? (unsigned)METHOD_CARD : 0u);
 }
 
@@ -77,7 +63,7 @@ answer_fill(struct http_request *req, const struct signon_request *rq, const str
     memcpy(ret->account_id, row->account_id, sizeof(ret->account_id));
     ret->name_id = row->name_id;
     ret->session_index = row->session_index;
-    ret->method = (enum signon_method)row->method;
+    ret->method = row->method;
     ret->auth_time = row->auth_time;
     ret->session_until = row->auth_time + idp->conf.session_max;
     ret->authz = authz;

@@ -27,11 +27,17 @@ extern const struct pg_stmts session_stmts;
 extern const struct http_routes signon_routes;
 extern const struct http_routes certificate_door_routes;     /* the certificate door: certificate.h */
 
-/* How a person proved who they are; bits, so that a service's wish is a mask. */
-enum signon_method { METHOD_PASSWORD = 1, METHOD_SOFT_CERT = 2, METHOD_CARD = 4 };
+/* How a person proved who they are; bits, so that a service's wish is a mask: it is met by a session that has one of its bits.
+ * A session has one of the first three, and with METHOD_PASSWORD also what was proved second (idp/credential/factor.h; a
+ * recovery code counts as a one-time code). */
+enum signon_method { METHOD_PASSWORD = 1, METHOD_SOFT_CERT = 2, METHOD_CARD = 4, METHOD_OTP = 8, METHOD_PASSKEY = 16 };
 #define METHOD_ANY 0u
-/* Methods of at least the strength of m (minimum), in the order password < software certificate < card. */
-unsigned signon_methods_from(enum signon_method m);
+#define METHOD_ALL 31u
+#define METHOD_SECOND (unsigned)(METHOD_OTP | METHOD_PASSKEY)
+/* Two factors of different kinds (REFEDS MFA): a card is had, and opened by its PIN. */
+#define METHOD_MULTI (METHOD_SECOND | (unsigned)METHOD_CARD)
+/* What the page for user name and password can lead to. */
+#define METHOD_BY_PASSWORD (METHOD_SECOND | (unsigned)METHOD_PASSWORD)
 /* Methods this installation offers at all. */
 unsigned signon_methods_offered(const struct idp *idp);
 
@@ -71,7 +77,7 @@ struct signon_answer {
     const char *name_id;                /* pairwise or the transient given; in the arena */
     const char *pairwise;               /* the pairwise identifier too, where release.pairwise_attribute; else "" */
     const char *session_index;          /* unique per answer, random */
-    enum signon_method method;
+    unsigned method;                    /* mask of enum signon_method: how the person proved it */
     utime auth_time;
     utime session_until;                /* absolute end of the session */
     const struct str *authz;            /* after the release policy; in the arena */
@@ -108,7 +114,7 @@ struct signon_dialect {
 struct session {
     char account_id[37];
     unsigned char digest[32];
-    enum signon_method method;
+    unsigned method;                    /* mask of enum signon_method */
     utime auth_time;
 };
 /* Hook for http_hooks.session of the IdP. */
@@ -116,9 +122,10 @@ MUST_USE enum err session_load(struct http_request *req, struct why *why);
 /* After a proof: new session for the account (never re-uses a cookie value), cookie set, old session of this browser
  * ended. ERR_DENIED: the account is not active any more (its row is locked while the session is made). also (NULL: none)
  * runs with arg in the same transaction when the session is made. */
-MUST_USE enum err session_start(struct http_request *req, const char *account_id, enum signon_method method,
-                                pg_tx_body also, void *arg,
-                                struct why *why);
+MUST_USE enum err session_start(struct http_request *req, const char *account_id, unsigned method, pg_tx_body also,
+                                void *arg, struct why *why);
+/* The session of this browser has also proved what methods says: the same, with its auth_time. */
+MUST_USE enum err session_strengthen(struct http_request *req, unsigned methods, struct why *why);
 
 /* Ends every other session of the account and tells the services they had answered; reason: "password" (it changed),
  * "citizen" (the person asked). In the caller's transaction; *ret_n: how many. */
@@ -126,7 +133,7 @@ MUST_USE enum err session_end_others(struct pg *pg, const struct session *keep, 
                                      struct arena *a, int64_t *ret_n, struct why *why);
 /* The live sessions of an account, newest first. */
 struct session_seen {
-    enum signon_method method;
+    unsigned method;
     utime since;
     const char *ip_prefix;              /* where it began, cut to /24 or /56; "": not known any more */
     bool this_one;

@@ -1,14 +1,15 @@
 /*
  * /signon/{flow}: the sign-in page. GET shows the doors, POST checks user name and password and goes on to
- * /signon/{flow}/go. The flow is its own address (flow.c): other tabs, other nodes, a restart and the Back button all
- * work.
+ * /signon/{flow}/go, or to the second page where the account has a second factor (factor.h). The flow is its own address
+ * (flow.c): other tabs, other nodes, a restart and the Back button all work.
  *
  * Throttling slows and never locks out: what an attacker does from elsewhere costs the citizen at most a short wait.
  */
-#include "idp/signon/signon-internal.h"
+#include "idp/signon/factor.h"
 
 #include "base/core/log.h"
 #include "base/core/secret.h"
+#include "idp/account/account.h"
 #include "idp/credential/login.h"
 
 /* One name in a browser where it signed in before; else one name from one network, one network, one name from
@@ -27,8 +28,8 @@ flow_service(struct http_request *req, const struct flow *f, const struct servic
     return f->service_id == 0 ? NULL : services_by_id(*ret_view, f->service_id);
 }
 
-static void
-service_label(struct http_request *req, const struct flow *f, struct page_data *d)
+void
+signon_service_label(struct http_request *req, const struct flow *f, struct page_data *d)
 {
     const struct services_view *view;
     const struct service *sv = flow_service(req, f, &view);
@@ -79,8 +80,8 @@ login_page(struct http_request *req, const struct flow *f, int status, const cha
     const struct session *s = http_session(req);
     struct page_data *d = idp_page(req);
 
-    service_label(req, f, d);
-    page_bool(d, "password_door", (doors & METHOD_PASSWORD) != 0);
+    signon_service_label(req, f, d);
+    page_bool(d, "password_door", (doors & METHOD_BY_PASSWORD) != 0);
     if ((doors & METHOD_CARD) != 0)
         page_str(d, "card_url", signon_flow_url(req, f, "/certificate"));
     if ((doors & METHOD_SOFT_CERT) != 0)
@@ -88,6 +89,10 @@ login_page(struct http_request *req, const struct flow *f, int status, const cha
     /* Sent back by the certificate door, which had no time; or signed in, but not as this service asks. */
     if (http_method(req) == HTTP_GET && http_query(req, "busy") != NULL)
         page_msg(d, "notice", "signon.error.busy");
+    else if (http_method(req) == HTTP_GET && http_query(req, "late") != NULL)
+        page_msg(d, "notice", "signon.notice.late");
+    else if (s != NULL && strcmp(f->dialect, "own") == 0)
+        page_msg(d, "notice", "signon.notice.prove");
     else if (s != NULL && s->auth_time >= f->fresh_after)
         page_msg(d, "notice", "signon.notice.stronger");
     page_str(d, "csrf", http_csrf_token(req));
@@ -106,15 +111,27 @@ login_page(struct http_request *req, const struct flow *f, int status, const cha
     idp_reply_page(req, status, "signon/login.html", d);
 }
 
+/* Signed in by password alone, recently enough, where only two factors will do: the account has no second one, or the
+ * page before would have asked for it. */
+static bool
+second_is_missing(const struct session *s, const struct flow *f)
+{
+    return s != NULL && s->auth_time >= f->fresh_after && (s->method & METHOD_PASSWORD) != 0 &&
+           (f->accept & METHOD_PASSWORD) == 0 && (f->accept & METHOD_SECOND) != 0;
+}
+
 void
 get_signon_flow(struct http_request *req)
 {
+    const struct session *s = http_session(req);
     struct flow f;
 
     if (!signon_flow_load(req, &f))
         return;
-    if (signon_session_good_for(http_session(req), &f))
+    if (signon_session_good_for(s, &f))
         http_reply_redirect(req, signon_flow_url(req, &f, "/go"));
+    else if (second_is_missing(s, &f) && http_query(req, "again") == NULL)
+        factor_missing_page(req, &f);
     else
         login_page(req, &f, 200, NULL, NULL);
 }
@@ -182,13 +199,26 @@ forgive(struct pg *pg, const struct idp *idp, const struct attempt *a, struct wh
     return throttle_give_back(pg, idp->pepper, b[BY_NAME].rule, b[BY_NAME].key, why);
 }
 
-/* --- what a good name and password leave behind, in one transaction ----------------------------------------------------- */
+/* --- what a sign-in leaves behind, in one transaction ----------------------------------------------------------------- */
 struct visit {
     struct http_request *req;
     const struct attempt *attempt;
-    const char *account_id, *result;
+    const struct signon_finish *finish;
+    const char *result;
     int32_t service_id;
 };
+
+static enum err
+visit_note(struct pg *pg, void *arg, struct why *why)
+{
+    const struct visit *v = arg;
+    enum err e;
+
+    if ((e = forgive(pg, http_app(v->req), v->attempt, why)) != OK)
+        return e;
+    return authn_event_add(pg, v->finish->account_id, v->result, v->finish->method, v->service_id, http_peer(v->req),
+                           http_now(v->req), why);
+}
 
 static enum err
 visit_body(struct pg *pg, void *arg, struct why *why)
@@ -196,10 +226,35 @@ visit_body(struct pg *pg, void *arg, struct why *why)
     const struct visit *v = arg;
     enum err e;
 
-    if ((e = forgive(pg, http_app(v->req), v->attempt, why)) != OK)
+    if (v->finish->also != NULL && (e = v->finish->also(pg, v->finish->arg, why)) != OK)
         return e;
-    return authn_event_add(pg, v->account_id, v->result, METHOD_PASSWORD, v->service_id, http_peer(v->req),
-                           http_now(v->req), why);
+    return visit_note(pg, arg, why);
+}
+
+enum err
+signon_flow_finish(struct http_request *req, const struct flow *f, const struct signon_finish *x, struct why *why)
+{
+    struct attempt attempt;
+    struct visit visit = { req, &attempt, x, "ok", f->service_id };
+    struct account account;
+    enum err e;
+
+    attempt_read(req, x->name, &attempt);
+    e = session_start(req, x->account_id, x->method, visit_body, &visit, why);
+    if (e == OK) {
+        device_remember(req, attempt.name, (x->method & METHOD_SECOND) != 0);
+        http_reply_redirect(req, signon_flow_url(req, f, "/go"));
+        return OK;
+    }
+    if (e != ERR_DENIED || strcmp(why->code, "account.inactive") != 0)
+        return e;
+    /* Name and password are right: the holder may know that the account is blocked, and what to do. */
+    if (account_by_id(http_pg(req), x->account_id, &account, why) == OK) {
+        visit.result = account_state_name(account.state);
+        err_ignore(pg_tx(http_pg(req), visit_note, &visit, why));
+    }
+    idp_reply_error(req, 403, "error.blocked", NULL);
+    return OK;
 }
 
 static void
@@ -217,8 +272,8 @@ post_signon_flow(struct http_request *req)
     const char *login = http_form(req, "login"), *password = http_form(req, "password");
     struct login_problem problem = { NULL, NULL };
     struct login_check check;
+    struct signon_finish finish;
     struct attempt attempt;
-    struct visit visit;
     struct why why = WHY_INIT;
     struct flow f;
     int64_t wait;
@@ -255,21 +310,13 @@ post_signon_flow(struct http_request *req)
         login_page(req, &f, 422, login, &problem);
         return;
     }
-    device_remember(req, attempt.name);
-    visit = (struct visit){ req, &attempt, check.account_id, "ok", f.service_id };
-    e = session_start(req, check.account_id, METHOD_PASSWORD, visit_body, &visit, &why);
-    if (e == ERR_DENIED) {
-        /* Name and password are right: the holder may know that the account is blocked, and what to do. */
-        visit.result = check.state;
-        err_ignore(pg_tx(http_pg(req), visit_body, &visit, &why));
-        idp_reply_error(req, 403, "error.blocked", NULL);
+    if (check.factors && check.active) {
+        factor_ask(req, &f, check.account_id, attempt.name);
         return;
     }
-    if (e != OK) {
+    finish = (struct signon_finish){ .account_id = check.account_id, .name = attempt.name, .method = METHOD_PASSWORD };
+    if ((e = signon_flow_finish(req, &f, &finish, &why)) != OK)
         unavailable(req, e, &why);
-        return;
-    }
-    http_reply_redirect(req, signon_flow_url(req, &f, "/go"));
 }
 
 /* --- /signon/{flow}/go and /signon/{flow}/cancel ---------------------------------------------------------------------- */
@@ -294,7 +341,10 @@ get_signon_flow_go(struct http_request *req)
     if (!signon_flow_load(req, &f))
         return;
     if (strcmp(f.dialect, "own") == 0) {
-        http_reply_redirect(req, arena_printf(http_arena(req), "%s/", http_base_url(req)));
+        /* Its state is the page of ours that asked; "-": none did. */
+        http_reply_redirect(req, arena_printf(http_arena(req), "%s%.*s", http_base_url(req),
+                                              f.state.p[0] == '/' ? (int)f.state.n : 1,
+                                              f.state.p[0] == '/' ? f.state.p : "/"));
         return;
     }
     CHECK((dialect = dialect_find(idp, f.dialect)) != NULL);

@@ -9,7 +9,6 @@
 
 #include "mairie-connector/town/codes.h"
 #include "mairie-connector/town/outbox.h"
-#include "mairie-connector/town/qr.h"
 
 #define LETTER_MAX (256 * 1024)
 
@@ -97,14 +96,14 @@ code_fill(struct page_data *d, const char *name, const char *spelled_name, enum 
 }
 
 static enum err
-qr_fill(struct page_data *d, const char *address, const char *folded, struct arena *a)
+qr_fill(struct page_data *d, const char *address, const char *folded, struct arena *a, struct why *why)
 {
     AUTO(buf_free) struct buf svg = BUF_SECRET(64 * 1024);
     char shown[CODE_SHOWN_MAX];
     enum err e;
 
     code_shown(CODE_CREATION, folded, shown);
-    if ((e = qr_svg(arena_printf(a, "mailto:%s?subject=%s", address, shown), &svg)) == OK)
+    if ((e = page_qr(arena_printf(a, "mailto:%s?subject=%s", address, shown), "mailto", &svg, why)) == OK)
         page_html(d, "qr", (struct str){ arena_dup(a, svg.data, svg.len), svg.len });
     return e;
 }
@@ -123,8 +122,8 @@ letter_render(struct http_request *req, const struct dossier *x, const struct co
     page_str(d, "mail_address", m->conf.mail_address);
     code_fill(d, "creation", "creation_spelled", CODE_CREATION, c->creation, x->lang);
     page_date(d, "expires", c->creation_until, MAIRIE_ZONE);
-    if ((e = qr_fill(d, m->conf.mail_address, c->creation, a)) != OK)
-        return why_set(why, e, "the QR code cannot be drawn");
+    if ((e = qr_fill(d, m->conf.mail_address, c->creation, a, why)) != OK)
+        return e;
     if (c->sheet[0] != '\0')
         page_str(d, "sheet", c->sheet);
     page_str(d, "block_url", m->conf.block_url);

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { activate, assertReflows, newCitizen, sendMail, startBrowser, startSystem, waitForMail } from "./lib.mjs";
 import { clerkSignsIn, demoClerk, fillForm, inYears, newClerk, readSheet, waitForAction, waitForSheet } from "./counter.mjs";
+import { addPasskey, addTotp, authenticator, nextCode } from "./factors.mjs";
 import { htmlRoutes, startWalker } from "./walk.mjs";
 import { createAccount } from "../../tools/demo-town.mjs";
 
@@ -345,6 +346,55 @@ for (const lang of ["fr", "en"]) {
     await look("no such page");
     await page.context().close();
     await elsewhere.page.context().close();
+  });
+
+  test(`${lang}: second factors, on my page and at the sign-in`, LIMIT, async () => {
+    const { page, look } = await start();
+    const who = await newCitizen(system);
+    const mine = `${system.IDP_BASE_URL}/ma-page/double-verification`;
+    await authenticator(page);
+    await page.goto(`${system.IDP_BASE_URL}/login`);
+    await signIn(page, who);
+    await page.locator("#go-factors").waitFor();
+    await page.goto(mine);
+    await look("second factors: none");
+    await slim(page, "second factors: none");
+    await page.goto(`${mine}/application`);
+    await look("a program that shows codes");
+    await slim(page, "a program that shows codes");
+    await page.locator("#add").click();
+    await look("a program refused");
+    await page.goto(system.IDP_BASE_URL);
+    const { key } = await addTotp(page);
+    await look("recovery codes");
+    await slim(page, "recovery codes");
+    await page.goto(`${mine}/cle`);
+    await look("a passkey");
+    await slim(page, "a passkey");
+    await page.goto(mine);
+    await addPasskey(page, "téléphone");
+    await page.locator(".notice.good").waitFor();
+    await look("second factors: two");
+    await slim(page, "second factors: two");
+    await page.locator("#codes-renew").click();
+    await page.locator("#codes-kept").waitFor();
+    await look("new recovery codes");
+    await page.context().clearCookies();
+    await page.goto(`${system.IDP_BASE_URL}/login?lang=${lang}`);
+    await signIn(page, who);
+    await page.locator("#check").waitFor();
+    await look("second page of a sign-in");
+    await slim(page, "second page of a sign-in");
+    await page.locator("#code").fill("123456");
+    await page.locator("#check").click();
+    await look("second page refused");
+    await page.locator("#code").fill(await nextCode(key));
+    await page.locator("#check").click();
+    await page.locator("#go-factors").click();
+    await page.locator("#remove-totp").click();
+    await page.locator(".notice.good").waitFor();
+    await look("a factor removed");
+    await page.context().close();
   });
 
   test(`${lang}: no page of the route tables was left out`, () => {

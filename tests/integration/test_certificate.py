@@ -31,7 +31,7 @@ class Certificate(Base):
         me = self.id_token(reply)
         self.assertEqual((me['acr'], me['amr']), (CARD, ['sc']))
         found = Browser(self.s).get('/.well-known/openid-configuration').json()
-        self.assertEqual(found['acr_values_supported'], [PWD, SOFT, CARD])
+        self.assertEqual(found['acr_values_supported'], [PWD, SOFT, CARD, 'https://refeds.org/profile/mfa'])
 
     def test_saml_says_it_in_its_own_words(self):
         sp = Service(self.s, 'guichet')

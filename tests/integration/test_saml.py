@@ -242,7 +242,7 @@ class Saml(unittest.TestCase):
             ({'inside': context('Password')}, ('Success',)),
             ({'inside': context('SmartcardPKI')}, ('Responder', 'NoAuthnContext')),
             ({'inside': context('Password', 'minimum')}, ('Success',)),
-            ({'inside': context('PasswordProtectedTransport', 'better')}, ('Responder', 'NoAuthnContext')),
+            ({'inside': context('SmartcardPKI', 'better')}, ('Responder', 'NoAuthnContext')),
             ({'inside': context('SmartcardPKI', 'maximum')}, ('Success',)),
             ({'inside': context('Kerberos')}, ('Responder', 'NoAuthnContext')),
             ({'inside': policy('Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"')}, ('Requester', 'InvalidNameIDPolicy')),

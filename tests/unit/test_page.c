@@ -92,6 +92,7 @@ escapes_by_place(void **state)
         { "url, path", "<a href=\"{{v}}\"></a>", "/x?a=1&b=2", "<a href=\"/x?a=1&amp;b=2\"></a>" },
         { "url, https", "<a href=\"{{v}}\"></a>", "https://sp.example/acs", "<a href=\"https://sp.example/acs\"></a>" },
         { "url, mailto", "<a href=\"{{v}}\"></a>", "mailto:a@b.fr", "<a href=\"mailto:a@b.fr\"></a>" },
+        { "url, otpauth", "<a href=\"{{v}}\"></a>", "otpauth://totp/a%20b?secret=JBSW", "<a href=\"otpauth://totp/a%20b?secret=JBSW\"></a>" },
         { "url, part in path", "<a href=\"/d/{{v}}\"></a>", "../a?b#c&d", "<a href=\"/d/..%2Fa%3Fb%23c%26d\"></a>" },
         { "url, part in query", "<a href=\"/d?q={{v}}\"></a>", "a b&c=é", "<a href=\"/d?q=a%20b%26c%3D%C3%A9\"></a>" },
         { "url, address", "<a href=\"mailto:{{v}}\"></a>", "a+b@c.fr", "<a href=\"mailto:a%2Bb@c.fr\"></a>" },

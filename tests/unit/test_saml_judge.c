@@ -9,6 +9,7 @@
 #define P METHOD_PASSWORD
 #define S METHOD_SOFT_CERT
 #define C METHOD_CARD
+#define F (unsigned)(METHOD_OTP | METHOD_PASSKEY)
 
 static struct saml_endpoint acs[] = {
     {SAML_ARTIFACT, "https://sp.example/artifact", "", 0, SAML_DEFAULT_YES},
@@ -191,26 +192,48 @@ contexts(void **state)
         {"exact unknown", COMPARE_EXACT, {"urn:x"}, -1, NULL},
         {"exact unknown or card", COMPARE_EXACT, {"urn:x", CONTEXT_SMARTCARD_PKI}, C, NULL},
         {"unspecified", COMPARE_EXACT, {CONTEXT_UNSPECIFIED}, METHOD_ANY, CONTEXT_PASSWORD_PROTECTED},
-        {"minimum password", COMPARE_MINIMUM, {CONTEXT_PASSWORD}, P | S | C, CONTEXT_PASSWORD_PROTECTED},
+        {"minimum password", COMPARE_MINIMUM, {CONTEXT_PASSWORD}, P | S | C | F, CONTEXT_PASSWORD_PROTECTED},
         {"minimum software", COMPARE_MINIMUM, {CONTEXT_SOFTWARE_PKI}, S | C, NULL},
         {"minimum of two", COMPARE_MINIMUM, {CONTEXT_SMARTCARD_PKI, CONTEXT_SOFTWARE_PKI}, S | C, NULL},
         {"minimum card", COMPARE_MINIMUM, {CONTEXT_SMARTCARD_PKI}, C, NULL},
-        {"better than password", COMPARE_BETTER, {CONTEXT_PASSWORD_PROTECTED}, S | C, NULL},
+        {"better than password", COMPARE_BETTER, {CONTEXT_PASSWORD_PROTECTED}, S | C | F, NULL},
         {"better than software", COMPARE_BETTER, {CONTEXT_SOFTWARE_PKI}, C, NULL},
         {"better than card", COMPARE_BETTER, {CONTEXT_SMARTCARD_PKI}, -1, NULL},
         {"better than both", COMPARE_BETTER, {CONTEXT_PASSWORD, CONTEXT_SOFTWARE_PKI}, C, NULL},
         {"maximum password", COMPARE_MAXIMUM, {CONTEXT_PASSWORD_PROTECTED}, P, CONTEXT_PASSWORD_PROTECTED},
         {"maximum software", COMPARE_MAXIMUM, {CONTEXT_SOFTWARE_PKI}, P | S, NULL},
-        {"maximum card", COMPARE_MAXIMUM, {CONTEXT_SMARTCARD_PKI}, P | S | C, NULL},
+        {"maximum card", COMPARE_MAXIMUM, {CONTEXT_SMARTCARD_PKI}, P | S | C | F, NULL},
+        {"exact two factors", COMPARE_EXACT, {CONTEXT_REFEDS_MFA}, F | C, NULL},
+        {"exact two factors or password", COMPARE_EXACT, {CONTEXT_REFEDS_MFA, CONTEXT_PASSWORD_PROTECTED}, P | F | C,
+         CONTEXT_PASSWORD_PROTECTED},
+        {"minimum two factors", COMPARE_MINIMUM, {CONTEXT_REFEDS_MFA}, F | C, NULL},
+        {"better than two factors", COMPARE_BETTER, {CONTEXT_REFEDS_MFA}, C, NULL},
+        {"maximum two factors", COMPARE_MAXIMUM, {CONTEXT_REFEDS_MFA}, P | F, CONTEXT_PASSWORD_PROTECTED},
+    };
+    static const struct {
+        const char *label;
+        enum saml_comparison comparison;
+        const char *class;
+        unsigned method;
+        const char *says;
+    } answers[] = {
+        {"two factors, not asked", COMPARE_EXACT, CONTEXT_PASSWORD_PROTECTED, P | METHOD_OTP, CONTEXT_PASSWORD_PROTECTED},
+        {"code", COMPARE_EXACT, CONTEXT_REFEDS_MFA, P | METHOD_OTP, CONTEXT_REFEDS_MFA},
+        {"passkey", COMPARE_EXACT, CONTEXT_REFEDS_MFA, P | METHOD_PASSKEY, CONTEXT_REFEDS_MFA},
+        {"card for two factors", COMPARE_EXACT, CONTEXT_REFEDS_MFA, C, CONTEXT_REFEDS_MFA},
+        {"better than a password", COMPARE_BETTER, CONTEXT_PASSWORD_PROTECTED, P | METHOD_OTP, CONTEXT_REFEDS_MFA},
+        {"card, better than a password", COMPARE_BETTER, CONTEXT_PASSWORD_PROTECTED, C, CONTEXT_SMARTCARD_PKI},
+        {"at least a password", COMPARE_MINIMUM, CONTEXT_PASSWORD_PROTECTED, P | METHOD_OTP, CONTEXT_PASSWORD_PROTECTED},
+        {"software", COMPARE_EXACT, CONTEXT_SOFTWARE_PKI, S, CONTEXT_SOFTWARE_PKI},
+        {"card", COMPARE_EXACT, CONTEXT_SMARTCARD_PKI, C, CONTEXT_SMARTCARD_PKI},
     };
     struct saml_authn_request none = some_request();
-    unsigned accept;
-    bool class_password;
+    struct saml_exchange x = {0};
     size_t i, k;
 
     (void)state;
-    assert_true(saml_context_accept(&none, &accept, &class_password));
-    assert_int_equal(accept, METHOD_ANY);
+    assert_true(saml_context_accept(&none, &x));
+    assert_int_equal(x.accept, METHOD_ANY);
     for (i = 0; i < ARRAY_LEN(rows); i++) {
         struct saml_authn_request r = some_request();
         bool ok;
@@ -219,17 +242,26 @@ contexts(void **state)
         r.comparison = rows[i].comparison;
         for (k = 0; k < 3 && rows[i].classes[k] != NULL; k++)
             r.classes[r.nclasses++] = rows[i].classes[k];
-        ok = saml_context_accept(&r, &accept, &class_password);
-        if (ok != (rows[i].accept >= 0) || (ok && (int)accept != rows[i].accept) ||
-            (rows[i].says != NULL && strcmp(saml_context_class(P, class_password), rows[i].says) != 0)) {
-            fprintf(stderr, "%s: %d %u\n", rows[i].label, ok, accept);
+        ok = saml_context_accept(&r, &x);
+        if (ok != (rows[i].accept >= 0) || (ok && (int)x.accept != rows[i].accept) ||
+            (rows[i].says != NULL && strcmp(saml_context_class(P, &x), rows[i].says) != 0)) {
+            fprintf(stderr, "%s: %d %u\n", rows[i].label, ok, x.accept);
             fail();
         }
     }
+    for (i = 0; i < ARRAY_LEN(answers); i++) {
+        struct saml_authn_request r = some_request();
+
+        r.has_context = true;
+        r.comparison = answers[i].comparison;
+        r.classes[r.nclasses++] = answers[i].class;
+        assert_true(saml_context_accept(&r, &x));
+        assert_true(x.accept == METHOD_ANY || (x.accept & answers[i].method) != 0);
+        if (strcmp(saml_context_class(answers[i].method, &x), answers[i].says) != 0)
+            fail_msg("%s: %s", answers[i].label, saml_context_class(answers[i].method, &x));
+    }
     none.has_context = none.context_declarations = true;
-    assert_false(saml_context_accept(&none, &accept, &class_password));
-    assert_string_equal(saml_context_class(S, false), CONTEXT_SOFTWARE_PKI);
-    assert_string_equal(saml_context_class(C, true), CONTEXT_SMARTCARD_PKI);
+    assert_false(saml_context_accept(&none, &x));
 }
 
 static void

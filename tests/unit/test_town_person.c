@@ -8,7 +8,6 @@
 
 #include "mairie-connector/town/form.h"
 #include "mairie-connector/town/person.h"
-#include "mairie-connector/town/qr.h"
 
 static int
 setup(void **state)
@@ -95,19 +94,6 @@ reads_dates(void **state)
         assert_int_equal(date_end(bad[i], &t), ERR_INPUT);
 }
 
-static void
-draws_codes(void **state)
-{
-    AUTO(buf_free) struct buf svg = BUF_BOUNDED(64 * 1024);
-    AUTO(buf_free) struct buf small = BUF_BOUNDED(100);
-
-    (void)state;
-    assert_int_equal(qr_svg("mailto:activation@rivemont.example?subject=G6J7-2QGR-RB3K", &svg), OK);
-    assert_non_null(strstr(buf_cstr(&svg), "M0 0h7v1h-7z"));
-    assert_non_null(strstr(buf_cstr(&svg), "</svg>"));
-    assert_int_equal(qr_svg("mailto:x", &small), ERR_INPUT);
-}
-
 int
 main(void)
 {
@@ -116,7 +102,6 @@ main(void)
         cmocka_unit_test_setup_teardown(compares, setup, teardown),
         cmocka_unit_test_setup_teardown(keeps_drafts, setup, teardown),
         cmocka_unit_test_setup_teardown(reads_dates, setup, teardown),
-        cmocka_unit_test_setup_teardown(draws_codes, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
