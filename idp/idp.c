@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/core/enc.h"
+#include "base/program/command.h"
 #include "base/program/program.h"
 #include "idp/keys.h"
 
@@ -63,6 +65,31 @@ conf_finish(struct idp_conf *c, struct why *why)
     return program_clock_use((enum environment)c->environment, c->clock_file, why);
 }
 
+/* Fails at the start, not at the counter: a record that nobody could open again is worse than none. */
+static enum err
+card_key_load(const char *path, struct key **ret, struct why *why)
+{
+    AUTO(buf_free) struct buf pem = BUF_BOUNDED(64 * 1024);
+    AUTO(buf_free) struct buf der = BUF_BOUNDED(4096);
+    AUTO(key_freep) struct key *key = NULL;
+    struct str text;
+    enum err e;
+
+    if (path[0] == '\0')
+        return OK;
+    if ((e = command_read_file(path, &pem, why)) != OK)
+        return e;
+    text = buf_view(&pem);
+    if (pem_next(&text, "PUBLIC KEY", &der) != OK)
+        return why_set(why, ERR_INPUT, "cardops.seal_key %s: no PEM public key", path);
+    if ((e = key_public(buf_view(&der), &key, why)) != OK)
+        return e;
+    if (key_algorithm(key) != KEY_P256)
+        return why_set(why, ERR_INPUT, "cardops.seal_key %s: not a P-256 key", path);
+    *ret = TAKE(key);
+    return OK;
+}
+
 enum err
 idp_load(const char *config_path, unsigned need, struct idp **ret, struct why *why)
 {
@@ -72,7 +99,8 @@ idp_load(const char *config_path, unsigned need, struct idp **ret, struct why *w
     if ((e = conf_load(config_path, idp_conf_items, idp_conf_nitems, &idp->conf, why)) != OK ||
         (e = conf_finish(&idp->conf, why)) != OK)
         return e;
-    if ((e = idp_keys_load(idp, need, why)) != OK)
+    if ((e = idp_keys_load(idp, need, why)) != OK ||
+        ((need & IDP_NEED_WEB) != 0 && (e = card_key_load(idp->conf.cardops_seal_key, &idp->card_key, why)) != OK))
         return e;
     if ((need & IDP_NEED_PAGES) != 0 &&
         (e = page_set_load(idp->conf.templates, idp->conf.environment != ENVIRONMENT_PRODUCTION, &idp->pages, why)) != OK)
@@ -88,6 +116,7 @@ idp_free(struct idp *idp)
         return;
     page_set_free(idp->pages);
     idp_keys_done(idp);
+    key_free(idp->card_key);
     conf_free(idp_conf_items, idp_conf_nitems, &idp->conf);
     free(idp);
 }

@@ -46,6 +46,8 @@ struct idp_conf {
     bool cert_fresh_names;               /* each attempt at a name of its own below cert_url's */
     int64_t cert_ticket_life;            /* from the door to the main host */
     int64_t crl_refresh, crl_grace;      /* lists of revoked certificates of authorities that are trusted */
+    char *pki_url;                       /* the authority that issues software certificates; empty: none are offered */
+    char *cardops_seal_key;              /* PEM: what card records are sealed to; empty: cards are not offered */
     int64_t threads, slow_threads;
     char *keys;                          /* folder: idp/keys.h */
     char *clock_file;                    /* demo and test only */
@@ -80,6 +82,7 @@ struct idp {
     struct secret csrf_key;              /* 32 bytes */
     struct deny_list *deny;              /* refused passwords, NULL: none (idp/credential/login.h) */
     struct services *services;
+    struct key *card_key;                /* public: cardops.seal_key; NULL: none, or not for this process */
     struct trust *trust;                 /* authorities for sign-in; NULL: this process judges no certificate */
     const struct signon_dialect *const *dialects;   /* NULL-terminated; set by the program, lowest layer calls up through it */
 };

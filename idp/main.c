@@ -9,7 +9,7 @@ static const struct command commands[] = {
     { "notifier", operator_notifier, "tells services that a session ended" },
     { "migrate", program_migrate, "bring the database's schema up to this program" },
     { "keys", program_keys, "init, give: make the key files that are missing; copy those of one process" },
-    { "town", operator_town, "add, suspend, resume: town halls" },
+    { "town", operator_town, "add, policy, suspend, resume: town halls" },
     { "sp", saml_sp_command, "add, list, remove: SAML services" },
     { "client", operator_client, "add, list: OpenID Connect clients" },
     { "service", operator_service, "suspend, resume: a SAML service or OIDC client" },

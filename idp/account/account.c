@@ -25,6 +25,18 @@ account_type_name(enum account_type t)
     return type_names[t];
 }
 
+enum err
+account_type_read(const char *name, enum account_type *ret)
+{
+    for (int t = ACCOUNT_PASSWORD; t <= ACCOUNT_X509_SOFT; t++) {
+        if (strcmp(name, type_names[t]) == 0) {
+            *ret = (enum account_type)t;
+            return OK;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
+
 const char *
 account_state_name(enum account_state s)
 {
@@ -161,18 +173,37 @@ account_lock(struct pg *pg, const char *id, struct why *why)
     return account_store_lock(pg, id, &ignored, why);
 }
 
+#define OTP_BYTES 16        /* 128 bits (DOMAIN 2.4) */
+
 /* --- creation --------------------------------------------------------------------------------------------------- */
 
 static enum err
-codes_issue(struct pg *pg, const struct keyring *pepper, const char *id, bool sheet, int64_t creation_life, utime now,
-            struct account_codes *codes, struct why *why)
+codes_issue_card(struct pg *pg, const struct keyring *pepper, const char *id, utime now, struct account_codes *codes,
+                 struct why *why)
 {
     enum err e;
 
+    code_draw(CODE_REVOCATION, codes->revocation);
+    rand_token(OTP_BYTES, codes->reactivation_otp, sizeof(codes->reactivation_otp));
+    code_draw(CODE_REACTIVATION, codes->reactivation_pin);
+    codes->creation_expires = UTIME_NULL;
+    if ((e = secret_store_insert(pg, pepper, id, "revocation", codes->revocation, now, UTIME_NULL, why)) != OK ||
+        (e = secret_store_insert(pg, pepper, id, "reactivation_otp", codes->reactivation_otp, now, UTIME_NULL, why)) != OK)
+        return e;
+    return secret_store_insert(pg, pepper, id, "reactivation_pin", codes->reactivation_pin, now, UTIME_NULL, why);
+}
+
+static enum err
+codes_issue(struct pg *pg, const struct keyring *pepper, const char *id, enum account_type type, bool sheet,
+            int64_t creation_life, utime now, struct account_codes *codes, struct why *why)
+{
+    enum err e;
+
+    *codes = (struct account_codes){ .creation_expires = now + creation_life };
+    if (type == ACCOUNT_X509_CARD)
+        return codes_issue_card(pg, pepper, id, now, codes, why);
     code_draw(CODE_CREATION, codes->creation);
     code_draw(CODE_REVOCATION, codes->revocation);
-    codes->sheet[0] = '\0';
-    codes->creation_expires = now + creation_life;
     if ((e = secret_store_insert(pg, pepper, id, "creation", codes->creation, now, codes->creation_expires, why)) !=
             OK ||
         (e = secret_store_insert(pg, pepper, id, "revocation", codes->revocation, now, UTIME_NULL, why)) != OK)
@@ -202,7 +233,7 @@ account_create(struct pg *pg, const struct keyring *pepper, const struct account
         if ((e = account_store_authz_add(pg, id, &in->authz[i], now, why)) != OK)
             return e;
     }
-    if ((e = codes_issue(pg, pepper, id, in->sheet, in->creation_life, now, &codes, why)) != OK ||
+    if ((e = codes_issue(pg, pepper, id, in->type, in->sheet, in->creation_life, now, &codes, why)) != OK ||
         (e = account_store_change(pg, id, "create", now, why)) != OK ||
         (e = account_audit(pg, id, "account.create", "ok", "{}", who, now, why)) != OK)
         return e;
@@ -249,7 +280,6 @@ account_set_authz(struct pg *pg, const char *account_id, const struct account_au
 
 /* --- codes again -------------------------------------------------------------------------------------------------- */
 
-static const char *const paper_kinds[] = { "creation", "activation", "revocation", "sheet", NULL };
 static const char *const creation_kinds[] = { "creation", "activation", "sheet", NULL };
 static const char *const revocation_kinds[] = { "revocation", NULL };
 static const char *const all_kinds[] = { "creation",          "activation",       "revocation", "sheet",
@@ -274,9 +304,9 @@ account_reissue(struct pg *pg, const struct keyring *pepper, const char *account
         return e;
     /* New codes make a new certificate: the one that was blocked or never came to its holder ends with them. */
     if ((e = account_transition(pg, account_id, ACCOUNT_EV_REISSUE, "", who, now, NULL, NULL, why)) != OK ||
-        (e = secret_store_end(pg, account_id, paper_kinds, "superseded", now, why)) != OK ||
+        (e = secret_store_end(pg, account_id, all_kinds, "superseded", now, why)) != OK ||
         (a.type != ACCOUNT_PASSWORD && (e = account_certificates_job(pg, account_id, "end", now, why)) != OK) ||
-        (e = codes_issue(pg, pepper, account_id, sheet, creation_life, now, &codes, why)) != OK)
+        (e = codes_issue(pg, pepper, account_id, a.type, sheet, creation_life, now, &codes, why)) != OK)
         return e;
     *ret_codes = codes;
     return OK;

@@ -23,6 +23,8 @@ enum account_event {
     ACCOUNT_EV_EXPIRE, ACCOUNT_EV_PURGE
 };
 const char *account_type_name(enum account_type t);
+/* ERR_NOT_FOUND: not one of these names. */
+MUST_USE enum err account_type_read(const char *name, enum account_type *ret);
 const char *account_state_name(enum account_state s);
 const char *account_event_name(enum account_event e);
 /* The table of DOMAIN 2.1: ERR_CONFLICT when the event is not listed for this type and state (D-13). */
@@ -53,12 +55,16 @@ struct account_authz {
     utime until;                /* UTIME_NULL: none */
 };
 
-/* Codes drawn for an account; shown once to the town, then only MACs remain. Wiped by account_codes_done(). */
+/* Codes drawn for an account; shown once to the town, then only MACs remain. Wiped by account_codes_done(). A card has no
+ * creation code, and is the only one with what reactivates it (K1, P-012, P-013, A-10). */
+#define ACCOUNT_OTP_MAX 24
 struct account_codes {
-    char creation[CODE_FOLDED_MAX];
+    char creation[CODE_FOLDED_MAX];      /* "" for a card */
     char revocation[CODE_FOLDED_MAX];
-    char sheet[CODE_FOLDED_MAX];         /* "" when the town's policy does not ask for one */
-    utime creation_expires;
+    char sheet[CODE_FOLDED_MAX];         /* "" when the town's policy does not ask for one, and for a card */
+    char reactivation_otp[ACCOUNT_OTP_MAX];    /* 128 bits, base64url; "" but for a card */
+    char reactivation_pin[CODE_FOLDED_MAX];    /* "" but for a card */
+    utime creation_expires;              /* UTIME_NULL for a card */
 };
 void account_codes_done(struct account_codes *c);
 
@@ -97,7 +103,7 @@ MUST_USE enum err account_ack(struct pg *pg, const char *account_id, const struc
 /* Replaces the set; also in the live sessions (P-057). */
 MUST_USE enum err account_set_authz(struct pg *pg, const char *account_id, const struct account_authz *authz, size_t n,
                                     const struct account_actor *who, utime now, struct why *why);
-/* New creation, revocation and sheet codes; old ones superseded the same second; unbound, contested cleared.
+/* New codes of every kind that the account has; old ones superseded the same second; unbound, contested cleared.
  * pending → pending, suspended (password, soft) → pending. In the caller's transaction. */
 MUST_USE enum err account_reissue(struct pg *pg, const struct keyring *pepper, const char *account_id, bool sheet,
                                   int64_t creation_life, const struct account_actor *who, utime now,

@@ -35,15 +35,22 @@ code_mac(const struct keyring *pepper, int version, const char *kind, const char
     return mac_compute(pepper, version, label, str_of(folded), out);
 }
 
-/* A sheet number has four digits only: its hash is bound to the account, so that equal numbers look different. */
+/* A sheet number has four digits, a PIN eight: their hash is bound to the account, so that equal ones look different. */
+static bool
+is_bound(const char *kind)
+{
+    return strcmp(kind, "sheet") == 0 || strcmp(kind, "reactivation_pin") == 0;
+}
+
 static enum err
-sheet_mac(const struct keyring *pepper, int version, const char *account_id, const char *folded,
+bound_mac(const struct keyring *pepper, int version, const char *kind, const char *account_id, const char *folded,
           unsigned char out[MAC_LEN])
 {
-    char value[64];
+    char value[64], label[48];
 
+    snprintf(label, sizeof(label), "code.%s", kind);
     snprintf(value, sizeof(value), "%s %s", account_id, folded);
-    return mac_compute(pepper, version, "code.sheet", str_of(value), out);
+    return mac_compute(pepper, version, label, str_of(value), out);
 }
 
 enum err
@@ -56,8 +63,8 @@ secret_store_insert(struct pg *pg, const struct keyring *pepper, const char *acc
     char id[37];
     enum err e;
 
-    e = strcmp(kind, "sheet") == 0 ? sheet_mac(pepper, version, account_id, folded, mac)
-                                   : code_mac(pepper, version, kind, folded, mac);
+    e = is_bound(kind) ? bound_mac(pepper, version, kind, account_id, folded, mac)
+                       : code_mac(pepper, version, kind, folded, mac);
     if (e != OK)
         return why_set(why, e, "no pepper of version %d", version);
     rand_uuid(id);
@@ -167,7 +174,7 @@ secret_sheet_check(struct pg *pg, const struct keyring *pepper, const char *acco
     ret->ok = !ret->needed;
     if (!ret->needed || ret->spent || typed == NULL || code_read(CODE_SHEET, str_of(typed), folded, NULL) != CODE_GOOD)
         return OK;
-    if ((e = sheet_mac(pepper, (int)pg_i64(r, 0, 1), account_id, folded, mac)) != OK)
+    if ((e = bound_mac(pepper, (int)pg_i64(r, 0, 1), "sheet", account_id, folded, mac)) != OK)
         return why_set(why, e, "the pepper of this sheet number was withdrawn");
     stored = pg_str(r, 0, 0);
     ret->ok = mem_equal_ct(mac, sizeof(mac), stored.p, stored.n);

@@ -70,10 +70,10 @@ const struct pg_stmts account_stmts = PG_STMTS(stmts);
 static enum account_type
 type_read(const char *name)
 {
-    for (int t = ACCOUNT_PASSWORD; t <= ACCOUNT_X509_SOFT; t++) {
-        if (strcmp(name, account_type_name((enum account_type)t)) == 0)
-            return (enum account_type)t;
-    }
+    enum account_type t;
+
+    if (account_type_read(name, &t) == OK)
+        return t;
     panic("account type %s is not in the schema", name);
 }
 

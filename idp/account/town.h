@@ -4,6 +4,7 @@
 
 #include "base/core/arena.h"
 #include "base/pg/pg.h"
+#include "idp/account/account.h"
 
 extern const struct pg_stmts town_stmts;
 
@@ -17,6 +18,8 @@ struct town {
     bool active;
     int64_t creation_life;       /* microseconds */
     enum town_sheet sheet_number;
+    unsigned types;              /* bit 1 << enum account_type: what it may create */
+    int64_t hold_max;            /* microseconds: a blocked account may come back so long (P-066) */
 };
 
 /* The town whose server holds this certificate (SHA-256 of its DER). ERR_NOT_FOUND: none, or withdrawn;
@@ -35,6 +38,14 @@ struct town_new {
 };
 /* Adds a town, or (it exists) adds the certificate and replaces labels, seal key and policy. Audit row. */
 MUST_USE enum err town_put(struct pg *pg, const struct town_new *in, const char *actor, utime now, struct why *why);
+struct town_policy {
+    const char *const *types;    /* names of account types; NULL: as they are */
+    size_t ntypes;
+    int64_t hold_max;            /* 0: as it is */
+};
+/* ERR_NOT_FOUND; ERR_INPUT: no such type, none at all, or hold_max outside 1 to 366 days. Audit row. */
+MUST_USE enum err town_set_policy(struct pg *pg, const char *name, const struct town_policy *p, const char *actor, utime now,
+                                  struct why *why);
 /* "active" or "suspended": in force with the next call of the town. */
 MUST_USE enum err town_set_state(struct pg *pg, const char *name, const char *state, const char *actor, utime now,
                                  struct why *why);

@@ -8,8 +8,9 @@
 
 #define TOWN_COLUMNS                                                                                         \
     "t.id, t.name, t.label_fr, t.label_en, t.phone, t.theme, t.seal_key, t.state, "                             \
-    "(extract(epoch FROM t.creation_life) * 1000000)::int8, t.sheet_number"
-enum { S_BY_CERT, S_BY_ID, S_PUT, S_CERT, S_STATE };
+    "(extract(epoch FROM t.creation_life) * 1000000)::int8, t.sheet_number, "                                \
+    "t.types, (extract(epoch FROM t.hold_max) * 1000000)::int8"
+enum { S_BY_CERT, S_BY_ID, S_PUT, S_CERT, S_STATE, S_POLICY };
 static const struct pg_stmt stmts[] = {
     [S_BY_CERT] = { "town.by_certificate",
         "SELECT " TOWN_COLUMNS " FROM town_certificate c JOIN town t ON t.id = c.town_id "
@@ -24,6 +25,9 @@ static const struct pg_stmt stmts[] = {
     [S_CERT] = { "town.certificate",
         "INSERT INTO town_certificate (sha256, town_id, not_after, added_at) VALUES ($1, $2, $3, $4) "
         "ON CONFLICT (sha256) DO NOTHING", 4 },
+    [S_POLICY] = { "town.policy",
+        "UPDATE town SET types = coalesce($2, types), "
+        "hold_max = coalesce(make_interval(secs => $3::int8 / 1000000.0), hold_max) WHERE name = $1", 3 },
     [S_STATE] = { "town.state", "UPDATE town SET state = $2 WHERE name = $1", 2 },
 };
 const struct pg_stmts town_stmts = PG_STMTS(stmts);
@@ -33,6 +37,23 @@ sheet_read(const char *text)
 {
     return strcmp(text, "always") == 0 ? TOWN_SHEET_ALWAYS
            : strcmp(text, "never") == 0 ? TOWN_SHEET_NEVER : TOWN_SHEET_SENSITIVE;
+}
+
+static unsigned
+types_read(const struct pg_result *r, int col)
+{
+    unsigned types = 0;
+    enum account_type t;
+
+    for (size_t i = 0; i < pg_texts_count(r, 0, col); i++) {
+        struct str s = pg_texts_item(r, 0, col, i);
+        char name[16] = "";
+
+        memcpy(name, s.p, s.n < sizeof(name) ? s.n : sizeof(name) - 1);
+        if (account_type_read(name, &t) == OK)
+            types |= 1u << t;
+    }
+    return types;
 }
 
 static enum err
@@ -58,6 +79,8 @@ find_one(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, struct
     ret->active = strcmp(pg_text(r, 0, 7), "active") == 0;
     ret->creation_life = pg_i64(r, 0, 8);
     ret->sheet_number = sheet_read(pg_text(r, 0, 9));
+    ret->types = types_read(r, 10);
+    ret->hold_max = pg_i64(r, 0, 11);
     return OK;
 }
 
@@ -139,6 +162,53 @@ town_put(struct pg *pg, const struct town_new *in, const char *actor, utime now,
     struct put_arg p = { in, actor, now };
 
     return pg_tx(pg, put_body, &p, why);
+}
+
+struct policy_arg {
+    const char *name, *actor;
+    const struct town_policy *p;
+    utime now;
+};
+
+static enum err
+policy_body(struct pg *pg, void *arg, struct why *why)
+{
+    const struct policy_arg *x = arg;
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_text(&args, x->name);
+    if (x->p->types != NULL)
+        pg_arg_texts(&args, x->p->types, x->p->ntypes);
+    else
+        pg_arg_null(&args);
+    if (x->p->hold_max != 0)
+        pg_arg_i64(&args, x->p->hold_max);
+    else
+        pg_arg_null(&args);
+    if ((e = pg_exec(pg, &stmts[S_POLICY], &args, &r, why)) != OK)
+        return e;
+    if (pg_affected(r) != 1)
+        return why_code(why, ERR_NOT_FOUND, "town.unknown", "no town %s", x->name);
+    return town_audit(pg, "town.policy", x->name, x->actor, x->now, why);
+}
+
+enum err
+town_set_policy(struct pg *pg, const char *name, const struct town_policy *p, const char *actor, utime now, struct why *why)
+{
+    struct policy_arg x = { name, actor, p, now };
+    enum account_type t;
+
+    if (p->types != NULL && p->ntypes == 0)
+        return why_set(why, ERR_INPUT, "a town without any account type");
+    for (size_t i = 0; i < p->ntypes; i++) {
+        if (account_type_read(p->types[i], &t) != OK)
+            return why_set(why, ERR_INPUT, "no account type %s: password, x509_card, x509_soft", p->types[i]);
+    }
+    if (p->hold_max != 0 && (p->hold_max < USEC_PER_DAY || p->hold_max > 366 * USEC_PER_DAY))
+        return why_set(why, ERR_INPUT, "hold-max: 1 to 366 days");
+    return pg_tx(pg, policy_body, &x, why);
 }
 
 struct state_arg {

@@ -12,7 +12,7 @@
 /* --- town -------------------------------------------------------------------------------------------------------------------- */
 
 struct town_options {
-    const char *config, *cert, *seal_key, *label_fr, *label_en, *phone, *theme, *sheet_number, *creation_life;
+    const char *config, *cert, *seal_key, *label_fr, *label_en, *phone, *theme, *sheet_number, *creation_life, *types, *hold_max;
 };
 
 static enum err
@@ -92,12 +92,46 @@ town_state(const char *config, const char *name, const char *state)
     return 0;
 }
 
+/* "a,b,c" cut in place. */
+static size_t
+words_cut(char *list, const char **ret, size_t max)
+{
+    size_t n = 0;
+
+    for (char *save = NULL, *w = strtok_r(list, ", ", &save); w != NULL && n < max; w = strtok_r(NULL, ", ", &save))
+        ret[n++] = w;
+    return n;
+}
+
+static int
+town_policy(const struct town_options *o, const char *name)
+{
+    AUTO(mem_freep) char *list = o->types == NULL ? NULL : mem_strdup(o->types);
+    AUTO(idp_freep) struct idp *idp = NULL;
+    AUTO(pg_closep) struct pg *pg = NULL;
+    const char *types[8];
+    struct town_policy p = { .types = list == NULL ? NULL : types };
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if (list != NULL)
+        p.ntypes = words_cut(list, types, ARRAY_LEN(types));
+    if (o->hold_max != NULL && (duration_parse(o->hold_max, &p.hold_max) != OK || p.hold_max <= 0))
+        return fprintf(stderr, "beffroi-idp: town policy: --hold-max %s: not a duration\n", o->hold_max), 1;
+    if ((e = idp_load(o->config, 0, &idp, &why)) != OK || (e = operator_database(idp, &pg, &why)) != OK ||
+        (e = town_set_policy(pg, name, &p, command_actor(), clock_now(), &why)) != OK)
+        return command_fail("town policy", e, &why);
+    printf("town %s: policy set\n", name);
+    return 0;
+}
+
 int
 operator_town(int argc, char **argv)
 {
     static const char line[] =
         "town add NAME --config FILE --cert CERT.pem --seal-key PUBLIC.pem [--label-fr TEXT] [--label-en TEXT]\n"
         "           [--phone TEXT] [--theme NAME] [--sheet-number never|sensitive|always] [--creation-life 15d]\n"
+        "       beffroi-idp town policy NAME --config FILE [--types password,x509_card,x509_soft] [--hold-max 90d]\n"
         "       beffroi-idp town suspend|resume NAME --config FILE";
     struct town_options o = { .config = NULL };
     const char *words[2] = { NULL, NULL };
@@ -106,7 +140,8 @@ operator_town(int argc, char **argv)
         { "--seal-key", &o.seal_key, NULL },   { "--label-fr", &o.label_fr, NULL },
         { "--label-en", &o.label_en, NULL },   { "--phone", &o.phone, NULL },
         { "--theme", &o.theme, NULL },         { "--sheet-number", &o.sheet_number, NULL },
-        { "--creation-life", &o.creation_life, NULL },
+        { "--creation-life", &o.creation_life, NULL }, { "--types", &o.types, NULL },
+        { "--hold-max", &o.hold_max, NULL },
     };
     size_t n;
 
@@ -114,6 +149,8 @@ operator_town(int argc, char **argv)
         return command_usage(line);
     if (command_word_is(words, n, 0, "add") && o.cert != NULL && o.seal_key != NULL)
         return town_add(&o, words[1]);
+    if (command_word_is(words, n, 0, "policy") && (o.types != NULL || o.hold_max != NULL))
+        return town_policy(&o, words[1]);
     if (command_word_is(words, n, 0, "suspend"))
         return town_state(o.config, words[1], "suspended");
     if (command_word_is(words, n, 0, "resume"))

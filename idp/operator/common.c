@@ -7,6 +7,7 @@
 #include "idp/account/authz_label.h"
 #include "idp/account/contact.h"
 #include "idp/account/town.h"
+#include "idp/account/x509.h"
 #include "idp/activation/activation.h"
 #include "idp/citizen/citizen.h"
 #include "idp/credential/certificate.h"
@@ -25,7 +26,7 @@
     &job_stmts, &audit_stmts, &account_stmts, &account_secret_stmts, &town_stmts, &login_stmts, &services_stmts, \
     &signon_stmts, &signon_consent_stmts, &consent_stmts, &session_stmts, &throttle_stmts, &activation_stmts,   \
     &citizen_stmts, &town_door_stmts, &contact_stmts, &oidc_stmts, &authz_label_stmts,              \
-    &trust_stmts, &credential_stmts
+    &trust_stmts, &credential_stmts, &account_x509_stmts
 const struct pg_stmts *const idp_web_stmts[] = { WEB_STMTS, NULL };
 const struct pg_stmts *const idp_notifier_stmts[] = { &job_stmts, &services_stmts, NULL };
 const struct pg_stmts *const idp_all_stmts[] = { WEB_STMTS, &audit_seal_stmts, &purge_stmts, &doctor_stmts, NULL };

@@ -2,6 +2,7 @@
 #include "mairie-connector/api/door-internal.h"
 
 #include "base/core/secret.h"
+#include "idp/account/x509.h"
 
 #define ROUTE "POST /v1/accounts/{handle}/reissue"
 
@@ -10,6 +11,7 @@ struct reissue_arg {
     const struct wire_reissue *in;
     const struct account *account;
     const char *key;
+    struct kept_call call;
     struct kept_reply reply;
 };
 
@@ -26,7 +28,29 @@ seal_and_keep(struct pg *pg, struct reissue_arg *r, const struct account_codes *
     memcpy(r->reply.account_id, r->account->id, sizeof(r->reply.account_id));
     r->reply.status = 200;
     r->reply.sealed = arena_strdup(http_arena(d->req), buf_cstr(&sealed));
-    return kept_reply_add(pg, d->town.id, r->key, ROUTE, http_body(d->req), &r->reply, http_now(d->req), why);
+    return kept_reply_add(pg, &r->call, &r->reply, http_now(d->req), why);
+}
+
+/* P-047: names are kept until the certificate is issued; a new certificate that is to say them needs them again. */
+static enum err
+names_again(struct pg *pg, const struct reissue_arg *r, struct why *why)
+{
+    AUTO(buf_free) struct buf names = BUF_SECRET(ACCOUNT_NAMES_MAX);
+    const struct keyring *field = r->d->idp->field;
+    struct account_x509 kept = { .named = false };
+    enum err e;
+
+    if (r->account->type == ACCOUNT_X509_SOFT &&
+        (e = account_x509_find(pg, field, r->account->id, http_arena(r->d->req), &kept, why)) != OK)
+        return e;
+    if (r->in->names == NULL)
+        return !kept.named || kept.names.p != NULL
+                   ? OK : why_code(why, ERR_INPUT, "account.names", "names: they were erased, and are needed again");
+    if (!kept.named)
+        return why_code(why, ERR_INPUT, "account.names", "names: the certificate of this account says none");
+    wire_write_names(&names, r->in->names);
+    CHECK(buf_ok(&names));
+    return account_x509_put(pg, field, r->account->id, "named", buf_view(&names), why);
 }
 
 static enum err
@@ -40,6 +64,8 @@ reissue_new(struct pg *pg, struct reissue_arg *r, struct why *why)
     enum err e;
 
     if (strcmp(r->in->what, "all") == 0) {
+        if ((e = names_again(pg, r, why)) != OK)
+            return e;
         e = account_reissue(pg, d->idp->pepper, r->account->id, sheet, d->town.creation_life, &d->who,
                             http_now(d->req), &codes, why);
         return e != OK ? e : seal_and_keep(pg, r, &codes, NULL, why);
@@ -60,7 +86,7 @@ reissue_body(struct pg *pg, void *arg, struct why *why)
     /* The account's row orders two calls with the same key: the second finds the first one's answer. */
     if ((e = account_lock(pg, r->account->id, why)) != OK)
         return e;
-    e = kept_reply_find(pg, r->d->town.id, r->key, ROUTE, http_body(r->d->req), http_arena(r->d->req), &r->reply, why);
+    e = kept_reply_find(pg, &r->call, http_arena(r->d->req), &r->reply, why);
     if (e == OK && strcmp(r->reply.account_id, r->account->id) != 0)
         return why_code(why, ERR_CONFLICT, "idempotency.body", "this Idempotency-Key was used for another account");
     return e == ERR_NOT_FOUND ? reissue_new(pg, r, why) : e;
@@ -79,6 +105,7 @@ post_account_reissue(struct http_request *req)
     if (!door_open(req, &d) || !door_account(&d, &account) || (r.key = door_key(&d)) == NULL)
         return;
     r.d = &d;
+    r.call = kept_call_of(&d, r.key, ROUTE);
     if ((e = wire_read_reissue(http_body(req), http_arena(req), &in, &why)) != OK) {
         door_refuse(&d, e, &why, "account.reissue", account.handle);
         return;

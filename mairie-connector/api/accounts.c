@@ -1,14 +1,16 @@
-/* POST /v1/accounts: creates an account (P-035, P-036, K9). Two calls with one key are one account. */
+/* POST /v1/accounts: creates an account (P-009…P-016, P-035, P-036, P-046…P-048, K9). Two calls with one key are one account. */
 #include "mairie-connector/api/door-internal.h"
 
-#include "base/core/log.h"
+#include "idp/account/x509.h"
 
 #define ROUTE "POST /v1/accounts"
 
 struct create_arg {
     struct door *d;
     const struct wire_create *in;
+    enum account_type type;
     const char *key;
+    struct kept_call call;
     struct kept_reply reply;
 };
 
@@ -16,6 +18,32 @@ static bool
 sheet_wanted(const struct town *town, bool sensitive)
 {
     return town->sheet_number == TOWN_SHEET_ALWAYS || (town->sheet_number == TOWN_SHEET_SENSITIVE && sensitive);
+}
+
+/* P-047: what the certificate is to say, sealed until it is issued. */
+static enum err
+soft_keep(struct pg *pg, struct create_arg *c, struct why *why)
+{
+    AUTO(buf_free) struct buf names = BUF_SECRET(ACCOUNT_NAMES_MAX);
+
+    if (c->in->names != NULL)
+        wire_write_names(&names, c->in->names);
+    CHECK(buf_ok(&names));
+    return account_x509_put(pg, c->d->idp->field, c->reply.account_id, c->in->profile,
+                            c->in->names != NULL ? buf_view(&names) : (struct str){ NULL, 0 }, why);
+}
+
+static enum err
+type_keep(struct pg *pg, struct create_arg *c, struct why *why)
+{
+    switch (c->type) {
+    case ACCOUNT_PASSWORD:
+    case ACCOUNT_X509_CARD:
+        break;
+    case ACCOUNT_X509_SOFT:
+        return soft_keep(pg, c, why);
+    }
+    return OK;
 }
 
 static enum err
@@ -27,7 +55,7 @@ create_new(struct pg *pg, struct create_arg *c, struct why *why)
     struct arena *a = http_arena(d->req);
     struct account_authz *authz = arena_alloc(a, (c->in->authz.n + 1) * sizeof(*authz));
     struct account_new in = {
-        .town_id = d->town.id, .town = d->town.name, .type = ACCOUNT_PASSWORD, .handle = c->in->handle,
+        .town_id = d->town.id, .town = d->town.name, .type = c->type, .handle = c->in->handle,
         .lang = c->in->lang, .authz = authz, .nauthz = c->in->authz.n,
         .sheet = sheet_wanted(&d->town, c->in->sensitive), .creation_life = d->town.creation_life,
     };
@@ -38,19 +66,18 @@ create_new(struct pg *pg, struct create_arg *c, struct why *why)
                                            c->in->authz.items[i].until == WIRE_UTIME_NONE ? UTIME_NULL
                                                                                           : c->in->authz.items[i].until };
     e = account_create(pg, d->idp->pepper, &in, &d->who, http_now(d->req), c->reply.account_id, &codes, why);
-    if (e != OK || (e = door_seal(d, c->key, &codes, NULL, &sealed, why)) != OK)
+    if (e != OK || (e = type_keep(pg, c, why)) != OK || (e = door_seal(d, c->key, &codes, NULL, &sealed, why)) != OK)
         return e;
     c->reply.status = 201;
     c->reply.sealed = arena_strdup(a, buf_cstr(&sealed));
-    return kept_reply_add(pg, d->town.id, c->key, ROUTE, http_body(d->req), &c->reply, http_now(d->req), why);
+    return kept_reply_add(pg, &c->call, &c->reply, http_now(d->req), why);
 }
 
 static enum err
 create_body(struct pg *pg, void *arg, struct why *why)
 {
     struct create_arg *c = arg;
-    enum err e = kept_reply_find(pg, c->d->town.id, c->key, ROUTE, http_body(c->d->req), http_arena(c->d->req),
-                                 &c->reply, why);
+    enum err e = kept_reply_find(pg, &c->call, http_arena(c->d->req), &c->reply, why);
 
     return e == ERR_NOT_FOUND ? create_new(pg, c, why) : e;
 }
@@ -68,12 +95,13 @@ post_accounts(struct http_request *req)
     if (!door_open(req, &d) || (c.key = door_key(&d)) == NULL)
         return;
     c.d = &d;
+    c.call = kept_call_of(&d, c.key, ROUTE);
     if ((e = wire_read_create(http_body(req), http_arena(req), &in, &why)) != OK) {
         door_refuse(&d, e, &why, "account.create", "");
         return;
     }
-    if (strcmp(in.type, "password") != 0) {
-        http_reply_problem_status(req, 422, "account.type", "Accounts of this type are not offered by this provider.");
+    if (account_type_read(in.type, &c.type) != OK || !door_offers(&d, c.type)) {
+        http_reply_problem_status(req, 422, "account.type", "Accounts of this type are not offered to this town.");
         return;
     }
     if (!door_rate(&d, DOOR_RATE_CODES))

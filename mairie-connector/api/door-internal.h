@@ -28,6 +28,8 @@ const char *door_key(struct door *d);
  * Retry-After and returns false while it must wait; a town asks again then, so that nothing is lost. */
 enum door_rate { DOOR_RATE_CODES, DOOR_RATE_BLOCKS };
 bool door_rate(struct door *d, enum door_rate rate);
+/* Whether this provider and this town's policy have accounts of a type. */
+bool door_offers(const struct door *d, enum account_type type);
 /* 200 or status with the account as it is now. sealed: NULL for none. */
 void door_reply_account(struct door *d, int status, const struct account *a, const char *sealed);
 /* Codes of an answer, sealed to the town under the call's key, base64url. */
@@ -38,13 +40,21 @@ MUST_USE enum err door_seal(struct door *d, const char *key, const struct accoun
 struct kept_reply {
     char account_id[37];
     int status;
-    const char *sealed;          /* NULL: acknowledged or expired */
+    const char *sealed;          /* NULL: acknowledged or expired, or a refusal */
+    const char *problem;         /* of a refusal that counted a try; "" for any other answer */
 };
+/* What a call is known by: its town, its key, and a keyed digest of its body, which may hold names and codes. */
+struct kept_call {
+    const struct keyring *pepper;
+    const char *town_id, *key, *route;
+    struct str body;
+};
+struct kept_call kept_call_of(const struct door *d, const char *key, const char *route);
 /* ERR_NOT_FOUND: the key is new; ERR_CONFLICT "idempotency.body": same key, other call. */
-MUST_USE enum err kept_reply_find(struct pg *pg, const char *town_id, const char *key, const char *route,
-                                  struct str body, struct arena *a, struct kept_reply *ret, struct why *why);
-MUST_USE enum err kept_reply_add(struct pg *pg, const char *town_id, const char *key, const char *route,
-                                 struct str body, const struct kept_reply *reply, utime now, struct why *why);
+MUST_USE enum err kept_reply_find(struct pg *pg, const struct kept_call *call, struct arena *a, struct kept_reply *ret,
+                                  struct why *why);
+MUST_USE enum err kept_reply_add(struct pg *pg, const struct kept_call *call, const struct kept_reply *reply, utime now,
+                                 struct why *why);
 /* The town has the codes: what was kept for it is erased. */
 MUST_USE enum err kept_reply_erase(struct pg *pg, const char *account_id, struct why *why);
 

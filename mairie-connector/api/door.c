@@ -10,16 +10,6 @@
 #include "base/pg/audit.h"
 #include "idp/signon/throttle.h"
 
-#define CLERK_MAX 64
-
-static bool
-is_clerk(const char *s)
-{
-    size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
-
-    return n >= 1 && n <= CLERK_MAX && s[n] == '\0';
-}
-
 bool
 door_open(struct http_request *req, struct door *ret)
 {
@@ -47,7 +37,7 @@ door_open(struct http_request *req, struct door *ret)
         http_reply_problem(req, e, "unavailable", "Try again later.");
         return false;
     }
-    if (clerk != NULL && !is_clerk(clerk)) {
+    if (clerk != NULL && !wire_is_clerk(str_of(clerk))) {
         http_reply_problem(req, ERR_INPUT, "clerk", "Beffroi-Clerk is malformed.");
         return false;
     }
@@ -161,6 +151,22 @@ door_key(struct door *d)
     return NULL;
 }
 
+bool
+door_offers(const struct door *d, enum account_type type)
+{
+    if ((d->town.types & (1u << type)) == 0)
+        return false;
+    switch (type) {
+    case ACCOUNT_PASSWORD:
+        return true;
+    case ACCOUNT_X509_CARD:
+        return d->idp->card_key != NULL;
+    case ACCOUNT_X509_SOFT:
+        return d->idp->conf.pki_url[0] != '\0';
+    }
+    return false;
+}
+
 static enum err
 authz_of(struct door *d, const char *account_id, struct wire_authz_list *ret, struct why *why)
 {
@@ -182,6 +188,7 @@ door_reply_account(struct door *d, int status, const struct account *a, const ch
 {
     AUTO(buf_free) struct buf out = BUF_BOUNDED(64 * 1024);
     struct wire_account m = { .handle = a->handle, .type = account_type_name(a->type),
+                              .number = a->number[0] != '\0' ? a->number : NULL,
                               .state = account_state_name(a->state), .state_since = a->state_since, .final = a->final,
                               .contested = a->contested, .acked = a->acked, .sealed = sealed };
     struct why why = WHY_INIT;
@@ -196,6 +203,13 @@ door_reply_account(struct door *d, int status, const struct account *a, const ch
     http_reply_json(d->req, status, buf_cstr(&out));
 }
 
+/* "" is a code that the account does not have. */
+static const char *
+given(const char *code)
+{
+    return code[0] != '\0' ? code : NULL;
+}
+
 enum err
 door_seal(struct door *d, const char *key, const struct account_codes *codes, const char *revocation, struct buf *ret,
           struct why *why)
@@ -207,10 +221,12 @@ door_seal(struct door *d, const char *key, const struct account_codes *codes, co
     enum err e;
 
     if (codes != NULL) {
-        m.creation = codes->creation;
+        m.creation = given(codes->creation);
         m.revocation = codes->revocation;
-        m.sheet = codes->sheet[0] != '\0' ? codes->sheet : NULL;
-        m.creation_until = codes->creation_expires;
+        m.sheet = given(codes->sheet);
+        m.reactivation_otp = given(codes->reactivation_otp);
+        m.reactivation_pin = given(codes->reactivation_pin);
+        m.creation_until = m.creation != NULL ? codes->creation_expires : WIRE_UTIME_NONE;
     }
     wire_write_codes(&plain, &m);
     if ((e = key_public(d->town.seal_key, &town_key, why)) != OK ||

@@ -23,6 +23,12 @@
 #define WIRE_LABELS_MAX     128        /* authorisations of one town */
 #define WIRE_LABEL_MAX      120        /* characters of a label */
 #define WIRE_LABELS_BODY_MAX (160 * 1024)
+#define WIRE_NAME_MAX       120        /* characters of a name on a card (P-005) */
+#define WIRE_CERT_NAME_MAX  64         /* of one in a certificate (RFC 5280 A.1, ub-common-name) */
+#define WIRE_ADDRESS_LINES  6          /* P-006 */
+#define WIRE_ADDRESS_MAX    38
+#define WIRE_CLERK_MAX      64
+#define WIRE_WORD_MAX       64         /* a reason, the reference of a record */
 
 #define WIRE_UTIME_NONE INT64_MIN      /* no end date */
 
@@ -33,6 +39,12 @@ bool wire_is_handle(struct str s);     /* [A-Za-z0-9_-]{22,64} */
 bool wire_is_key(struct str s);        /* [A-Za-z0-9_-]{16,128} */
 bool wire_is_authz_code(struct str s); /* [a-z][a-z0-9_]{0,63} */
 bool wire_is_label(struct str s);      /* 1 to WIRE_LABEL_MAX characters of clean text on one line */
+bool wire_is_name(struct str s);       /* the same, to WIRE_NAME_MAX */
+bool wire_is_cert_name(struct str s);  /* the same, to WIRE_CERT_NAME_MAX */
+bool wire_is_address_line(struct str s);       /* the same, to WIRE_ADDRESS_MAX */
+bool wire_is_clerk(struct str s);      /* [A-Za-z0-9_-]{1,64}: the town's own opaque word for an agent */
+bool wire_is_word(struct str s);       /* [a-z][a-z0-9_]{0,63}: never a sentence, which could name somebody */
+bool wire_is_record(struct str s);     /* [A-Za-z0-9_-]{1,64}: where the town keeps an identity check */
 
 /* --- messages -------------------------------------------------------------------------------------------------- */
 struct wire_authz {
@@ -44,18 +56,37 @@ struct wire_authz_list {
     size_t n;
 };
 
-/* POST /v1/accounts */
+/* What a certificate is to say of its holder (P-047). */
+struct wire_names {
+    const char *given_name;            /* NULL: none */
+    const char *surname;
+};
+struct wire_lines {
+    const char **items;
+    size_t n;
+};
+/* What stands on a card and its envelope (P-005, P-006, P-009): goes through, sealed, to card operations. */
+struct wire_card {
+    const char *given_name;            /* NULL: none */
+    const char *surname;
+    struct wire_lines address;
+};
+/* POST /v1/accounts. Each type has its own closed list of members. */
 struct wire_create {
-    const char *type;                  /* "password" */
+    const char *type;                  /* "password", "x509_soft", "x509_card" */
     const char *handle;                /* drawn by the town */
     const char *lang;                  /* "fr", "en": language of mails */
     struct wire_authz_list authz;
     bool sensitive;                    /* one of the authorisations is sensitive: the town's policy may ask for a sheet number */
+    const char *profile;               /* x509_soft: "pseudonym" (the rule), "named" */
+    const struct wire_names *names;    /* x509_soft, named only; else NULL */
+    const struct wire_card *card;      /* x509_card; else NULL */
 };
 /* 200/201: an account as the town may see it. */
 struct wire_account {
     const char *handle, *type, *state;
     utime state_since;
+    const char *number;                /* folded; NULL for login/password */
     bool final, contested, acked;
     struct wire_authz_list authz;
     const char *sealed;                /* base64url of the sealed codes; NULL: none */
@@ -65,12 +96,45 @@ struct wire_codes {
     const char *creation;              /* folded; NULL: no new creation code */
     const char *revocation;
     const char *sheet;                 /* NULL: none */
+    const char *reactivation_otp;      /* cards only, else NULL: 128 bits, base64url; never printed (K1) */
+    const char *reactivation_pin;      /* cards only, else NULL: 8 digits */
     utime creation_until;
 };
+/* What card operations reads when it opens a card record: the six of P-014, in this order. */
+struct wire_card_record {
+    const char *surname, *given_name;  /* given_name NULL: none */
+    struct wire_lines address;
+    const char *number, *reactivation_pin, *revocation;      /* folded */
+};
+#define WIRE_CARD_SEAL_INFO "beffroi card record v1"         /* HPKE info; associated data: the account's id at the IdP */
+#define WIRE_CARD_BLOCK     512                              /* a record is padded with spaces to a multiple of this */
 /* POST /v1/accounts/{handle}/reissue */
 struct wire_reissue {
     const char *what;                  /* "all" or "revocation" */
     bool sensitive;
+    const struct wire_names *names;    /* x509_soft, named, when those of the first time were erased; else NULL */
+};
+/* Two agents answer for what one alone may not do. */
+struct wire_override {
+    const char *reason;                /* a word: "reader", "card_damaged", … */
+    const char *second;                /* the other agent, in the town's opaque words */
+};
+struct wire_second {
+    const char *second;
+};
+/* POST /v1/accounts/{handle}/activate (P-031, P-032) */
+struct wire_activate {
+    struct str certificate;            /* DER, as it was read from the card; p NULL: overridden */
+    const struct wire_override *override;      /* NULL: the card was read */
+    const char *record;                /* NULL: none */
+};
+/* POST /v1/accounts/{handle}/reactivate (P-062…P-066) */
+struct wire_reactivate {
+    const char *otp, *pin;             /* pin NULL: the letter is lost */
+    const struct wire_second *pin_lost;        /* NULL: the PIN was given */
+    struct str certificate;            /* as above */
+    const struct wire_override *override;
+    const char *record;
 };
 /* POST /v1/accounts/{handle}/block and /close */
 struct wire_reason {
@@ -111,6 +175,10 @@ MUST_USE enum err wire_read_authz(struct str json, struct arena *a, struct wire_
 /* Codes that stand once in the list. */
 MUST_USE enum err wire_read_labels(struct str json, struct arena *a, struct wire_labels *ret, struct why *why);
 MUST_USE enum err wire_read_reissue(struct str json, struct arena *a, struct wire_reissue *ret, struct why *why);
+MUST_USE enum err wire_read_activate(struct str json, struct arena *a, struct wire_activate *ret, struct why *why);
+MUST_USE enum err wire_read_reactivate(struct str json, struct arena *a, struct wire_reactivate *ret, struct why *why);
+MUST_USE enum err wire_read_names(struct str json, struct arena *a, struct wire_names *ret, struct why *why);
+MUST_USE enum err wire_read_card_record(struct str json, struct arena *a, struct wire_card_record *ret, struct why *why);
 MUST_USE enum err wire_read_reason(struct str json, struct arena *a, struct wire_reason *ret, struct why *why);
 MUST_USE enum err wire_read_block(struct str json, struct arena *a, struct wire_block *ret, struct why *why);
 MUST_USE enum err wire_read_account(struct str json, struct arena *a, struct wire_account *ret, struct why *why);
@@ -125,6 +193,11 @@ void wire_write_create(struct buf *out, const struct wire_create *m);
 void wire_write_authz(struct buf *out, const struct wire_authz_list *m);
 void wire_write_labels(struct buf *out, const struct wire_labels *m);
 void wire_write_reissue(struct buf *out, const struct wire_reissue *m);
+void wire_write_activate(struct buf *out, const struct wire_activate *m);
+void wire_write_reactivate(struct buf *out, const struct wire_reactivate *m);
+void wire_write_names(struct buf *out, const struct wire_names *m);
+/* Padded: see WIRE_CARD_BLOCK. */
+void wire_write_card_record(struct buf *out, const struct wire_card_record *m);
 void wire_write_reason(struct buf *out, const struct wire_reason *m);
 void wire_write_block(struct buf *out, const struct wire_block *m);
 void wire_write_account(struct buf *out, const struct wire_account *m);

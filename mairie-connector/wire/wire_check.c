@@ -36,9 +36,51 @@ wire_is_authz_code(struct str s)
     return all_of(s, 1, WIRE_AUTHZ_CODE_MAX, LOWER "0123456789_") && s.p[0] >= 'a' && s.p[0] <= 'z';
 }
 
+static bool
+is_line(struct str s, size_t max)
+{
+    return s.p != NULL && s.n > 0 && s.n <= 4 * max && text_is_clean(s, false) && text_length(s) <= max &&
+           str_trim(s).n == s.n;
+}
+
 bool
 wire_is_label(struct str s)
 {
-    return s.p != NULL && s.n > 0 && s.n <= 4 * WIRE_LABEL_MAX && text_is_clean(s, false) &&
-           text_length(s) <= WIRE_LABEL_MAX && str_trim(s).n == s.n;
+    return is_line(s, WIRE_LABEL_MAX);
+}
+
+bool
+wire_is_name(struct str s)
+{
+    return is_line(s, WIRE_NAME_MAX);
+}
+
+bool
+wire_is_cert_name(struct str s)
+{
+    return is_line(s, WIRE_CERT_NAME_MAX);
+}
+
+bool
+wire_is_address_line(struct str s)
+{
+    return is_line(s, WIRE_ADDRESS_MAX);
+}
+
+bool
+wire_is_clerk(struct str s)
+{
+    return all_of(s, 1, WIRE_CLERK_MAX, URL_SAFE);
+}
+
+bool
+wire_is_word(struct str s)
+{
+    return all_of(s, 1, WIRE_WORD_MAX, LOWER "0123456789_") && s.p[0] >= 'a' && s.p[0] <= 'z';
+}
+
+bool
+wire_is_record(struct str s)
+{
+    return all_of(s, 1, WIRE_WORD_MAX, URL_SAFE);
 }

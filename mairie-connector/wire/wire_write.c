@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "base/core/enc.h"
 #include "base/core/secret.h"
 
 static json_t *
@@ -43,11 +44,89 @@ emit(struct buf *out, json_t *root)
     json_decref(root);
 }
 
+/* NULL: no member. */
+static json_t *
+names_json(const struct wire_names *n)
+{
+    return n == NULL ? NULL : json_pack("{s:s*, s:s}", "given_name", n->given_name, "surname", n->surname);
+}
+
+static json_t *
+lines_json(const struct wire_lines *l)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < l->n; i++)
+        json_array_append_new(list, json_string(l->items[i]));
+    return list;
+}
+
+static json_t *
+card_json(const struct wire_card *c)
+{
+    return c == NULL ? NULL : json_pack("{s:s*, s:s, s:o}", "given_name", c->given_name, "surname", c->surname, "address",
+                                        lines_json(&c->address));
+}
+
+static json_t *
+der_json(struct str der)
+{
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(WIRE_BODY_MAX);
+
+    if (der.p == NULL)
+        return NULL;
+    base64_encode(&text, der.p, der.n);
+    CHECK(buf_ok(&text));
+    return json_string(buf_cstr(&text));
+}
+
+static json_t *
+override_json(const struct wire_override *o)
+{
+    return o == NULL ? NULL : json_pack("{s:s, s:s}", "reason", o->reason, "second", o->second);
+}
+
 void
 wire_write_create(struct buf *out, const struct wire_create *m)
 {
-    emit(out, json_pack("{s:s, s:s, s:s, s:o, s:b}", "type", m->type, "handle", m->handle, "lang", m->lang,
-                        "authorisations", authz_json(&m->authz), "sensitive", m->sensitive));
+    emit(out, json_pack("{s:s, s:s, s:s, s:o, s:b, s:s*, s:o*, s:o*}", "type", m->type, "handle", m->handle, "lang",
+                        m->lang, "authorisations", authz_json(&m->authz), "sensitive", m->sensitive, "profile",
+                        m->profile, "names", names_json(m->names), "card", card_json(m->card)));
+}
+
+void
+wire_write_names(struct buf *out, const struct wire_names *m)
+{
+    emit(out, names_json(m));
+}
+
+void
+wire_write_card_record(struct buf *out, const struct wire_card_record *m)
+{
+    size_t from = out->len;
+
+    emit(out, json_pack("{s:s, s:s*, s:o, s:s, s:s, s:s}", "surname", m->surname, "given_name", m->given_name, "address",
+                        lines_json(&m->address), "number", m->number, "reactivation_pin", m->reactivation_pin,
+                        "revocation", m->revocation));
+    while ((out->len - from) % WIRE_CARD_BLOCK != 0 && buf_ok(out))
+        buf_addc(out, ' ');
+}
+
+void
+wire_write_activate(struct buf *out, const struct wire_activate *m)
+{
+    emit(out, json_pack("{s:o*, s:o*, s:s*}", "certificate", der_json(m->certificate), "override",
+                        override_json(m->override), "record", m->record));
+}
+
+void
+wire_write_reactivate(struct buf *out, const struct wire_reactivate *m)
+{
+    json_t *lost = m->pin_lost == NULL ? NULL : json_pack("{s:s}", "second", m->pin_lost->second);
+
+    emit(out, json_pack("{s:s, s:s*, s:o*, s:o*, s:o*, s:s*}", "otp", m->otp, "pin", m->pin, "pin_lost", lost,
+                        "certificate", der_json(m->certificate), "override", override_json(m->override), "record",
+                        m->record));
 }
 
 void
@@ -70,7 +149,7 @@ wire_write_labels(struct buf *out, const struct wire_labels *m)
 void
 wire_write_reissue(struct buf *out, const struct wire_reissue *m)
 {
-    emit(out, json_pack("{s:s, s:b}", "what", m->what, "sensitive", m->sensitive));
+    emit(out, json_pack("{s:s, s:b, s:o*}", "what", m->what, "sensitive", m->sensitive, "names", names_json(m->names)));
 }
 
 void
@@ -88,8 +167,8 @@ wire_write_block(struct buf *out, const struct wire_block *m)
 void
 wire_write_account(struct buf *out, const struct wire_account *m)
 {
-    emit(out, json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:b, s:o, s:s*}", "handle", m->handle, "type", m->type,
-                        "state", m->state, "state_since", time_json(m->state_since), "final", m->final, "contested",
+    emit(out, json_pack("{s:s, s:s, s:s*, s:s, s:o, s:b, s:b, s:b, s:o, s:s*}", "handle", m->handle, "type", m->type,
+                        "number", m->number, "state", m->state, "state_since", time_json(m->state_since), "final", m->final, "contested",
                         m->contested, "acked", m->acked, "authorisations", authz_json(&m->authz), "sealed",
                         m->sealed));
 }
@@ -97,8 +176,8 @@ wire_write_account(struct buf *out, const struct wire_account *m)
 void
 wire_write_codes(struct buf *out, const struct wire_codes *m)
 {
-    json_t *root = json_pack("{s:s*, s:s, s:s*}", "creation", m->creation, "revocation", m->revocation, "sheet",
-                             m->sheet);
+    json_t *root = json_pack("{s:s*, s:s, s:s*, s:s*, s:s*}", "creation", m->creation, "revocation", m->revocation, "sheet",
+                             m->sheet, "reactivation_otp", m->reactivation_otp, "reactivation_pin", m->reactivation_pin);
 
     if (root != NULL && m->creation_until != WIRE_UTIME_NONE)
         json_object_set_new(root, "creation_until", time_json(m->creation_until));
