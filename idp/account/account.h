@@ -57,7 +57,7 @@ struct account_authz {
 
 /* Codes drawn for an account; shown once to the town, then only MACs remain. Wiped by account_codes_done(). A card has no
  * creation code, and is the only one with what reactivates it (K1, P-012, P-013, A-10). */
-#define ACCOUNT_OTP_MAX 24
+#define ACCOUNT_OTP_MAX 25
 struct account_codes {
     char creation[CODE_FOLDED_MAX];      /* "" for a card */
     char revocation[CODE_FOLDED_MAX];

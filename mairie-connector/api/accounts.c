@@ -34,12 +34,24 @@ soft_keep(struct pg *pg, struct create_arg *c, struct why *why)
 }
 
 static enum err
-type_keep(struct pg *pg, struct create_arg *c, struct why *why)
+card_keep(struct pg *pg, struct create_arg *c, const struct account_codes *codes, struct why *why)
+{
+    struct account account;
+    enum err e;
+
+    if ((e = account_by_id(pg, c->reply.account_id, &account, why)) != OK)
+        return e;
+    return card_record_keep(pg, c->d, &account, c->in->card, codes, why);
+}
+
+static enum err
+type_keep(struct pg *pg, struct create_arg *c, const struct account_codes *codes, struct why *why)
 {
     switch (c->type) {
     case ACCOUNT_PASSWORD:
-    case ACCOUNT_X509_CARD:
         break;
+    case ACCOUNT_X509_CARD:
+        return card_keep(pg, c, codes, why);
     case ACCOUNT_X509_SOFT:
         return soft_keep(pg, c, why);
     }
@@ -66,7 +78,7 @@ create_new(struct pg *pg, struct create_arg *c, struct why *why)
                                            c->in->authz.items[i].until == WIRE_UTIME_NONE ? UTIME_NULL
                                                                                           : c->in->authz.items[i].until };
     e = account_create(pg, d->idp->pepper, &in, &d->who, http_now(d->req), c->reply.account_id, &codes, why);
-    if (e != OK || (e = type_keep(pg, c, why)) != OK || (e = door_seal(d, c->key, &codes, NULL, &sealed, why)) != OK)
+    if (e != OK || (e = type_keep(pg, c, &codes, why)) != OK || (e = door_seal(d, c->key, &codes, NULL, &sealed, why)) != OK)
         return e;
     c->reply.status = 201;
     c->reply.sealed = arena_strdup(a, buf_cstr(&sealed));

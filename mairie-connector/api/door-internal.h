@@ -36,6 +36,11 @@ void door_reply_account(struct door *d, int status, const struct account *a, con
 MUST_USE enum err door_seal(struct door *d, const char *key, const struct account_codes *codes, const char *revocation,
                             struct buf *ret, struct why *why);
 
+/* --- card_record.c ------------------------------------------------------------------------------------------------- */
+/* In the transaction that created the account. */
+MUST_USE enum err card_record_keep(struct pg *pg, const struct door *d, const struct account *account,
+                                   const struct wire_card *card, const struct account_codes *codes, struct why *why);
+
 /* --- idempotency_store.c ------------------------------------------------------------------------------------------ */
 struct kept_reply {
     char account_id[37];

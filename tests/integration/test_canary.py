@@ -1,9 +1,9 @@
-"""Who sees what (DOMAIN 1.1, columns « IdP DB » and logs), login/password: marked values go in by every door, then the
+"""Who sees what (DOMAIN 1.1, columns « IdP DB » and logs), all three types: marked values go in by every door, then the
 database dump, its files and write-ahead log, every log, every file beside the processes, their command lines and what
 went over loopback are searched in several spellings. What may be there is searched too: a search that finds nothing at
 all proves nothing."""
-import unittest
-from beffroi import *
+import hashlib, unittest
+from cards import *
 from capture import Capture, Unavailable, tcp_ends
 
 NAME = 'Zébulon CANARI-7731'            # must be nowhere; the part below is what is searched
@@ -15,6 +15,11 @@ MISTYPED_MARK = 'CANARI-4404'
 LOGIN = 'canari-5150'                    # chosen to be stored: the control
 ADDRESS = 'canari6262@courriel.example'
 SECRET = 'secret-du-service-CANARI-3838'
+# What goes onto a card and into a certificate: let in, and sealed (P-009, P-014, P-047). One mark each.
+CARD = {'surname': 'CANARI-1616', 'given_name': 'Zoé CANARI-1717', 'address': ['CANARI-1818 rue du Puits', '31999 CANARI-1919']}
+CERT = {'surname': 'CANARI-2424', 'given_name': 'CANARI-2525'}
+CARD_MARKS = ['CANARI-1616', 'CANARI-1717', 'CANARI-1818', 'CANARI-1919']
+CERT_MARKS = ['CANARI-2424', 'CANARI-2525']
 
 
 def spellings(value):
@@ -67,7 +72,7 @@ class Canary(unittest.TestCase):
     def setUpClass(cls):
         cls.stack = contextlib.ExitStack()
         cls.addClassCleanup(cls.stack.close)
-        cls.s = s = System()
+        cls.s = s = CardSystem(extra=SETTINGS)
         temporary = cls.stack.enter_context(tempfile.TemporaryDirectory(prefix='beffroi-canary-'))
         cls.stack.callback(lambda old=os.environ.get('TMPDIR'): os.environ.pop('TMPDIR') if old is None
                            else os.environ.__setitem__('TMPDIR', old))
@@ -109,6 +114,19 @@ class Canary(unittest.TestCase):
         cls.sealed = r.json()['sealed']
         assert s.door('POST', f'/v1/accounts/{handle}/ack').status == 200
         cls.account = s.sql(f"SELECT id FROM account WHERE handle = '{handle}'")
+
+        # A card and a software certificate that says a name; each once more, refused for something else.
+        cls.sealed_codes = {}
+        for what in ({'type': 'x509_card', 'card': CARD}, {'type': 'x509_soft', 'profile': 'named', 'names': CERT}):
+            key, body = secrets_token(24), {'handle': secrets_token(24), **what}
+            assert s.door('POST', '/v1/accounts', {**body, 'lang': 'de'}, key=secrets_token(24)).status == 400
+            r = s.door('POST', '/v1/accounts', body, key=key)
+            assert r.status == 201, r.text
+            assert s.door('POST', '/v1/accounts', body, key=key, port=s.door_port2).json() == r.json()
+            assert s.door('POST', '/v1/accounts', body, key=secrets_token(24)).status == 409
+            cls.sealed_codes[body['type']] = (body['handle'], s.unseal(r.json()['sealed'], key))
+            assert s.door('POST', f"/v1/accounts/{body['handle']}/ack").status == 200
+        assert s.record(cls.sealed_codes['x509_card'][0])['surname'] == CARD['surname'], 'and card operations can read it'
 
         # The citizen's mail: the name everywhere a mail program puts it; before it, one that helps nobody.
         more = [f'Reply-To: {NAME_MARK} <{ADDRESS}>', f'X-Sender: {NAME_MARK}', f'Organization: {NAME_MARK}']
@@ -233,6 +251,31 @@ class Canary(unittest.TestCase):
         self.nowhere(self.link, 'activation link')
         self.nowhere(self.stage, 'second form of the activation')
 
+    def test_cards(self):
+        """P-014: neither name nor address, nor PIN, OTP or blocking code of a card is to be read at the provider's."""
+        for mark in CARD_MARKS:
+            self.nowhere(mark, 'what stands on a card')
+        handle, codes = self.sealed_codes['x509_card']
+        for kind in ('revocation', 'reactivation_otp', 'reactivation_pin'):
+            self.nowhere(codes[kind], kind)
+        self.nowhere(codes['reactivation_pin'][:4] + ' ' + codes['reactivation_pin'][4:], 'PIN as it is printed')
+        self.assertEqual(found(handle, self.dump), ['dump'], 'its handle may be there')
+
+    def test_named_certificates(self):
+        for mark in CERT_MARKS:
+            self.nowhere(mark, 'what a certificate will say')
+        codes = self.sealed_codes['x509_soft'][1]
+        for kind in ('creation', 'revocation'):
+            self.nowhere(codes[kind], kind)
+
+    def test_no_digest_to_try_names_on(self):
+        """The body of a call is compared by a keyed digest: its SHA-256 is nowhere (T-08)."""
+        key, call = secrets_token(24), json.dumps({'type': 'x509_card', 'handle': secrets_token(24), 'card': CARD}).encode()
+        self.assertEqual(self.s.door('POST', '/v1/accounts', call, key=key, headers={'Content-Type': 'application/json'}).status, 201)
+        dump = run('pg_dump', '--inserts', self.s.admin).stdout
+        self.assertIn(key, dump)
+        self.assertNotIn(hashlib.sha256(call).hexdigest(), dump)
+
     def test_the_kept_answer_is_gone_and_was_sealed(self):
         self.assertNotIn(self.sealed.encode(), self.dump['dump'])
         self.assertTrue(found(self.sealed, self.wal), 'it was there, for the town alone')
@@ -269,7 +312,8 @@ class Canary(unittest.TestCase):
         self.captured()
         values = [NAME_MARK, 'Zébulon', PASSWORD_MARK, MISTYPED_MARK, LOGIN, ADDRESS, SECRET, self.codes['creation'],
                   self.codes['revocation'], self.code, self.link, self.stage, self.session, self.oidc_code, self.access_token,
-                  self.sealed, self.account]
+                  self.sealed, self.account, *CARD_MARKS, *CERT_MARKS,
+                  *(code for _, codes in self.sealed_codes.values() for code in codes.values())]
         for value in values:
             self.assertEqual(found(value, self.wire_doors), [], value)
         for where, data in self.wire_doors.items():

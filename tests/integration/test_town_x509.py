@@ -1,9 +1,8 @@
 """Accounts whose means of sign-in is a certificate, at the town door (DOMAIN P-009…P-016, P-046…P-048, 2.1, A-11)."""
 import unittest
-from beffroi import *
+from cards import *
 
-# Somebody must be there to issue software certificates before they are offered; nobody is called here.
-SETTINGS = 'pki.url = https://127.0.0.1:1\n'
+CARD = {'given_name': 'Zoé Léa', 'surname': "d'Ô-Nguyễn", 'address': ["Mme d'Ô-Nguyễn", '3 bis rue du Puits', '31999 RIVEMONT']}
 NAMES = {'given_name': 'Zoé', 'surname': "d'Ô Nguyễn"}
 
 
@@ -13,13 +12,13 @@ def problem(reply):
 
 class Door(unittest.TestCase):
     """One provider for all tests of a class."""
-    settings = SETTINGS
+    system, settings = CardSystem, SETTINGS
 
     @classmethod
     def setUpClass(cls):
         cls.stack = contextlib.ExitStack()
         cls.addClassCleanup(cls.stack.close)
-        cls.s = cls.stack.enter_context(System(extra=cls.settings))
+        cls.s = cls.stack.enter_context(cls.system(extra=cls.settings))
 
     def ask(self, body, key=None, **kw):
         return self.s.door('POST', '/v1/accounts', {'handle': secrets_token(24), **body}, key=key or secrets_token(24), **kw)
@@ -32,6 +31,9 @@ class Door(unittest.TestCase):
         codes = self.s.unseal(r.json()['sealed'], key)
         self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/ack').status, 200)
         return handle, r.json(), codes
+
+    def card(self, **more):
+        return self.make(type='x509_card', card=CARD, **more)
 
 
 class Soft(Door):
@@ -118,8 +120,101 @@ class Soft(Door):
         self.assertEqual(self.s.command('town', 'policy', 'nulle', '--hold-max', '9d', check=False).returncode, 1)
 
 
+class Card(Door):
+    def test_three_codes_and_no_creation_code(self):
+        """P-012, P-013, P-015, K1: what the town keeps for later; a card is handed over, not opened by mail."""
+        handle, account, codes = self.card()
+        self.assertEqual(set(codes), {'revocation', 'reactivation_otp', 'reactivation_pin'})
+        self.assertRegex(codes['revocation'], '^[2-9A-HJKMNP-Z]{16}$')
+        self.assertRegex(codes['reactivation_otp'], '^[A-Za-z0-9_-]{22}$')       # 128 bits
+        self.assertRegex(codes['reactivation_pin'], '^[0-9]{8}$')
+        self.assertEqual((account['type'], account['state']), ('x509_card', 'pending'))
+        other = self.card()[2]
+        self.assertFalse(set(codes.values()) & set(other.values()))
+
+    def test_the_card_record(self):
+        """P-014: the six, in their order, and nothing else; sealed to card operations, which alone can read it."""
+        handle, account, codes = self.card(authorisations=[{'code': 'bibliotheque'}])
+        record, long = self.s.record(handle), handle
+        self.assertEqual(list(record), ['surname', 'given_name', 'address', 'number', 'reactivation_pin', 'revocation'])
+        self.assertEqual(record, {**CARD, 'number': account['number'], 'reactivation_pin': codes['reactivation_pin'],
+                                  'revocation': codes['revocation']})
+        plain = {'surname': 'x', 'address': ['y']}
+        handle, _, _ = self.make(type='x509_card', card=plain)
+        self.assertEqual({k: self.s.record(handle)[k] for k in plain}, plain)
+        self.assertNotIn('given_name', self.s.record(handle))
+        lengths = self.s.sql('SELECT count(DISTINCT octet_length(sealed)) FROM card_record r JOIN account a ON a.id = r.account_id '
+                             f"WHERE a.handle IN ('{handle}', '{long}')")
+        self.assertEqual(lengths, '1', 'its length tells how long the name is')
+
+    def test_nobody_but_card_operations_reads_or_changes_it(self):
+        self.card()
+        as_role = lambda role, text: run('psql', '-qXAt', self.s.conninfo(role), '-c', text, check=False)
+        for role in ('idp_web', 'idp_worker', 'idp_notifier'):
+            for text in ('SELECT sealed FROM card_record', "UPDATE card_record SET key_id = ''", 'DELETE FROM card_record'):
+                r = as_role(role, text)
+                self.assertTrue(r.returncode != 0 and 'permission denied' in r.stderr, (role, text, r.stderr))
+        self.assertEqual(as_role('idp_web', 'SELECT count(*) FROM account').returncode, 0)
+
+    def test_names_and_addresses_as_they_are(self):
+        """P-005, P-006: kept as they were typed; what does not fit is named, and never repeated."""
+        good = {'type': 'x509_card', 'card': CARD}
+        for change, code, said in (
+                ({'surname': 'x' * 121}, 'wire.value', '"surname"'), ({'surname': ''}, 'wire.value', '"surname"'),
+                ({'given_name': 'a\u202eb'}, 'wire.value', '"given_name"'), ({'address': []}, 'wire.value', '"address"'),
+                ({'address': ['x'] * 7}, 'wire.value', '"address"'), ({'address': 'x'}, 'wire.value', '"address"'),
+                ({'address': ['x', 'y' * 39]}, 'wire.value', 'line 2'), ({'address': ['x', 'y', 7]}, 'wire.value', 'line 3'),
+                ({'birth_date': 'CANARI'}, 'wire.unknown_member', '"birth_date"')):
+            r = self.ask({**good, 'card': {**CARD, **change}})
+            self.assertEqual(problem(r), (400, code), change)
+            self.assertIn(said, r.json()['detail'])
+            self.assertNotIn('CANARI', r.text)
+        for missing in ('surname', 'address'):
+            r = self.ask({**good, 'card': {k: v for k, v in CARD.items() if k != missing}})
+            self.assertEqual(problem(r), (400, 'wire.missing'), missing)
+        self.assertEqual(problem(self.ask({'type': 'x509_card'})), (400, 'wire.missing'))
+        for more in ({'profile': 'named'}, {'names': NAMES}):
+            self.assertEqual(problem(self.ask({**good, **more})), (400, 'wire.unknown_member'))
+        self.assertEqual(problem(self.ask({'type': 'password', 'card': CARD})), (400, 'wire.unknown_member'))
+        for card in ({'surname': 'Ô' * 120, 'given_name': 'é' * 120, 'address': ['Â' * 38] * 6}, {'surname': 'Y', 'address': ['z']}):
+            handle, _, _ = self.make(type='x509_card', card=card)
+            record = self.s.record(handle)
+            self.assertEqual({k: record[k] for k in card}, card)
+
+    def test_lost_reply(self):
+        key, body = secrets_token(24), {'type': 'x509_card', 'handle': secrets_token(24), 'card': CARD}
+        first, again = self.ask(body, key), self.ask(body, key, port=self.s.door_port2)
+        self.assertEqual((first.status, again.status), (201, 201))
+        self.assertEqual(first.json(), again.json())
+        self.assertEqual(problem(self.ask({**body, 'card': {**CARD, 'surname': 'Autre'}}, key)), (409, 'idempotency.body'))
+        self.assertEqual(self.s.sql('SELECT count(*) FROM card_record r JOIN account a ON a.id = r.account_id '
+                                    f"WHERE a.handle = '{body['handle']}'"), '1')
+
+    def test_new_codes_of_a_card_that_waits(self):
+        """DOMAIN 2.1, pending/reissue: all three are new, the old ones dead; the card itself stays as it was ordered."""
+        handle, _, old = self.card()
+        key = secrets_token(24)
+        r = self.s.door('POST', f'/v1/accounts/{handle}/reissue', {'what': 'all'}, key=key)
+        self.assertEqual((r.status, r.json()['state']), (200, 'pending'), r.text)
+        new = self.s.unseal(r.json()['sealed'], key)
+        self.assertEqual(set(new), set(old))
+        self.assertFalse(set(new.values()) & set(old.values()))
+        self.assertEqual(problem(self.s.door('POST', '/v1/blocks', {'code': old['revocation']})), (403, 'secret.superseded'))
+        self.assertEqual(self.s.door('POST', '/v1/blocks', {'code': new['revocation']}).json()['state'], 'suspended')
+        account = self.s.sql(f"SELECT id FROM account WHERE handle = '{handle}'")
+        self.assertEqual(self.s.jobs(account), ['suspend'], 'the card does not end with its codes')
+
+    def test_the_record_ends_with_the_account(self):
+        handle, _, codes = self.card()
+        kept = lambda: self.s.sql(f"SELECT count(*) FROM card_record r JOIN account a ON a.id = r.account_id WHERE a.handle = '{handle}'")
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/block', {'reason': 'lost'}).json()['state'], 'suspended')
+        self.assertEqual(kept(), '1', 'the card may still be handed over')
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/close', {'reason': 'error'}).status, 200)
+        self.assertEqual(kept(), '0')
+
+
 class NotOffered(Door):
-    settings = ''
+    system, settings = System, ''
 
     def test_types_that_this_provider_has_not(self):
         for body in ({'type': 'x509_soft'}, {'type': 'x509_card', 'card': {'surname': 'x', 'address': ['y']}}):

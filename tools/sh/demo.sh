@@ -290,6 +290,7 @@ town.tls.cert = $PKI_DIR/api.pem
 town.tls.key = $PKI_DIR/api.key
 town.client_ca = $PKI_DIR/servers-ca.pem
 keys = $KEY_DIR/$4
+cardops.seal_key = $PKI_DIR/cardops-seal.pem
 clock.file = $CLOCK_DIR/offset
 mail.address = $MAIL_IN_ADDRESS
 mail.lmtp.listen = $MAIL_LMTP_LISTEN
@@ -339,6 +340,14 @@ sheet.mail_address = $MAIL_IN_ADDRESS
 sheet.block_url = ${BLOCK_URL#https://}
 CONF
 }
+# What card records are sealed to. The private half is card operations' alone: no program of the demo reads it yet.
+demo_cardops_key() {
+    local key=$KEY_DIR/cardops/seal.pem
+    as_demo test -s "$key" || as_demo sh -c 'umask 077 && mkdir -p "$1" && openssl genpkey -algorithm EC \
+        -pkeyopt ec_paramgen_curve:P-256 -out "$1/.seal.pem" 2>/dev/null && chmod 0400 "$1/.seal.pem" && mv "$1/.seal.pem" "$1/seal.pem"' \
+        sh "$(dirname "$key")"
+    as_demo openssl pkey -in "$key" -pubout | write_file "$PKI_DIR/cardops-seal.pem" 0644
+}
 demo_configure() {
     SAML_METADATA_URL=$IDP_BASE_URL/saml/metadata
     OIDC_ISSUER=$IDP_BASE_URL
@@ -356,6 +365,7 @@ demo_configure() {
     IDP_NOTIFIER_CONFIG=$CONF_DIR/idp-notifier.conf
     MAIRIE_CONFIG=$CONF_DIR/mairie.conf
     MAIRIE_OUTBOX_CONFIG=$CONF_DIR/mairie-outbox.conf
+    demo_cardops_key
     # The operator's, with every key: what commands are given. Each process has one with its own keys.
     idp_conf "$IDP_PORT" "$API_PORT" idp_web idp | write_file "$IDP_CONFIG"
     { idp_conf "$IDP_PORT" "$API_PORT" idp_web idp-web; idp_door_conf; } | write_file "$IDP_WEB_CONFIG"
