@@ -110,6 +110,7 @@ notice_fill(struct http_request *req, struct page_data *d)
     } notices[] = {
         { "mot-de-passe", "citizen.password_done" }, { "adresse", "citizen.mail_deleted" },
         { "sessions", "citizen.sessions_done" },     { "accords", "citizen.consents_done" },
+        { "certificat", "citizen.certificate_done" },
     };
     const char *done = http_query(req, "fait");
 

@@ -18,10 +18,10 @@ static const struct pg_stmt stmts[] = {
         "INSERT INTO certificate_ticket (id, expires_at) SELECT $1, $3 FROM good ON CONFLICT DO NOTHING", 3 },
     [S_INSERT] = { "certificate.insert",
         "INSERT INTO credential_certificate (id, account_id, issuer, serial, spki_sha256, state, state_since, not_after, "
-        "linked_at) VALUES ($1, $2, $3, $4, $5, 'active', $7, $6, $7) ON CONFLICT (issuer, serial) DO UPDATE SET "
-        "id = excluded.id, account_id = excluded.account_id, spki_sha256 = excluded.spki_sha256, state = 'active', "
+        "linked_at) VALUES ($1, $2, $3, $4, $5, $8, $7, $6, $7) ON CONFLICT (issuer, serial) DO UPDATE SET "
+        "id = excluded.id, account_id = excluded.account_id, spki_sha256 = excluded.spki_sha256, state = excluded.state, "
         "state_since = excluded.state_since, linked_at = excluded.linked_at "
-        "WHERE credential_certificate.state = 'ended'", 7 },
+        "WHERE credential_certificate.state = 'ended'", 8 },
     [S_END] = { "certificate.end",
         "UPDATE credential_certificate SET state = 'ended', state_since = $3 WHERE account_id = $1 AND id = $2 "
         "AND state = 'active'", 3 },
@@ -89,9 +89,9 @@ credential_redeem(struct pg *pg, const char *ticket_id, const char *certificate_
                                                "the ticket was used, or its certificate has ended");
 }
 
-enum err
-credential_store_insert(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert, utime now,
-                         struct why *why)
+static enum err
+insert(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert, const char *state, utime now,
+       struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
@@ -106,10 +106,25 @@ credential_store_insert(struct pg *pg, const char *id, const char *account_id, c
     pg_arg_bytes(&args, spki, sizeof(spki));
     pg_arg_time(&args, cert->not_after);
     pg_arg_time(&args, now);
+    pg_arg_text(&args, state);
     if ((e = pg_exec(pg, &stmts[S_INSERT], &args, &r, why)) != OK)
         return e;
     return pg_affected(r) == 1 ? OK : why_code(why, ERR_CONFLICT, "certificate.linked",
                                                "the certificate belongs to an account already");
+}
+
+enum err
+credential_store_insert(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert, utime now,
+                         struct why *why)
+{
+    return insert(pg, id, account_id, cert, "active", now, why);
+}
+
+enum err
+credential_issued(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert, utime now,
+                   struct why *why)
+{
+    return insert(pg, id, account_id, cert, "issued", now, why);
 }
 
 enum err

@@ -2,7 +2,8 @@
 from beffroi import *
 
 # Somebody must be there to issue software certificates before they are offered; nobody is called here.
-SETTINGS = 'pki.url = https://127.0.0.1:1\n'
+SETTINGS = ('pki.url = https://127.0.0.1:1\npki.ca = {dir}/ca.pem\npki.cert = {dir}/server.pem\n'
+            'pki.key = {dir}/server.key\n')
 
 
 class CardSystem(System):
