@@ -131,8 +131,11 @@ my_page(struct http_request *req, const struct mine *m, const struct citizen_vis
     page_str(d, "csrf", http_csrf_token(req));
     page_str(d, "block_url", "/ma-page/blocage");
     page_str(d, "logout_url", "/logout");
-    page_str(d, "password_url", "/ma-page/mot-de-passe");
+    if (m->account.type == ACCOUNT_PASSWORD)
+        page_str(d, "password_url", "/ma-page/mot-de-passe");
     page_str(d, "data_url", "/ma-page/donnees");
+    if (m->account.type == ACCOUNT_X509_SOFT)
+        page_str(d, "renew_url", "/ma-page/certificat");
     account_fill(req, d, m, french);
     notice_fill(req, d);
     visits_fill(d, visits, nvisits, view, french);

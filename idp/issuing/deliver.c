@@ -63,6 +63,29 @@ subject_get(struct http_request *req, const struct place *p, struct str *ret, st
     return OK;
 }
 
+/* The same for the page's script, which makes a renewal's request: base64 of the Name. */
+void
+get_certificate_subject(struct http_request *req)
+{
+    const struct idp *idp = http_app(req);
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(2 * X509_NAME_MAX);
+    struct str subject = STR_NULL;
+    struct why why = WHY_INIT;
+    struct place p;
+    enum err e;
+
+    if (!place_load(req, &p) || !issuing_enter(req, &p))
+        return;
+    e = subject_get(req, &p, &subject, &why);
+    authority_leave(idp->authority);
+    if (e != OK) {
+        issuing_refuse(req, &p, e, &why);
+        return;
+    }
+    base64_encode(&text, subject.p, subject.n);
+    http_reply(req, 200, "text/plain", buf_view(&text));
+}
+
 static enum err
 file_build(struct http_request *req, const struct device *device, const struct key *key, struct str certificate,
            const char *passphrase, struct buf *out, struct why *why)

@@ -200,6 +200,8 @@ get_certificate_device(struct http_request *req)
     page_str(d, "file_type", device->type);
     page_str(d, "back_url", p.base);
     page_bool(d, "renewal", p.renewal);
+    if (p.renewal)
+        page_str(d, "subject_url", OWN "/subject");
     if ((signon_methods_offered(idp) & METHOD_SOFT_CERT) != 0)
         page_str(d, "test_url", arena_printf(http_arena(req), "%s/test", p.base));
     /* The page's script asks for the certificate and gives the file to the browser. */

@@ -29,6 +29,7 @@ static const struct http_route list[] = {
     GET(OWN "/issued/{file}", get_certificate_issued_file, HTTP_SESSION_REQUIRED, HTTP_POOL_SLOW, "renewal.issued.file", false),
     POST(OWN "/done", post_certificate_done, FORM_MAX, HTTP_SESSION_REQUIRED, HTTP_POOL_EVENT, "renewal.done.post", true),
     POST(OWN "/test", post_certificate_test, FORM_MAX, HTTP_SESSION_REQUIRED, HTTP_POOL_EVENT, "renewal.test.post", false),
+    GET(OWN "/subject", get_certificate_subject, HTTP_SESSION_REQUIRED, HTTP_POOL_SLOW, "renewal.subject", false),
     GET(OWN "/{device}", get_certificate_device, HTTP_SESSION_REQUIRED, HTTP_POOL_EVENT, "renewal.deliver", true),
     POST(OWN "/{device}/file", post_certificate_file, FORM_MAX, HTTP_SESSION_REQUIRED, HTTP_POOL_SLOW, "renewal.file.post", false),
     POST(OWN "/{device}/request", post_certificate_request, REQUEST_FORM_MAX, HTTP_SESSION_REQUIRED, HTTP_POOL_SLOW,
