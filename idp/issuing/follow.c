@@ -2,7 +2,7 @@
  * follow: what the authority tells of its certificates becomes the state of ours, whoever changed it there.
  *
  * A worker asks every few seconds; which one is settled by a row. While the authority does not answer, what it told last counts for
- * pki.state_life (idp/credential/certificate_store.c looks at seen_at), so that people go on signing in, and not for ever.
+ * pki.state_life (idp/credential/certificate.c looks at known_until), so that people go on signing in, and not for ever.
  */
 #include "idp/issuing/issuing-internal.h"
 
@@ -130,7 +130,7 @@ issuing_follow(struct idp *idp, struct pg *pg, utime now, bool *ret_done, struct
         return e;
     if ((e = take_page(idp, pg, cursor, a, now, &next, &more, &reason)) == OK) {
         *ret_done = more;
-        return authority_state_seen(pg, next, now, more ? now : now + PERIOD, why);
+        return authority_state_seen(pg, next, now, more ? now : now + PERIOD, now + idp->conf.pki_state_life, why);
     }
     LOG_WARN_EV("authority.changes", LF_ERR(e), LF_WHY(&reason));
     return authority_state_problem(pg, reason.text[0] != '\0' ? reason.text : err_name(e), why);

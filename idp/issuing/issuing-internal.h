@@ -136,7 +136,8 @@ MUST_USE enum err certificate_store_live(struct pg *pg, struct arena *a, struct 
 /* Takes the turn: ERR_NOT_FOUND: not due, or another worker has it. */
 MUST_USE enum err authority_state_take(struct pg *pg, utime now, utime next, struct arena *a, const char **ret_cursor,
                                        struct why *why);
-MUST_USE enum err authority_state_seen(struct pg *pg, const char *cursor, utime now, utime next, struct why *why);
+MUST_USE enum err authority_state_seen(struct pg *pg, const char *cursor, utime now, utime next, utime known_until,
+                                       struct why *why);
 MUST_USE enum err authority_state_problem(struct pg *pg, const char *problem, struct why *why);
 struct ending {
     char account_id[37], certificate_id[37];
@@ -159,6 +160,7 @@ void post_certificate_choose(struct http_request *req);
 void get_certificate_device(struct http_request *req);
 void post_certificate_file(struct http_request *req);
 void post_certificate_request(struct http_request *req);
+void get_certificate_subject(struct http_request *req);
 void get_certificate_issued(struct http_request *req);
 void get_certificate_issued_file(struct http_request *req);
 void post_certificate_done(struct http_request *req);

@@ -66,7 +66,7 @@ static const struct pg_stmt stmts[] = {
     [S_TAKE] = { "authority_state.take",
         "UPDATE authority_state SET due_at = $2 WHERE due_at <= $1 OR due_at > $3 RETURNING cursor", 3 },
     [S_SEEN] = { "authority_state.seen",
-        "UPDATE authority_state SET cursor = $1, seen_at = $2, due_at = $3, problem = ''", 3 },
+        "UPDATE authority_state SET cursor = $1, seen_at = $2, due_at = $3, known_until = $4, problem = ''", 4 },
     [S_PROBLEM] = { "authority_state.problem", "UPDATE authority_state SET problem = $1", 1 },
     [S_HEALTH] = { "authority_state.health", "SELECT seen_at, problem FROM authority_state", 0 },
     [S_ENDING] = { "issuing.ending",
@@ -455,13 +455,14 @@ authority_state_take(struct pg *pg, utime now, utime next, struct arena *a, cons
 }
 
 enum err
-authority_state_seen(struct pg *pg, const char *cursor, utime now, utime next, struct why *why)
+authority_state_seen(struct pg *pg, const char *cursor, utime now, utime next, utime known_until, struct why *why)
 {
     struct pg_args args = PG_ARGS_INIT;
 
     pg_arg_text(&args, cursor);
     pg_arg_time(&args, now);
     pg_arg_time(&args, next);
+    pg_arg_time(&args, known_until);
     return pg_exec(pg, &stmts[S_SEEN], &args, NULL, why);
 }
 

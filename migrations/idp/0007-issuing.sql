@@ -36,6 +36,7 @@ CREATE TABLE authority_state (
     cursor  text NOT NULL,
     due_at  timestamptz NOT NULL,
     seen_at timestamptz,
+    known_until timestamptz,
     problem text NOT NULL
 );
 INSERT INTO authority_state (cursor, due_at, problem) VALUES ('', '-infinity', '');
@@ -43,6 +44,7 @@ COMMENT ON TABLE authority_state IS 'How far the changes of our authority were f
 COMMENT ON COLUMN authority_state.cursor IS 'Its own, opaque; empty: from the beginning.';
 COMMENT ON COLUMN authority_state.due_at IS 'When a worker asks again; moved on before it does, so that others leave it alone.';
 COMMENT ON COLUMN authority_state.seen_at IS 'When it last answered: until then the states of its certificates are known. NULL: it never did.';
+COMMENT ON COLUMN authority_state.known_until IS 'What it told counts until then (pki.state_life); afterwards its certificates sign nobody in.';
 COMMENT ON COLUMN authority_state.problem IS 'Why the last look gave nothing; empty when it did.';
 
 GRANT SELECT, INSERT, UPDATE ON enrolment TO idp_web;

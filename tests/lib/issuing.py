@@ -1,9 +1,46 @@
 """issuing: a provider beside the real certification authority: accounts with software certificates, from the counter to the browser."""
-import contextlib, os, re, time
+import contextlib, os, re, socket, threading, time
 
 from authority import Authority
 from beffroi import Browser, Reply, run, secrets_token
 from certificates import CertificateSystem
+
+
+class Cut(threading.Thread):
+    """A network between browser and provider that can be cut: after cut(n), n more octets come through, then it is gone."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.to, self.left = port, None
+        self.server = socket.create_server(('127.0.0.1', 0))
+        self.port = self.server.getsockname()[1]
+        self.start()
+
+    def cut(self, n):
+        self.left = n
+
+    def run(self):
+        near, _ = self.server.accept()
+        far = socket.socket()
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)       # what was not asked for stays with its sender
+        far.connect(('127.0.0.1', self.to))
+        threading.Thread(target=self.up, args=(near, far), daemon=True).start()
+        with contextlib.suppress(OSError):
+            while self.left is None or self.left > 0:
+                data = far.recv(512 if self.left is None else min(512, self.left))
+                if not data:
+                    break
+                near.sendall(data)
+                if self.left is not None:
+                    self.left -= len(data)
+        for s in (far, near, self.server):
+            s.close()
+
+    @staticmethod
+    def up(near, far):
+        with contextlib.suppress(OSError):
+            while data := near.recv(4096):
+                far.sendall(data)
 
 
 class IssuingSystem(CertificateSystem):
