@@ -164,6 +164,6 @@ void get_certificate_subject(struct http_request *req);
 void get_certificate_issued(struct http_request *req);
 void get_certificate_issued_file(struct http_request *req);
 void post_certificate_done(struct http_request *req);
-void post_certificate_test(struct http_request *req);
+void get_certificate_test(struct http_request *req);
 
 #endif

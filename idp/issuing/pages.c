@@ -240,8 +240,9 @@ post_certificate_done(struct http_request *req)
     idp_reply_page(req, 200, "issuing/done.html", d);
 }
 
+/* A link: nothing is kept of it but its own address, and a form's policy would stop at the door's host name. */
 void
-post_certificate_test(struct http_request *req)
+get_certificate_test(struct http_request *req)
 {
     struct signon_request rq = { .accept = METHOD_SOFT_CERT, .force_authn = true, .max_age = -1 };
     struct place p;

@@ -65,6 +65,7 @@ async function useAt(key) {
     keys: [key], policy: { AutoSelectCertificateForUrls: [JSON.stringify({ pattern: `https://[*.]${door.host}`, filter: {} })] },
   });
   const page = await visitor(browser);
+  page.setDefaultTimeout(120_000);                     // a key of 3072 bits, on a machine with other work
   await page.goto(`${system.SONDAGE_URL}/connexion`);
   await page.locator("#door-certificate").click();
   await page.locator("#signed-in").waitFor();
@@ -87,6 +88,7 @@ test("a file, without script; then a service", { ...LIMIT, skip: withoutPolicies
 test("a key made in the browser; then a service", { ...LIMIT, skip: withoutPolicies }, async () => {
   const browser = await startBrowser(system);
   const page = await visitor(browser);
+  page.setDefaultTimeout(120_000);                     // a key of 3072 bits, on a machine with other work
   const bodies = [];
   page.on("request", (request) => bodies.push(request.postData() ?? ""));
   const who = await toChoice(page, "navigateur");
@@ -142,6 +144,7 @@ test("a request of one's own, without script, and the test of the connection", {
     policy: { AutoSelectCertificateForUrls: [JSON.stringify({ pattern: `https://[*.]${door.host}`, filter: {} })] },
   });
   const again = await visitor(second);
+  again.setDefaultTimeout(60_000);
   await again.goto(`${who.url}/issued`);
   await assertAccessible(again, "issued");
   await again.locator("#test").click();

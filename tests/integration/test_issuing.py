@@ -137,9 +137,6 @@ class Issuing(unittest.TestCase):
         for device, (kind, name, older) in FILES.items():
             page = self.choose(b, url, device)                          # done again, as nothing has been downloaded
             self.assertGreaterEqual(page.text.count('<li>'), 3)
-            # the file is cut each time, so that the account stays pending and the next one can be tried
-            self.download(b, page, cut=1500)
-            self.not_sent(handle)
         for device in ('ios', 'windows'):
             other, codes, number, b, url = self.begin(f'format-{device}')
             page = self.choose(b, url, device)
@@ -264,7 +261,7 @@ class Issuing(unittest.TestCase):
         self.post_request(b2, self.choose(b2, url2, 'unknown'), self.request_of('autre'))
         with open(self.s.path('autre.key')) as f:
             theirs = self.s.base('autre', f.read(), b2.get(url2 + '/issued/certificat.pem').text)
-        start = lambda: b.post(url + '/test', {'csrf': b.csrf(b.get(url + '/issued')), 'do': 'test'}).headers['Location']
+        start = lambda: b.get(url + '/test').headers['Location']
         page = self.to_ticket(b, start(), theirs)
         self.assertEqual(page.status, 403)
         self.assertEqual((self.s.state(handle), self.s.state(other)), ('pending', 'pending'))
