@@ -60,6 +60,10 @@ conf_finish(struct idp_conf *c, struct why *why)
         (c->town_tls_cert[0] == '\0' || c->town_tls_key[0] == '\0' || c->town_client_ca[0] == '\0' ||
          c->town_url[0] == '\0'))
         return why_set(why, ERR_INPUT, "town.listen needs town.url, town.tls.cert, town.tls.key and town.client_ca");
+    program_url_trim(c->pki_url);
+    if (c->pki_url[0] != '\0' && (!str_starts(str_of(c->pki_url), "https://") || c->pki_ca[0] == '\0' || c->pki_cert[0] == '\0' ||
+                                  c->pki_key[0] == '\0'))
+        return why_set(why, ERR_INPUT, "pki.url is an https:// address, and needs pki.ca, pki.cert and pki.key");
     if ((e = cert_check(c, why)) != OK)
         return e;
     return program_clock_use((enum environment)c->environment, c->clock_file, why);

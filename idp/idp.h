@@ -47,6 +47,9 @@ struct idp_conf {
     int64_t cert_ticket_life;            /* from the door to the main host */
     int64_t crl_refresh, crl_grace;      /* lists of revoked certificates of authorities that are trusted */
     char *pki_url;                       /* the authority that issues software certificates; empty: none are offered */
+    char *pki_ca, *pki_cert, *pki_key;   /* how it and we know each other */
+    char *pki_profile_soft, *pki_profile_soft_named, *pki_profile_card;
+    int64_t pki_state_life;              /* how long its last answer counts */
     char *cardops_seal_key;              /* PEM: what card records are sealed to; empty: cards are not offered */
     int64_t threads, slow_threads;
     char *keys;                          /* folder: idp/keys.h */
@@ -83,6 +86,7 @@ struct idp {
     struct deny_list *deny;              /* refused passwords, NULL: none (idp/credential/login.h) */
     struct services *services;
     struct key *card_key;                /* public: cardops.seal_key; NULL: none, or not for this process */
+    struct authority *authority;         /* pki.url; NULL: none, or this process asks nothing of it */
     struct trust *trust;                 /* authorities for sign-in; NULL: this process judges no certificate */
     const struct signon_dialect *const *dialects;   /* NULL-terminated; set by the program, lowest layer calls up through it */
 };

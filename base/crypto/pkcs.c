@@ -1,6 +1,7 @@
 /* pkcs: requests and certificates-only messages are written and read by hand, PKCS#12 is OpenSSL's. See pkcs.h. */
 #include "base/crypto/pkcs.h"
 
+#include <openssl/core_names.h>
 #include <openssl/pkcs12.h>
 
 #include "base/core/rand.h"
@@ -9,9 +10,8 @@
 #include "base/crypto/key-internal.h"
 
 #define REQUEST_MAX 16384
+#define KEY_OCTETS_MAX 512
 #define PKCS12_ITERATIONS 10000    /* NSS needs a second for ten times as many; the pass phrase is strong by itself */
-
-DEFINE_FREEP(PKCS12, PKCS12_free)
 
 static void
 x509_stack_free(STACK_OF(X509) **s)
@@ -149,6 +149,93 @@ pkcs12_write(PKCS12 *p12, struct buf *out, struct why *why)
     return OK;
 }
 
+/*
+ * The private key as PKCS#8 (RFC 5958) around ECPrivateKey (RFC 5915), written by hand: OpenSSL's own writer leaves a copy of it in
+ * memory that it gave back (i2d_ECPrivateKey, 3.0).
+ */
+static enum err
+pkcs8_write(const struct key *k, struct buf *out, struct why *why)
+{
+    AUTO(buf_free) struct buf octets = BUF_SECRET(KEY_OCTETS_MAX), ec = BUF_SECRET(1024), info = BUF_SECRET(1024), tagged = BUF_BOUNDED(512);
+    AUTO(BN_clear_freep) BIGNUM *n = NULL;
+    const int size = (k->bits + 7) / 8;
+    struct str spki = buf_view(&k->spki), inner, algorithm, point;
+    unsigned tag;
+    char *room = buf_reserve(&octets, (size_t)size);
+
+    if ((k->alg != KEY_P256 && k->alg != KEY_P384) || room == NULL)
+        return why_set(why, ERR_DENIED, "not a key on P-256 or P-384");
+    if (EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &n) != 1 || BN_bn2binpad(n, (unsigned char *)room, size) != size)
+        return ossl_why(why, ERR_INTERNAL, "the private key cannot be read");
+    buf_advance(&octets, (size_t)size);
+    if (der_expect(&spki, DER_SEQUENCE, &inner) != OK || der_element(&inner, &tag, &algorithm) != OK)
+        return why_set(why, ERR_INTERNAL, "the public key cannot be read");
+    point = inner;
+    der_add_number(&ec, DER_INTEGER, 1);
+    der_add(&ec, DER_OCTET_STRING, buf_view(&octets));
+    buf_add_str(&tagged, point);
+    der_add(&ec, DER_CONTEXT(1), buf_view(&tagged));
+    buf_reset(&octets);
+    der_add(&octets, DER_SEQUENCE, buf_view(&ec));
+    der_add_number(&info, DER_INTEGER, 0);
+    buf_add_str(&info, algorithm);
+    der_add(&info, DER_OCTET_STRING, buf_view(&octets));
+    der_add(out, DER_SEQUENCE, buf_view(&info));
+    return buf_ok(&octets) && buf_ok(&ec) && buf_ok(&info) && buf_ok(out) ? OK : why_set(why, ERR_INTERNAL, "no room for the key");
+}
+
+/* The parts of a file while it is put together. */
+struct parts {
+    STACK_OF(PKCS12_SAFEBAG) *certificates, *keys;
+    STACK_OF(PKCS7) *safes;
+    PKCS8_PRIV_KEY_INFO *p8;       /* wiped when it is freed */
+    PKCS12 *p12;
+    unsigned char id[EVP_MAX_MD_SIZE];       /* what ties the key to its certificate */
+    unsigned id_len;
+};
+
+static void
+parts_done(struct parts *p)
+{
+    sk_PKCS12_SAFEBAG_pop_free(p->certificates, PKCS12_SAFEBAG_free);
+    sk_PKCS12_SAFEBAG_pop_free(p->keys, PKCS12_SAFEBAG_free);
+    sk_PKCS7_pop_free(p->safes, PKCS7_free);
+    PKCS8_PRIV_KEY_INFO_free(p->p8);
+    PKCS12_free(p->p12);
+}
+
+static bool
+bag_name(struct parts *p, PKCS12_SAFEBAG *bag, const char *name)
+{
+    return bag != NULL && PKCS12_add_friendlyname_utf8(bag, name, -1) == 1 &&
+           PKCS12_add_localkeyid(bag, p->id, (int)p->id_len) == 1;
+}
+
+static bool
+certificates_put(const struct pkcs12_content *in, X509 *cert, STACK_OF(X509) *chain, int cipher, const char *passphrase,
+                 struct parts *p)
+{
+    if (!bag_name(p, PKCS12_add_cert(&p->certificates, cert), in->name))
+        return false;
+    for (int i = 0; i < sk_X509_num(chain); i++)
+        if (PKCS12_add_cert(&p->certificates, sk_X509_value(chain, i)) == NULL)
+            return false;
+    return PKCS12_add_safe(&p->safes, p->certificates, cipher, PKCS12_ITERATIONS, passphrase) == 1;
+}
+
+static bool
+key_put(const struct pkcs12_content *in, int cipher, const char *passphrase, struct parts *p)
+{
+    PKCS12_SAFEBAG *bag = PKCS12_SAFEBAG_create_pkcs8_encrypt(cipher, passphrase, -1, NULL, 0, PKCS12_ITERATIONS, p->p8);
+
+    if (!bag_name(p, bag, in->name) || (p->keys = sk_PKCS12_SAFEBAG_new_null()) == NULL ||
+        sk_PKCS12_SAFEBAG_push(p->keys, bag) == 0) {
+        PKCS12_SAFEBAG_free(bag);
+        return false;
+    }
+    return PKCS12_add_safe(&p->safes, p->keys, -1, 0, NULL) == 1;
+}
+
 enum err
 pkcs12_make(const struct pkcs12_content *in, enum pkcs12_form form, const char *passphrase, struct buf *out, struct why *why)
 {
@@ -156,7 +243,9 @@ pkcs12_make(const struct pkcs12_content *in, enum pkcs12_form form, const char *
     const EVP_MD *md = ossl_md(form == PKCS12_AES ? OSSL_MD_SHA256 : OSSL_MD_SHA1);
     AUTO(x509_stack_free) STACK_OF(X509) *chain = sk_X509_new_null();
     AUTO(X509_freep) X509 *cert = certificate_of(in->certificate);
-    AUTO(PKCS12_freep) PKCS12 *p12 = NULL;
+    AUTO(buf_free) struct buf pkcs8 = BUF_SECRET(1024);
+    AUTO(parts_done) struct parts p = { .p12 = NULL };
+    const unsigned char *at;
     enum err e;
 
     if (chain == NULL)
@@ -165,13 +254,16 @@ pkcs12_make(const struct pkcs12_content *in, enum pkcs12_form form, const char *
         return e;
     if (cert == NULL || X509_check_private_key(cert, in->key->pkey) != 1)
         return ossl_why(why, ERR_INPUT, "the certificate is none, or not of this key");
-    if ((e = stack_fill(in, chain, why)) != OK)
+    if ((e = stack_fill(in, chain, why)) != OK || (e = pkcs8_write(in->key, &pkcs8, why)) != OK)
         return e;
-    /* Its own MAC is always of SHA-256: made without one, and then with the one that fits the form. */
-    p12 = PKCS12_create(passphrase, in->name, in->key->pkey, cert, chain, cipher, cipher, PKCS12_ITERATIONS, -1, 0);
-    if (p12 == NULL || PKCS12_set_mac(p12, passphrase, -1, NULL, 0, PKCS12_ITERATIONS, md) != 1)
+    at = str_bytes(buf_view(&pkcs8));
+    if ((p.p8 = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)pkcs8.len)) == NULL ||
+        X509_digest(cert, ossl_md(OSSL_MD_SHA1), p.id, &p.id_len) != 1 ||
+        !certificates_put(in, cert, chain, cipher, passphrase, &p) || !key_put(in, cipher, passphrase, &p) ||
+        (p.p12 = PKCS12_add_safes(p.safes, 0)) == NULL ||
+        PKCS12_set_mac(p.p12, passphrase, -1, NULL, 0, PKCS12_ITERATIONS, md) != 1)
         return ossl_why(why, ERR_INTERNAL, "no PKCS#12");
-    return pkcs12_write(p12, out, why);
+    return pkcs12_write(p.p12, out, why);
 }
 
 #define GROUP 5

@@ -23,13 +23,13 @@ enum pkcs12_form {
     PKCS12_3DES                    /* pbeWithSHAAnd3-KeyTripleDES-CBC, MAC with SHA-1 */
 };
 struct pkcs12_content {
-    const struct key *key;         /* KEY_HOLDER_SIGN */
+    const struct key *key;         /* KEY_HOLDER_SIGN, P-256 or P-384 */
     struct str certificate;        /* DER, of this key */
     const struct str *chain;       /* others, DER */
     size_t nchain;
     const char *name;              /* what stores show */
 };
-/* Appends the file. ERR_DENIED: another kind of key; ERR_INPUT: a certificate that is none, or not of the key. */
+/* Appends the file; no other copy of the private key is left in memory. ERR_DENIED: another kind of key; ERR_INPUT: a certificate that is none, or not of the key. */
 MUST_USE enum err pkcs12_make(const struct pkcs12_content *in, enum pkcs12_form form, const char *passphrase, struct buf *out,
                               struct why *why);
 /* "k7mwp-2hxqd-r9vtc-n4bys": four groups of five of 31 letters and digits that nobody mixes up, 99 bits. */

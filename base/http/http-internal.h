@@ -171,6 +171,7 @@ struct http_conn {
 };
 
 struct pool;                              /* pool.c */
+struct watch;                             /* watch.c */
 
 struct http_server {
     const struct http_server_config *conf;
@@ -183,6 +184,7 @@ struct http_server {
     struct MHD_Daemon *plain, *tls;       /* NULL: no such listener */
     struct route_counts counts;
     struct pool *pool;                    /* NULL: no route asks for it */
+    struct watch *watch;                  /* of watched replies */
 
     pthread_t accept_thread;
     bool accept_running;
@@ -269,6 +271,8 @@ struct http_request {
     int status;
     size_t reply_size;
     struct MHD_Response *response;
+    http_watch_done watch_done;           /* NULL: nobody asks whether it arrived */
+    void *watch_arg;
 };
 
 void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
@@ -285,6 +289,13 @@ void request_refuse(struct http_request *req, int status, const char *code);
 const char *csrf_check(struct http_request *req);
 /* "https://Host:443/path" to "https://host"; false: not an absolute http(s) URL. */
 bool origin_of(const char *url, char *out, size_t size);
+
+/* --- watch.c ------------------------------------------------------------------------------------------------- */
+struct watch *watch_new(struct http_server *s);
+/* The reply of a request was handed to the system (sent), or never will be. fd: of its connection. Calls done() later. */
+void watch_add(struct watch *w, int fd, bool sent, http_watch_done done, void *arg);
+/* Whoever is watched still is told false. NULL is allowed. */
+void watch_free(struct watch *w);
 
 /* --- pool.c -------------------------------------------------------------------------------------------------- */
 MUST_USE enum err pool_new(int threads, int queue, struct pool **ret, struct why *why);

@@ -36,6 +36,8 @@
 #define HTTP_SLOWEST_PEER       (8 * 1024)            /* bytes per second we go on waiting for */
 #define HTTP_POOL_WAIT          (10 * USEC_PER_SEC)   /* in the queue of the slow pool */
 #define HTTP_STOP_TIME          (10 * USEC_PER_SEC)
+#define HTTP_WATCH_TIME         (2 * USEC_PER_SEC)    /* how long a watched reply's connection must stay good after its last octet */
+#define HTTP_WATCH_ACK_TIME     (60 * USEC_PER_SEC)   /* and how long that octet may be on its way */
 
 /* --- client certificates --- */
 #define HTTP_CERT_CHAIN_MAX     6

@@ -209,6 +209,16 @@ http_reply_lent(struct http_request *req, int status, const char *content_type, 
 }
 
 void
+http_reply_watched(struct http_request *req, int status, const char *content_type, struct str body, http_watch_done done,
+                   void *arg)
+{
+    CHECK(req->watch_done == NULL && !req->replied);
+    req->watch_done = done;
+    req->watch_arg = arg;
+    reply(req, status, content_type, body, true);
+}
+
+void
 http_reply(struct http_request *req, int status, const char *content_type, struct str body)
 {
     reply(req, status, content_type, body, true);

@@ -132,6 +132,9 @@ request_on_completed(void *cls, struct MHD_Connection *mhd, void **req_cls, enum
     atomic_fetch_add_explicit(&req->match.count->usec, (uint64_t)usec, memory_order_relaxed);
     if (req->response != NULL)
         MHD_destroy_response(req->response);
+    if (req->watch_done != NULL)
+        watch_add(s->watch, req->conn->fd, how == MHD_REQUEST_TERMINATED_COMPLETED_OK && req->status == 200, req->watch_done,
+                  req->watch_arg);
     buf_free(&req->body);
     if (req->phase != PHASE_HEADERS)
         atomic_fetch_sub(&s->active, 1);

@@ -241,6 +241,7 @@ threads_start(struct http_server *s, struct why *why)
     enum err e;
     int rc;
 
+    s->watch = watch_new(s);
     if (any_slow(s) && (e = pool_new(conf->slow_threads > 0 ? conf->slow_threads : cores(),
                                      conf->slow_queue > 0 ? conf->slow_queue : HTTP_SLOW_QUEUE, &s->pool, why)) != OK)
         return e;
@@ -391,6 +392,7 @@ http_server_stop(struct http_server *s)
         MHD_stop_daemon(s->plain);
     if (s->tls != NULL)
         MHD_stop_daemon(s->tls);
+    watch_free(s->watch);                  /* the last requests have been completed */
     for (size_t i = 0; i < s->nlisteners; i++)
         listener_done(&s->listeners[i]);
     free(s->listeners);

@@ -209,6 +209,15 @@ void http_reply(struct http_request *req, int status, const char *content_type, 
  * thread, whatever becomes of the reply. */
 void http_reply_lent(struct http_request *req, int status, const char *content_type, struct str body,
                      void (*release)(void *arg), void *arg);
+/* For a body of which it must be known whether it arrived (a file that is given once). The body is copied. done() is called
+ * exactly once, soon after, on a thread of the server's own: whole when all octets were taken over by the peer's system and its
+ * end of the connection stayed open for HTTP_WATCH_TIME or was closed in order; a peer that cuts the connection before, or
+ * leaves octets unread, is false. False too when it cannot be known (we are stopping, a peer that closes faster than we look):
+ * whoever can must offer another way to say that it came. Behind a proxy the peer is the proxy. pg: that thread's connection, outside
+ * a transaction; NULL while the database is away. */
+typedef void (*http_watch_done)(void *app, struct pg *pg, void *arg, bool whole);
+void http_reply_watched(struct http_request *req, int status, const char *content_type, struct str body, http_watch_done done,
+                        void *arg);
 void http_reply_html(struct http_request *req, int status, const struct buf *page);   /* no-store, strict CSP */
 void http_reply_json(struct http_request *req, int status, const char *json_text);    /* no-store */
 void http_reply_redirect(struct http_request *req, const char *url);                  /* 303 */

@@ -123,6 +123,21 @@ struct attempt {
     bool dead, spent, good;
 };
 
+/* A wrong choice of device may be done again for a day without a new code (P-053): so long the link stays. */
+static enum err
+open_stage(struct pg *pg, const struct attempt *t, const struct activation_link *link, struct why *why)
+{
+    const struct idp *idp = http_app(t->req);
+    utime now = http_now(t->req);
+    struct account account;
+    enum err e;
+
+    if ((e = account_by_id(pg, link->account_id, &account, why)) != OK)
+        return e;
+    return link_store_open(pg, link->token_digest, t->stage_digest,
+                           account.type == ACCOUNT_X509_SOFT ? now + idp->conf.link_life : now, why);
+}
+
 /* The link's row is locked while the code is compared, so that guesses in parallel are counted one by one. Both numbers
  * are compared before either is refused: who has only one of them learns nothing of the other (T-12). */
 static enum err
@@ -155,7 +170,7 @@ attempt_body(struct pg *pg, void *arg, struct why *why)
     if (t->spent)
         return OK;
     if (t->good)
-        return link_store_open(pg, link.token_digest, t->stage_digest, why);
+        return open_stage(pg, t, &link, why);
     if (code_ok && (e = secret_sheet_wrong(pg, link.account_id, why)) != OK)
         return e;
     if ((e = link_store_wrong(pg, link.token_digest, &tries, why)) != OK)

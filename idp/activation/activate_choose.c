@@ -10,7 +10,6 @@
 #include "base/core/secret.h"
 #include "base/crypto/digest.h"
 #include "idp/account/account.h"
-#include "idp/account/contact.h"
 #include "idp/credential/login.h"
 
 static bool
@@ -27,6 +26,41 @@ stage_load(struct http_request *req, struct activation_link *ret)
     /* The code was typed again elsewhere, or never: back to the first form. */
     http_reply_redirect(req, arena_printf(http_arena(req), "%s/activate/%s", http_base_url(req),
                                           http_path_param(req, "token")));
+    return false;
+}
+
+bool
+activation_stage_load(struct http_request *req, char ret_account[37], unsigned char ret_link_digest[32])
+{
+    struct activation_link link;
+
+    if (!stage_load(req, &link))
+        return false;
+    memcpy(ret_account, link.account_id, sizeof(link.account_id));
+    memcpy(ret_link_digest, link.token_digest, sizeof(link.token_digest));
+    return true;
+}
+
+/* For an account whose means of sign-in are chosen here; a software certificate has pages of its own (idp/issuing). Replies and
+ * returns false when it has, or when it cannot be known. */
+static bool
+password_stage_load(struct http_request *req, struct activation_link *ret)
+{
+    struct account account;
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if (!stage_load(req, ret))
+        return false;
+    if ((e = account_by_id(http_pg(req), ret->account_id, &account, &why)) != OK) {
+        LOG_ERROR_EV("activation.choose", LF_ERR(e), LF_WHY(&why));
+        idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
+        return false;
+    }
+    if (account.type != ACCOUNT_X509_SOFT)
+        return true;
+    http_reply_redirect(req, arena_printf(http_arena(req), "%s/activate/%s/%s/certificate", http_base_url(req),
+                                          http_path_param(req, "token"), http_path_param(req, "stage")));
     return false;
 }
 
@@ -60,7 +94,7 @@ get_activate_choose(struct http_request *req)
     struct choice c = { .login = "" };
     struct activation_link link;
 
-    if (stage_load(req, &link))
+    if (password_stage_load(req, &link))
         choose_page(req, 200, &c);
 }
 
@@ -75,32 +109,14 @@ struct activate_arg {
 static enum err
 activate_body(struct pg *pg, void *arg, struct why *why)
 {
-    static const struct account_actor citizen = { "citizen", "" };
     const struct activate_arg *a = arg;
     const struct idp *idp = http_app(a->req);
-    char email[MAIL_ADDRESS_MAX + 1];
-    struct activation_link locked;
     enum err e;
 
-    if ((e = link_store_find(pg, a->link->token_digest, true, &locked, why)) != OK)
+    if ((e = activation_finish(idp, pg, a->link->token_digest, a->link->account_id, a->choice->keep_mail, http_lang(a->req),
+                               a->now, why)) != OK)
         return e;
-    if (strcmp(locked.state, "opened") != 0)
-        return why_code(why, ERR_CONFLICT, "link.changed", "the link is %s", locked.state);
-    /* The link first: the end of the creation code would take it along as superseded. */
-    if ((e = link_store_used(pg, locked.token_digest, why)) != OK ||
-        (e = account_activate(pg, locked.account_id, &citizen, a->now, why)) != OK ||
-        (e = login_set(pg, locked.account_id, a->choice->login, a->hash, a->now, why)) != OK ||
-        (e = binding_store_email_of_account(idp, pg, locked.account_id, email, why)) != OK)
-        return e;
-    if (a->choice->keep_mail &&
-        (e = contact_set(pg, idp->field, locked.account_id, email, a->now, why)) != OK)
-        return e;
-    return mail_job_add(idp, pg, arena_printf(http_arena(a->req), "activated.%s.%lld", locked.account_id,
-                                              (long long)a->now),
-                        &(struct mail_out){ .template_name = "mail/activated.txt",
-                                            .subject_key = "mail.activated.subject", .to = email,
-                                            .lang = http_lang(a->req) },
-                        a->now, why);
+    return login_set(pg, a->link->account_id, a->choice->login, a->hash, a->now, why);
 }
 
 static void
@@ -152,7 +168,7 @@ post_activate_choose(struct http_request *req)
     bool good;
     enum err e;
 
-    if (!stage_load(req, &link))
+    if (!password_stage_load(req, &link))
         return;
     if ((e = choice_check(req, &c, password != NULL ? password : "", &good, &why)) != OK) {
         unavailable(req, e, &why);

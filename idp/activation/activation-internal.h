@@ -55,8 +55,9 @@ MUST_USE enum err link_store_find(struct pg *pg, const unsigned char token_diges
 /* Counts a wrong code; the fifth locks the link. Returns the tries so far. */
 MUST_USE enum err link_store_wrong(struct pg *pg, const unsigned char token_digest[32], int64_t *ret_tries,
                                    struct why *why);
+/* It lasts until then at least. */
 MUST_USE enum err link_store_open(struct pg *pg, const unsigned char token_digest[32],
-                                  const unsigned char stage_digest[32], struct why *why);
+                                  const unsigned char stage_digest[32], utime until, struct why *why);
 MUST_USE enum err link_store_used(struct pg *pg, const unsigned char token_digest[32], struct why *why);
 
 /* --- endpoints ------------------------------------------------------------------------------------------------------ */

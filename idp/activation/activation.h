@@ -19,6 +19,14 @@ extern const struct http_routes activation_routes;
 MUST_USE enum err activation_mail_receive(struct idp *idp, struct pg *pg, const struct lmtp_delivery *d, utime now,
                                           struct why *why);
 
+/* The end of an activation, in the caller's transaction and with the account locked: the link is used, the account active, the
+ * address kept if its holder said so, and told. ERR_CONFLICT: the link or the account is not where it was. */
+MUST_USE enum err activation_finish(const struct idp *idp, struct pg *pg, const unsigned char link_digest[32],
+                                    const char *account_id, bool keep_mail, const char *lang, utime now, struct why *why);
+/* The link and stage of the path, which prove that the code of the mail was typed; replies and returns false when they do not,
+ * or not any more. */
+bool activation_stage_load(struct http_request *req, char ret_account[37], unsigned char ret_link_digest[32]);
+
 /* Job kind "mail.out": payload sealed by mail_job_add(); sends one mail. arg: struct idp *. */
 #define MAIL_OUT_JOB "mail.out"
 MUST_USE enum err mail_out_job(struct pg *pg, const struct job *job, void *arg, struct why *why);

@@ -38,8 +38,8 @@ static const struct pg_stmt stmts[] = {
         "UPDATE activation_link SET tries = tries + 1, state = CASE WHEN tries + 1 >= $2::int4 THEN 'locked' "
         "ELSE state END WHERE token_digest = $1 AND state IN ('live', 'opened') RETURNING tries", 2 },
     [S_LINK_OPEN] = { "link.open",
-        "UPDATE activation_link SET state = 'opened', stage_digest = $2 "
-        "WHERE token_digest = $1 AND state IN ('live', 'opened')", 2 },
+        "UPDATE activation_link SET state = 'opened', stage_digest = $2, expires_at = greatest(expires_at, $3) "
+        "WHERE token_digest = $1 AND state IN ('live', 'opened')", 3 },
     [S_LINK_USED] = { "link.used",
         "UPDATE activation_link SET state = 'used' WHERE token_digest = $1 AND state = 'opened'", 1 },
 };
@@ -267,12 +267,13 @@ change_one(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, stru
 
 enum err
 link_store_open(struct pg *pg, const unsigned char token_digest[32], const unsigned char stage_digest[32],
-                struct why *why)
+                utime until, struct why *why)
 {
     struct pg_args args = PG_ARGS_INIT;
 
     pg_arg_bytes(&args, token_digest, 32);
     pg_arg_bytes(&args, stage_digest, 32);
+    pg_arg_time(&args, until);
     return change_one(pg, &stmts[S_LINK_OPEN], &args, why);
 }
 

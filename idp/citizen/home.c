@@ -136,6 +136,7 @@ notice_fill(struct http_request *req, struct page_data *d)
     } notices[] = {
         { "mot-de-passe", "citizen.password_done" }, { "adresse", "citizen.mail_deleted" },
         { "sessions", "citizen.sessions_done" },     { "accords", "citizen.consents_done" },
+        { "certificat", "citizen.certificate_done" },
     };
     const char *done = http_query(req, "fait");
 
@@ -162,6 +163,8 @@ my_page(struct http_request *req, const struct mine *m, const struct citizen_vis
     }
     means_fill(d, m);
     page_str(d, "data_url", "/ma-page/donnees");
+    if (m->account.type == ACCOUNT_X509_SOFT)
+        page_str(d, "renew_url", "/ma-page/certificat");
     account_fill(req, d, m, french);
     notice_fill(req, d);
     visits_fill(d, visits, nvisits, view, french);

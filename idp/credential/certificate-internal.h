@@ -11,6 +11,7 @@ struct credential_look {
     char state[16];                /* of the certificate */
     enum account_state account;
     unsigned char spki_sha256[SHA256_LEN];
+    utime known_until;             /* how long its state counts, when our authority issued it through us; UTIME_NULL: for ever */
 };
 /* cert NULL: the version alone. */
 MUST_USE enum err credential_store_look(struct pg *pg, const struct x509_cert *cert, struct credential_look *ret,

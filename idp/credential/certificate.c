@@ -116,7 +116,7 @@ same_key(const struct x509_cert *cert, const struct credential_look *l)
 }
 
 static void
-conclude(const struct x509_cert *cert, const struct trust_judged *judged, const struct credential_look *l,
+conclude(const struct x509_cert *cert, const struct trust_judged *judged, const struct credential_look *l, utime now,
          struct credential_check *ret, struct why *why)
 {
     *ret = (struct credential_check){ .outcome = outcome_of(judged->verdict), .use = judged->use };
@@ -139,6 +139,10 @@ conclude(const struct x509_cert *cert, const struct trust_judged *judged, const 
     if (ret->outcome != CERTIFICATE_GOOD)
         err_ignore(why_code(why, ERR_DENIED, "certificate.state", "certificate %s, account %s", l->state,
                             account_state_name(l->account)));
+    if (ret->outcome == CERTIFICATE_GOOD && l->known_until != UTIME_NULL && l->known_until < now) {
+        ret->outcome = CERTIFICATE_STATUS;
+        err_ignore(why_code(why, ERR_DENIED, "authority.silent", "our authority has not answered for too long (pki.state_life)"));
+    }
 }
 
 static enum err
@@ -156,7 +160,7 @@ check_read(struct trust *t, struct pg *pg, const struct x509_cert *cert, const s
             return e;
         if (look.trust_version == judged.version) {
             *why = reason;
-            conclude(cert, &judged, &look, ret, why);
+            conclude(cert, &judged, &look, now, ret, why);
             return OK;
         }
         if ((e = trust_load(t, pg, why)) != OK)

@@ -56,6 +56,11 @@ MUST_USE enum err credential_check(struct trust *t, struct pg *pg, const struct 
 MUST_USE enum err credential_redeem(struct pg *pg, const char *ticket_id, const char *certificate_id, utime expires,
                                      struct why *why);
 
+/* A certificate that our authority has just signed belongs to the account, `issued`: it signs nobody in until it is delivered
+ * (idp/issuing). In the caller's transaction. ERR_CONFLICT: it belongs to an account already. */
+MUST_USE enum err credential_issued(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert,
+                                     utime now, struct why *why);
+
 /* --- cards at the counter -------------------------------------------------------------------------------------------- */
 struct credential_card {
     char id[37];

@@ -9,8 +9,9 @@ enum { S_LOOK, S_REDEEM, S_INSERT, S_END, S_LIST, S_OWN, S_TAKE };
 static const struct pg_stmt stmts[] = {
     /* Certificate, account and what is trusted, as they are in one instant. */
     [S_LOOK] = { "certificate.look",
-        "SELECT v.version, c.id, c.account_id, c.state, a.state, c.spki_sha256 FROM trust_version v "
-        "LEFT JOIN credential_certificate c ON c.issuer = $1 AND c.serial = $2 "
+        "SELECT v.version, c.id, c.account_id, c.state, a.state, c.spki_sha256, "
+        "CASE WHEN EXISTS (SELECT FROM enrolment e WHERE e.certificate_id = c.id) THEN s.known_until END FROM trust_version v "
+        "CROSS JOIN authority_state s LEFT JOIN credential_certificate c ON c.issuer = $1 AND c.serial = $2 "
         "LEFT JOIN account a ON a.id = c.account_id", 2 },
     /* The row is locked, so that an end of the same instant either sees the session that is being made or prevents it. */
     [S_REDEEM] = { "certificate.redeem",
@@ -52,7 +53,7 @@ credential_store_look(struct pg *pg, const struct x509_cert *cert, struct creden
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
-    struct credential_look look = { .trust_version = 0 };
+    struct credential_look look = { .known_until = UTIME_NULL };
     struct str spki;
     enum err e;
 
@@ -75,6 +76,7 @@ credential_store_look(struct pg *pg, const struct x509_cert *cert, struct creden
         spki = pg_str(r, 0, 5);
         CHECK(spki.n == sizeof(look.spki_sha256));
         memcpy(look.spki_sha256, spki.p, spki.n);
+        look.known_until = pg_time(r, 0, 6);
     }
     *ret = look;
     return OK;
@@ -118,6 +120,13 @@ credential_store_insert(struct pg *pg, const char *id, const char *account_id, c
         return e;
     return pg_affected(r) == 1 ? OK : why_code(why, ERR_CONFLICT, "certificate.linked",
                                                "the certificate belongs to an account already");
+}
+
+enum err
+credential_issued(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert, utime now,
+                   struct why *why)
+{
+    return credential_store_insert(pg, id, account_id, cert, "issued", now, why);
 }
 
 enum err

@@ -22,4 +22,5 @@ static const struct http_route list[] = {
 };
 const struct http_routes oidc_routes = HTTP_ROUTES(list);
 
-const struct signon_dialect oidc_dialect = { "oidc", authorize_resume, authorize_cancel, oidc_logout_notice };
+const struct signon_dialect oidc_dialect = { .name = "oidc", .resume = authorize_resume, .cancel = authorize_cancel,
+                                             .logout_notice = oidc_logout_notice };

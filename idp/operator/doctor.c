@@ -12,11 +12,15 @@
 
 #include "base/core/log.h"
 #include "base/program/doctor.h"
+#include "idp/credential/authority.h"
 #include "idp/credential/trust.h"
+#include "idp/issuing/issuing.h"
 #include "idp/keys.h"
 #include "idp/operator/operator.h"
 
 #define SEEN (10 * USEC_PER_SEC)          /* processes say so each second */
+#define AUTHORITY_TIME (10 * USEC_PER_SEC)
+#define AUTHORITY_SILENT (60 * USEC_PER_SEC)
 #define TRUST_MAX (16 << 20)
 
 static void
@@ -62,6 +66,31 @@ trust(struct doctor *d, const struct idp *idp, struct pg *pg, utime now)
         doctor_say(d, "trust", DOCTOR_GOOD, "all authorities and lists are in time");
 }
 
+/* Does the authority answer us, and the worker follow it? (docs/certificates.md) */
+static void
+authority(struct doctor *d, const struct idp *idp, struct pg *pg, utime now)
+{
+    struct idp mine = { .conf = idp->conf };
+    struct issuing_health h;
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if (idp->conf.pki_url[0] == '\0')
+        return;
+    if ((e = operator_authority(&mine, AUTHORITY_TIME, 0, &why)) == OK)
+        e = authority_ping(mine.authority, &why);
+    authority_close(mine.authority);
+    if (e != OK)
+        doctor_say(d, "authority", DOCTOR_FAIL, "pki.url does not answer us: %s", why.text[0] != '\0' ? why.text : err_name(e));
+    if ((e = issuing_health(pg, &h, &why)) != OK)
+        doctor_say(d, "authority", DOCTOR_FAIL, "%s", why.text[0] != '\0' ? why.text : err_name(e));
+    else if (!h.ever || now - h.seen_at > AUTHORITY_SILENT)
+        doctor_say(d, "authority", h.ever && now - h.seen_at > idp->conf.pki_state_life ? DOCTOR_FAIL : DOCTOR_WARN,
+                   "its changes are not followed%s%s%s", h.ever ? "" : " yet", h.problem[0] != '\0' ? ": " : "", h.problem);
+    else if (e == OK)
+        doctor_say(d, "authority", DOCTOR_GOOD, "it answers, and its changes are followed");
+}
+
 static void
 database(struct doctor *d, const struct idp *idp)
 {
@@ -88,6 +117,7 @@ database(struct doctor *d, const struct idp *idp)
     doctor_jobs(d, s.overdue, s.overdue_kind, s.dead);
     doctor_audit(d, s.unsealed);
     trust(d, idp, pg, now);
+    authority(d, idp, pg, now);
 }
 
 static int

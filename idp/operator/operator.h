@@ -29,8 +29,8 @@ extern const struct pg_stmts *const idp_notifier_stmts[];
 extern const struct pg_stmts *const idp_all_stmts[];
 /* Schema versions this program knows. */
 #define IDP_SCHEMA "idp"
-#define IDP_SCHEMA_MIN 7
-#define IDP_SCHEMA_MAX 7
+#define IDP_SCHEMA_MIN 8
+#define IDP_SCHEMA_MAX 8
 
 /* Route tables of the public listeners, of the certificate door and of the town door; NULL-terminated. */
 extern const struct http_routes *const idp_public_routes[];
@@ -47,6 +47,8 @@ MUST_USE enum err operator_load(const char *config, unsigned need, struct progra
 struct trust_fetch;
 /* How this installation fetches lists of revoked certificates. */
 struct trust_fetch operator_trust_fetch(const struct idp *idp);
+/* idp->authority, where pki.url is set; authority_close() is the caller's. most: requests that call it at once, 0: any number. */
+MUST_USE enum err operator_authority(struct idp *idp, int64_t timeout, int most, struct why *why);
 /* Opens the database as the schema's owner (database.owner) or, without one, as this process. */
 MUST_USE enum err operator_database(const struct idp *idp, struct pg **ret, struct why *why);
 

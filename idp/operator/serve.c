@@ -6,9 +6,12 @@
 
 #include "base/program/answer.h"
 #include "base/program/process.h"
+#include "idp/credential/authority.h"
 #include "idp/credential/login.h"
 #include "idp/credential/trust.h"
 #include "idp/signon/signon.h"
+
+#define AUTHORITY_TIME (8 * USEC_PER_SEC)
 
 static void
 refuse(struct http_request *req, int status, const char *refusal)
@@ -101,8 +104,11 @@ operator_serve(int argc, char **argv)
     idp->dialects = idp_dialects;
     if ((e = services_open(&pg, "web", idp_service_parsers, &idp->services, &why)) != OK)
         return command_fail("services", e, &why);
-    if ((e = trust_open(&pg, idp->conf.crl_grace, &idp->trust, &why)) == OK)
+    /* Somebody waits for the answer, and half of the slow threads stay for passwords. */
+    if ((e = trust_open(&pg, idp->conf.crl_grace, &idp->trust, &why)) == OK &&
+        (e = operator_authority(idp, AUTHORITY_TIME, idp->conf.slow_threads > 2 ? (int)idp->conf.slow_threads / 2 : 1, &why)) == OK)
         e = serve(idp, &process, &pg, &why);
+    authority_close(idp->authority);
     trust_close(idp->trust);
     services_close(idp->services);
     deny_list_free(idp->deny);

@@ -17,14 +17,17 @@
 #include "base/program/process.h"
 #include "idp/account/account.h"
 #include "idp/activation/activation.h"
+#include "idp/credential/authority.h"
 #include "idp/credential/factor.h"
 #include "idp/credential/trust.h"
+#include "idp/issuing/issuing.h"
 #include "idp/operator/purge.h"
 #include "idp/signon/signon.h"
 
 #define MAIL_MAX (2 * 1024 * 1024)     /* as the MTA: what is above 1 MiB is taken and dropped, never bounced */
 #define MAIL_THREADS 2
 #define JOB_THREADS 2
+#define AUTHORITY_TIME (20 * USEC_PER_SEC)
 #define PURGE_PERIOD (60 * USEC_PER_SEC)
 #define JOBS_DONE_KEPT (8 * USEC_PER_DAY)      /* longer than any job lives, so that a key is not free again too early */
 #define JOBS_DEAD_KEPT (90 * USEC_PER_DAY)
@@ -77,7 +80,7 @@ nap(int64_t usec)
 }
 
 static enum err
-keep_house(struct pg *pg, utime *next_purge, struct why *why)
+keep_house(struct idp *idp, struct pg *pg, utime *next_purge, struct why *why)
 {
     utime now = clock_now();
     int64_t removed;
@@ -88,6 +91,7 @@ keep_house(struct pg *pg, utime *next_purge, struct why *why)
         return OK;
     *next_purge = now + PURGE_PERIOD;
     if ((e = account_expire_due(pg, now, &expired, why)) != OK || (e = account_timeout_due(pg, now, &over, why)) != OK ||
+        (e = issuing_keep_house(idp, pg, now, why)) != OK ||
         (e = job_purge(pg, now - JOBS_DONE_KEPT, now - JOBS_DEAD_KEPT, &removed, why)) != OK)
         return e;
     return purge_run(pg, now, false, NULL, why);
@@ -108,7 +112,7 @@ housekeeper(void *arg)
         if (pg == NULL)
             e = pg_open(&w->pg, &pg, &why);
         if (e == OK)
-            e = keep_house(pg, &next_purge, &why);
+            e = keep_house(w->idp, pg, &next_purge, &why);
         if (e != OK && !down)
             LOG_ERROR_EV("worker.housekeeping", LF_ERR(e), LF_WHY(&why));
         down = e != OK;
@@ -146,6 +150,33 @@ lists_keeper(void *arg)
     return NULL;
 }
 
+/* --- the certification authority ------------------------------------------------------------------------------------ */
+
+static void *
+authority_follower(void *arg)
+{
+    struct worker *w = arg;
+    AUTO(pg_closep) struct pg *pg = NULL;
+    bool down = false;
+
+    while (!atomic_load(&w->stop)) {
+        struct why why = WHY_INIT;
+        bool more = false;
+        enum err e = OK;
+
+        if (pg == NULL)
+            e = pg_open(&w->pg, &pg, &why);
+        if (e == OK)
+            e = issuing_follow(w->idp, pg, clock_now(), &more, &why);
+        if (e != OK && !down)
+            LOG_ERROR_EV("worker.authority", LF_ERR(e), LF_WHY(&why));
+        down = e != OK;
+        if (!more)
+            nap(500 * 1000);
+    }
+    return NULL;
+}
+
 /* --- start and stop ---------------------------------------------------------------------------------------------------------- */
 
 static enum err
@@ -156,6 +187,9 @@ run(struct worker *w, const struct process *process, struct why *why)
         { ACCOUNT_LEFT_JOB, session_account_left_job, 30 * USEC_PER_SEC, w->idp },
         { ACCOUNT_BLOCKED_JOB, activation_block_notice_job, 30 * USEC_PER_SEC, w->idp },
         { FACTOR_CHANGED_JOB, activation_factor_notice_job, 30 * USEC_PER_SEC, w->idp },
+        { ACCOUNT_CERTIFICATES_JOB, issuing_account_job, 300 * USEC_PER_SEC, w->idp },
+        { ISSUING_ACCEPT_JOB, issuing_accept_job, 60 * USEC_PER_SEC, w->idp },
+        { ISSUING_TIDY_JOB, issuing_tidy_job, 300 * USEC_PER_SEC, w->idp },
     };
     struct lmtp_config lmtp = { .listen = w->idp->conf.mail_lmtp_listen, .message_max = MAIL_MAX,
                                 .threads = MAIL_THREADS, .handler = mail_in, .recipient_known = recipient_known,
@@ -163,7 +197,7 @@ run(struct worker *w, const struct process *process, struct why *why)
     struct lmtp_server *server = NULL;
     struct audit_sealer *sealer = NULL;
     struct job_runner *runner = NULL;
-    pthread_t house, lists;
+    pthread_t house, lists, authority;
     enum err e;
 
     if ((e = pg_pool_new(&w->pg, MAIL_THREADS, &w->pool, why)) != OK)
@@ -174,6 +208,7 @@ run(struct worker *w, const struct process *process, struct why *why)
     if (e == OK) {
         CHECK(pthread_create(&house, NULL, housekeeper, w) == 0);
         CHECK(pthread_create(&lists, NULL, lists_keeper, w) == 0);
+        CHECK(pthread_create(&authority, NULL, authority_follower, w) == 0);
         LOG_INFO_EV("worker.ready", LF_STR("lmtp", lmtp.listen));
         process_wait(process, NULL, NULL);
         if (server != NULL)
@@ -181,6 +216,7 @@ run(struct worker *w, const struct process *process, struct why *why)
         atomic_store(&w->stop, true);
         pthread_join(house, NULL);
         pthread_join(lists, NULL);
+        pthread_join(authority, NULL);
     }
     job_runner_stop(runner);
     audit_sealer_stop(sealer);
@@ -205,6 +241,8 @@ operator_worker(int argc, char **argv)
     w.idp = idp;
     w.pg = command_pg_config(process.database != NULL ? process.database : idp->conf.database, idp_all_stmts);
     atomic_init(&w.stop, false);
-    e = run(&w, &process, &why);
+    if ((e = operator_authority(idp, AUTHORITY_TIME, 0, &why)) == OK)
+        e = run(&w, &process, &why);
+    authority_close(idp->authority);
     return e == OK ? 0 : command_fail("worker", e, &why);
 }

@@ -37,4 +37,5 @@ static const struct http_route list[] = {
 };
 const struct http_routes saml_routes = HTTP_ROUTES(list);
 
-const struct signon_dialect saml_dialect = {"saml", saml_resume, saml_cancel, saml_logout_notice};
+const struct signon_dialect saml_dialect = { .name = "saml", .resume = saml_resume, .cancel = saml_cancel,
+                                             .logout_notice = saml_logout_notice };

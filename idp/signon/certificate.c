@@ -196,6 +196,21 @@ sign_in(struct http_request *req, const struct flow *f, const struct certificate
         outcome_page(req, f, strcmp(why.code, "certificate.ticket") == 0 ? CERTIFICATE_GOOD : CERTIFICATE_BLOCKED);
 }
 
+/* A flow that is there to try a certificate (idp/issuing) makes it and its account active: its holder has the key. */
+static bool
+tried(struct http_request *req, const struct flow *f, const struct certificate_ticket *t)
+{
+    const struct signon_dialect *dialect = signon_dialect_find(http_app(req), f->dialect);
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if (t->outcome != CERTIFICATE_PENDING || dialect == NULL || dialect->certificate == NULL)
+        return false;
+    if ((e = dialect->certificate(req, f->state, t->account_id, t->certificate_id, &why)) != OK)
+        LOG_WARN_EV("signon.certificate", LF_ERR(e), LF_WHY(&why));
+    return e == OK;
+}
+
 void
 get_signon_flow_certificate_ticket(struct http_request *req)
 {
@@ -219,7 +234,7 @@ get_signon_flow_certificate_ticket(struct http_request *req)
         outcome_page(req, &f, CERTIFICATE_GOOD);
         return;
     }
-    if (t.outcome == CERTIFICATE_GOOD)
+    if (t.outcome == CERTIFICATE_GOOD || tried(req, &f, &t))
         sign_in(req, &f, &t);
     else
         outcome_page(req, &f, t.outcome);

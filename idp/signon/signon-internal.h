@@ -137,6 +137,8 @@ bool signon_flow_load(struct http_request *req, struct flow *ret);
 bool signon_session_good_for(const struct session *s, const struct flow *f);
 /* tail: "", "/go", "/cancel", "/consent". */
 const char *signon_flow_url(struct http_request *req, const struct flow *f, const char *tail);
+/* NULL: a flow of our own pages. */
+const struct signon_dialect *signon_dialect_find(const struct idp *idp, const char *name);
 /* Back to the service with its refusal, or to our front page. */
 void signon_flow_give_up(struct http_request *req, const struct flow *f, bool refused);
 /* Name of the flow's service, as {{service}}. */

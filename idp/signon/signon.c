@@ -234,3 +234,9 @@ signon_ask_consent(struct http_request *req, const char *dialect, const struct s
 {
     go_to_flow(req, dialect, rq, state, "/consent");
 }
+
+void
+signon_ask_certificate(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
+{
+    go_to_flow(req, dialect, rq, state, "/certificate");
+}

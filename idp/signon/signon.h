@@ -98,6 +98,9 @@ void signon_ask(struct http_request *req, const char *dialect, const struct sign
 void signon_ask_consent(struct http_request *req, const char *dialect, const struct signon_request *rq,
                         struct str state);
 
+/* The same at once to the certificate door: the person asked for it. */
+void signon_ask_certificate(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state);
+
 struct signon_dialect {
     const char *name;                   /* "saml", "oidc", "own" */
     /* The person has signed in (or had a session) in this flow: decide and answer. state is what signon_ask() got. */
@@ -105,6 +108,10 @@ struct signon_dialect {
     /* The person gave up on the sign-in page, or refused what the service would have received: answer the service with
      * its own refusal, or NULL: front page. */
     void (*cancel)(struct http_request *req, const char *flow_id, struct str state, bool refused);
+    /* In a flow of this dialect came a certificate that would sign its holder in, but it or its account is not active yet. OK: now
+     * they are. NULL: never. */
+    enum err (*certificate)(struct http_request *req, struct str state, const char *account_id, const char *certificate_id,
+                            struct why *why);
     /* Logout: tells one service that a session ended, from a job (worker). OK, ERR_UNAVAILABLE: try again. */
     enum err (*logout_notice)(struct idp *idp, struct pg *pg, struct str job_payload, struct why *why);
 };

@@ -321,8 +321,8 @@ post_signon_flow(struct http_request *req)
 
 /* --- /signon/{flow}/go and /signon/{flow}/cancel ---------------------------------------------------------------------- */
 
-static const struct signon_dialect *
-dialect_find(const struct idp *idp, const char *name)
+const struct signon_dialect *
+signon_dialect_find(const struct idp *idp, const char *name)
 {
     for (size_t i = 0; idp->dialects[i] != NULL; i++) {
         if (strcmp(idp->dialects[i]->name, name) == 0)
@@ -347,14 +347,14 @@ get_signon_flow_go(struct http_request *req)
                                               f.state.p[0] == '/' ? f.state.p : "/"));
         return;
     }
-    CHECK((dialect = dialect_find(idp, f.dialect)) != NULL);
+    CHECK((dialect = signon_dialect_find(idp, f.dialect)) != NULL);
     dialect->resume(req, f.id, f.created_at, f.state);
 }
 
 void
 signon_flow_give_up(struct http_request *req, const struct flow *f, bool refused)
 {
-    const struct signon_dialect *dialect = dialect_find(http_app(req), f->dialect);
+    const struct signon_dialect *dialect = signon_dialect_find(http_app(req), f->dialect);
 
     if (dialect != NULL && dialect->cancel != NULL)
         dialect->cancel(req, f->id, f->state, refused);

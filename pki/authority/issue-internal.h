@@ -10,7 +10,8 @@ struct issue_case {
     struct registration registration;
     bool station_good;             /* or none is needed */
     bool key_used;                 /* by a certificate of another request */
-    int earlier;                   /* certificates of the registration since the proof of identity; void ones do not count */
+    int earlier;                   /* certificates of the registration since the proof of identity; void ones do not count, nor do
+                                      those that were superseded before their holder accepted them: nobody has them */
     bool revoked;                  /* one of them was revoked */
     int responder_ca;              /* whose responder asks; 0: none */
     char certificate[37];          /* of this request; "": none */

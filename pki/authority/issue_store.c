@@ -25,7 +25,8 @@ static const struct pg_stmt stmts[] = {
         "LEFT JOIN certificate f ON f.id = q.replaces AND f.registration_id = r.id "
         "CROSS JOIN LATERAL (SELECT count(*) AS n, coalesce(bool_or(x.state = 'revoked'), false) AS revoked "
         "FROM certificate x WHERE x.registration_id = r.id AND x.state <> 'void' AND x.request_id IS DISTINCT FROM q.id "
-        "AND (r.proof_at IS NULL OR x.not_before >= r.proof_at)) e WHERE q.id = $1", 1 },
+        "AND (r.proof_at IS NULL OR x.not_before >= r.proof_at) "
+        "AND NOT (x.state = 'revoked' AND x.reason = 4 AND x.accepted_at IS NULL)) e WHERE q.id = $1", 1 },
     [S_REFUSE] = { "issue.refuse",
         "WITH q AS (UPDATE request SET state = 'refused', reason = $2, ended_at = $3 WHERE id = $1 "
         "AND state IN ('received', 'approved') RETURNING id) INSERT INTO audit_event (at, actor, role, verb, object, result, "

@@ -1,6 +1,7 @@
 // pages.test.mjs: every page of the route tables, walked as citizens and clerks walk them, looked at in light and dark, in
 // French and in English. A route marked html that no step reached fails the test: a new page needs a step here.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { activate, assertReflows, newCitizen, sendMail, startBrowser, startSystem, waitForMail } from "./lib.mjs";
@@ -169,6 +170,41 @@ for (const lang of ["fr", "en"]) {
     await look("clerk signed out");
     await page.context().close();
     await other.page.context().close();
+  });
+
+  test(`${lang}: a software certificate`, LIMIT, async () => {
+    const { page, look } = await start();
+    const address = `cert-${randomBytes(4).toString("hex")}@citoyens.test`;
+    const codes = await createAccount(system, { type: "x509_soft" });
+    await sendMail(system, { from: address, subject: codes.creation });
+    const mail = await waitForMail(system, (m) => m.headers.to?.includes(address));
+    await page.goto(mail.text.split(/\s+/).find((word) => word.startsWith(`${system.IDP_BASE_URL}/activate/`)));
+    await page.locator("#code").fill(/^\s*(\d{4}) ?(\d{4})\s*$/m.exec(mail.text).slice(1).join(""));
+    await page.locator("#check").click();
+    await page.locator("#device-unknown").check();
+    await look("device");
+    await slim(page, "device");
+    await page.locator("#choose").click();
+    await page.locator("#download").waitFor();
+    await look("certificate");
+    await slim(page, "certificate");
+    await page.locator("#expert summary").click();
+    await page.locator("#request").fill("rien");
+    await page.locator("#ask").click();
+    await page.locator("#again").waitFor();
+    await look("certificate refused");
+    await page.goBack();
+    await page.locator("#expert summary").click();
+    await page.locator("#request").fill(execFileSync("openssl", ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+      "-subj", "/CN=moi", "-keyout", "/dev/null"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+    await page.locator("#ask").click();
+    await page.locator("#have-it").waitFor();
+    await look("certificate issued");
+    await slim(page, "certificate issued");
+    await page.locator("#have-it").click();
+    await page.locator("#go-signin").waitFor();
+    await look("certificate delivered");
+    await page.context().close();
   });
 
   test(`${lang}: activation, my page, services, blocking`, LIMIT, async () => {

@@ -12,6 +12,7 @@
  *
  * One call by base/http/client: prints the err, the status, content type, ETag and body.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,32 @@ on_lent(struct http_request *req)
     if (http_query(req, "bad") != NULL)
         http_header_add(req, "X-Bad", "a\nb");
     http_reply_lent(req, 200, "text/plain", (struct str){ body, 4 }, lent_release, body);
+}
+
+static atomic_int arrived, lost;
+
+static void
+watched_done(void *app, struct pg *pg, void *arg, bool whole)
+{
+    (void)app, (void)pg;
+    free(arg);                           /* not, or twice: the sanitizer sees it */
+    atomic_fetch_add(whole ? &arrived : &lost, 1);
+}
+
+/* A reply of 8 KB of which it is asked whether it arrived; how many did, and did not. */
+static void
+on_watched(struct http_request *req)
+{
+    char body[8192];
+
+    memset(body, 'x', sizeof(body));
+    http_reply_watched(req, 200, "text/plain", (struct str){ body, sizeof(body) }, watched_done, mem_strdup("watched"));
+}
+
+static void
+on_arrived(struct http_request *req)
+{
+    http_reply(req, 200, "text/plain", str_of(arena_printf(http_arena(req), "%d %d", atomic_load(&arrived), atomic_load(&lost))));
 }
 
 static void
@@ -285,6 +312,8 @@ static const struct http_route list[] = {
     { HTTP_POST, "/machine", on_text, HTTP_BODY_JSON, 4096, HTTP_SESSION_NONE, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "machine", false, true },
     { HTTP_GET, "/cookies", on_cookies, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "cookies", false, true },
     { HTTP_GET, "/lent", on_lent, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "lent", false, true },
+    { HTTP_GET, "/watched", on_watched, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "watched", false, true },
+    { HTTP_GET, "/arrived", on_arrived, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "arrived", false, true },
     { HTTP_GET, "/redirect", on_redirect, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "redirect", false, true },
     { HTTP_GET, "/header", on_header, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "header", false, true },
     { HTTP_GET, "/asset.css", on_asset, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "asset", false, true },

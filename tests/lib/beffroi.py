@@ -298,7 +298,7 @@ class System:
         if role == 'idp_worker':
             lines.append(f'mail.lmtp.listen = 127.0.0.1:{self.lmtp_port}')
         with open(self.path(name + '.conf'), 'w') as f:
-            f.write('\n'.join(lines) + '\n' + self.extra)
+            f.write('\n'.join(lines) + '\n' + self.extra.replace('{dir}', self.dir))
 
     def start(self):
         for node in range(1, self.nodes + 1):

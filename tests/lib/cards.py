@@ -2,7 +2,8 @@
 from beffroi import *
 
 # Somebody must be there to issue software certificates before they are offered; nobody is called here.
-SETTINGS = 'pki.url = https://127.0.0.1:1\n'
+SETTINGS = ('pki.url = https://127.0.0.1:1\npki.ca = {dir}/ca.pem\npki.cert = {dir}/server.pem\n'
+            'pki.key = {dir}/server.key\n')
 
 # Damm's quasigroup of base/core/code.c: a reactivation PIN ends at 5.
 DAMM = ('0317598642', '7092154863', '4206871359', '1750983426', '6123045978', '3674209581', '5869720134', '8945362017',

@@ -2,6 +2,8 @@
 #include "tests/unit/crypto_support.h"
 
 #include <openssl/pkcs12.h>
+#include <stdio.h>
+#include <sys/mman.h>
 
 #include "base/crypto/pkcs.h"
 #include "base/crypto/der.h"
@@ -178,12 +180,100 @@ test_passphrase(void **state)
     assert_false(pkcs12_passphrase_ok(NULL));
 }
 
+/* --- nothing of the key stays (A-26) --------------------------------------------------------------------------------------- */
+
+#define SCALAR 32
+#define MASK 0x5a
+#define MAP_MAX (64ul << 20)       /* the sanitizer's own are larger */
+
+/* The private key, masked: what is looked for must not stand in the memory that is searched. */
+static void
+masked_scalar(const struct key *k, unsigned char ret[SCALAR])
+{
+    BIGNUM *n = NULL;
+
+    assert_int_equal(EVP_PKEY_get_bn_param(key_evp(k), OSSL_PKEY_PARAM_PRIV_KEY, &n), 1);
+    assert_int_equal(BN_bn2binpad(n, ret, SCALAR), SCALAR);
+    for (size_t i = 0; i < SCALAR; i++)
+        ret[i] ^= MASK;
+    BN_clear_free(n);
+}
+
+static int
+hits(const unsigned char *block, size_t n, const unsigned char masked[SCALAR])
+{
+    int found = 0;
+
+    for (size_t at = 0; at + SCALAR <= n; at++) {
+        size_t up = 0, down = 0;
+
+        while (up < SCALAR && (block[at + up] ^ MASK) == masked[up])
+            up++;
+        while (down < SCALAR && (block[at + down] ^ MASK) == masked[SCALAR - 1 - down])
+            down++;
+        found += up == SCALAR || down == SCALAR;
+    }
+    return found;
+}
+
+/* How often it stands, either way round, in what this process may write to. */
+static int
+memory_hits(const unsigned char masked[SCALAR])
+{
+    FILE *maps = fopen("/proc/self/maps", "re"), *mem = fopen("/proc/self/mem", "rbe");
+    char line[512], rights[8];
+    unsigned long from, to;
+    int found = 0;
+
+    assert_non_null(maps);
+    assert_non_null(mem);
+    setvbuf(mem, NULL, _IONBF, 0);
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        unsigned char *block;
+        size_t n;
+
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) != 3 || strncmp(rights, "rw", 2) != 0 || to - from > MAP_MAX)
+            continue;
+        block = mmap(NULL, to - from, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal(block, MAP_FAILED);
+        if (fseek(mem, (long)from, SEEK_SET) == 0 && (n = fread(block, 1, to - from, mem)) > 0)
+            found += hits(block, n, masked);
+        munmap(block, to - from);
+    }
+    fclose(maps);
+    fclose(mem);
+    return found;
+}
+
+static void
+test_nothing_stays(void **state)
+{
+    (void)state;
+    for (int form = PKCS12_AES; form <= PKCS12_3DES; form++) {
+        struct key *k = key_make(KEY_P256, KEY_HOLDER_SIGN);
+        struct buf csr = BUF_BOUNDED(8192), cert = certificate_make(k, "Titulaire"), der = BUF_BOUNDED(16384);
+        struct pkcs12_content in = { .key = k, .certificate = buf_view(&cert), .name = "Ville" };
+        unsigned char masked[SCALAR];
+        struct why why = WHY_INIT;
+
+        masked_scalar(k, masked);
+        assert_true(memory_hits(masked) > 0);        /* it is found where it is */
+        assert_int_equal(pkcs10_make(k, STR_NULL, &csr, &why), OK);
+        assert_int_equal(pkcs12_make(&in, (enum pkcs12_form)form, "k7mwp-2hxqd-r9vtc-n4bys", &der, &why), OK);
+        key_free(k);
+        assert_int_equal(memory_hits(masked), 0);
+        buf_free(&csr);
+        buf_free(&cert);
+        buf_free(&der);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request),  cmocka_unit_test(test_other_keys), cmocka_unit_test(test_certificates),
-        cmocka_unit_test(test_pkcs12),   cmocka_unit_test(test_passphrase),
+        cmocka_unit_test(test_pkcs12),   cmocka_unit_test(test_passphrase),   cmocka_unit_test(test_nothing_stays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

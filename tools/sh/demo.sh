@@ -303,6 +303,10 @@ outgoing.private = yes
 cert.url = $CERT_LOGIN_URL
 cert.fresh_names = $CERT_FRESH
 trust.crl.refresh = 1min
+pki.url = $PKI_URL
+pki.ca = $PKI_DIR/ca.pem
+pki.cert = $PKI_DIR/idp-station.pem
+pki.key = $PKI_DIR/idp-station.key
 CONF
 }
 # The certificate door stands at the first node: a handshake there asks for a certificate.

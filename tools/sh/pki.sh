@@ -262,21 +262,30 @@ pki_signed() {
     pki_command "$name" "$@" --config "$PKI_CONFIG" --key "$KEY_DIR/root/persons/$who.key" --answers fd:3 \
         3< <(printf 'phrase = %s\n' "$(pki_key_phrase "$who")") >/dev/null
 }
-# A station, let in by two persons, and its client certificate; the OCSP responders of the status process.
+# pki_station NAME FILE PROFILES: a station that two persons let in, for all towns, and its client certificate.
+pki_station() {
+    local name=$1
+    if [ ! -e "$PKI_DIR/$2.pem" ]; then
+        step "letting the station $name in"
+        if ! as_demo "$PKI_BIN" station show "$name" --config "$PKI_CONFIG" >"$LOG_DIR/station-show.log" 2>&1; then
+            pki_signed sylvie station-add station add "$name" --profile "$3" --all-towns --may-revoke
+        fi
+        grep -q '"state":"active"' "$LOG_DIR/station-show.log" || pki_signed anne station-approve station approve "$name"
+    fi
+    pki_certificate "$2" station "$name" --common-name "$name"
+}
+# Who asks over EST by hand, the identity provider (accounts with software certificates, and the blocking of cards); the OCSP
+# responders of the status process.
 pki_stations() {
     local ca
     if [ ! -e "$PKI_DIR/station.pem" ]; then
-        step "letting the station $PKI_STATION in; registering the OCSP responders"
-        if ! as_demo "$PKI_BIN" station show "$PKI_STATION" --config "$PKI_CONFIG" >"$LOG_DIR/station-show.log" 2>&1; then
-            pki_signed sylvie station-add station add "$PKI_STATION" --profile citizen-soft,citizen-card,server,town,station \
-                --all-towns --may-revoke
-        fi
-        grep -q '"state":"active"' "$LOG_DIR/station-show.log" || pki_signed anne station-approve station approve "$PKI_STATION"
+        step "registering the OCSP responders"
         for ca in $PKI_ISSUING; do
             pki_command responder-add responder add "$ca" demo --config "$PKI_CONFIG" --common-name "OCSP $ca demo" >/dev/null
         done
     fi
-    pki_certificate station station "$PKI_STATION" --common-name "$PKI_STATION"
+    pki_station "$PKI_STATION" station citizen-soft,citizen-card,server,town,station
+    pki_station idp idp-station citizen-soft,citizen-soft-named,citizen-card
 }
 pki_certificates() {
     local name

@@ -1,0 +1,488 @@
+"""Software certificates from the mail's code to the first sign-in, and what becomes of them (DOMAIN P-046…P-058, K2, A-26): the real
+provider and the real authority."""
+import base64, http.client, plistlib, ssl, subprocess, time, unittest, urllib.parse
+
+from beffroi import *
+from issuing import Cut, issuing
+
+AGENTS = {
+    'firefox': 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0',
+    'windows': 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36 Edg/130.0',
+    'macos': 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15',
+    'ios': 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) FxiOS/128.0 Mobile/15E148',
+    'android': 'Mozilla/5.0 (Android 14; Mobile; rv:128.0) Gecko/128.0 Firefox/128.0',
+    'unknown': 'w3m/0.5.3',
+}
+FILES = {
+    'firefox': ('application/x-pkcs12', 'certificat.p12', False), 'windows': ('application/x-pkcs12', 'certificat.pfx', False),
+    'macos': ('application/x-pkcs12', 'certificat.p12', True), 'ios': ('application/x-apple-aspen-config', 'certificat.mobileconfig', True),
+    'android': ('application/x-pkcs12', 'certificat.p12', True), 'unknown': ('application/x-pkcs12', 'certificat.p12', True),
+}
+
+
+class Issuing(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = contextlib.ExitStack()
+        cls.addClassCleanup(cls.stack.close)
+        cls.s = cls.stack.enter_context(issuing())
+        end = time.monotonic() + 30
+        while time.monotonic() < end and b'id="door-certificate"' not in (b := Browser(cls.s)).follow(b.get('/login')).body:
+            time.sleep(0.1)
+
+    def begin(self, name, **body):
+        handle, codes, number = self.s.soft(**body)
+        b, url = self.s.stage(codes, f'{name}@courriel.example')
+        return handle, codes, number, b, url
+
+    def choose(self, b, url, device, **fields):
+        r = b.post(url, {'csrf': b.csrf(b.get(url)), 'device': device, 'do': 'choose', **fields})
+        self.assertEqual(r.status, 303, r.text[:600])
+        page = b.get(r.headers['Location'])
+        self.assertEqual(page.status, 200, page.text[:600])
+        return page
+
+    def form(self, page, id):
+        """(action, fields) of a form of a page."""
+        m = re.search(rf'<form method="post" action="([^"]+)" id="{id}">(.*?)</form>', page.text, re.S)
+        self.assertIsNotNone(m, page.text[:2000])
+        return m.group(1), dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', m.group(2)))
+
+    def phrase(self, page):
+        return re.search(r'id="passphrase"[^>]*>([^<]+)<', page.text).group(1)
+
+    def download(self, b, page, cut=None):
+        """The file, on a connection that stays open for a while, as a browser's does. cut: the network goes after so many octets of the
+        answer."""
+        action, fields = self.form(page, 'file')
+        net = Cut(self.s.port) if cut else None
+        c = self.s.connection(net.port if cut else self.s.port)
+        c.connect()
+        if cut:
+            net.cut(cut)
+        try:
+            c.request('POST', action, urllib.parse.urlencode(fields), {
+                'Host': f'{self.s.host}:{self.s.port}', 'Origin': self.s.url, 'Accept-Language': 'fr',
+                'Content-Type': 'application/x-www-form-urlencoded', 'Cookie': '; '.join(f'{k}={v}' for k, v in b.cookies.items())})
+            r = c.getresponse()
+            reply = Reply(r.status, r.headers, r.read())
+        except (OSError, http.client.HTTPException):
+            self.assertIsNotNone(cut)
+            return None
+        self.assertIsNone(cut, 'the network was not cut')
+        self.addCleanup(c.close)
+        return reply
+
+    def not_sent(self, handle):
+        """The provider has seen that the file did not arrive."""
+        self.s.wait_sql("SELECT count(*) FROM enrolment WHERE sending_until IS NULL AND way = 'file' AND state = 'issued' AND account_id = "
+                        f"(SELECT id FROM account WHERE handle = '{handle}')", '1')
+        self.assertEqual(self.s.state(handle), 'pending')
+
+    def request_of(self, name, subject='/CN=moi'):
+        run('openssl', 'req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', subject, '-keyout',
+            self.s.path(name + '.key'), '-out', self.s.path(name + '.csr'))
+        with open(self.s.path(name + '.csr')) as f:
+            return f.read()
+
+    def post_request(self, b, page, text, **fields):
+        action, hidden = self.form(page, 'request-form')
+        return b.post(action, {**hidden, 'request': text, 'do': 'request', **fields})
+
+    def to_ticket(self, b, location, base):
+        """From the main host's first step over the door to the ticket; the page that comes after it."""
+        r = b.get(location)
+        self.assertEqual(r.status, 303, r.text[:400])
+        r = self.s.knock(r.headers['Location'], base)
+        return b.follow(b.get(r.headers['Location']))
+
+    def sign_in(self, base):
+        b = Browser(self.s)
+        b.follow(b.get('/login'))
+        return b, self.to_ticket(b, b.at + '/certificate', base)
+
+    # --- the three ways --------------------------------------------------------------------------------------------------
+    def test_a_file(self):
+        """P-052: made once, opened by the phrase of the page; the account opens when it arrived (P-054)."""
+        handle, codes, number, b, url = self.begin('fichier')
+        page = self.choose(b, url, 'firefox')
+        r = self.download(b, page)
+        self.assertEqual((r.status, r.headers['Content-Type']), (200, 'application/x-pkcs12'), r.text[:400])
+        self.assertEqual(r.headers['Cache-Control'], 'no-store')
+        self.s.wait(lambda: self.s.state(handle) == 'active')
+        base = self.s.unpack('fichier', r.body, self.phrase(page))
+        subject = run('openssl', 'x509', '-noout', '-subject', '-in', base + '.pem').stdout
+        self.assertIn(f'PSEUDO:{number}', subject)
+        # the second one
+        again = self.download(b, page)
+        self.assertEqual(again.status, 410, again.text[:300])
+        who, page = self.sign_in(base)
+        self.assertEqual(page.status, 200, page.text[:500])
+        self.assertIn('id="logout"', page.text)
+        self.s.wait(lambda: self.s.pki_states(number) == ['active'])        # told to the authority (P-121)
+        self.s.wait(lambda: any('fichier@courriel.example' in to and 'Votre compte est ouvert' in m.get_content()
+                                for to, m in self.s.sink.messages))
+
+    def test_each_device_has_its_file(self):
+        """P-053: guessed from the User-Agent, changeable without script; the right type, suffix and form of file, and steps."""
+        handle, codes, number, b, url = self.begin('appareils')
+        for device, agent in AGENTS.items():
+            page = b.get(url, headers={'User-Agent': agent})
+            chosen = re.findall(r'value="([a-z]+)" checked', page.text)
+            self.assertEqual(chosen, [device], agent)
+        page = b.post(url, {'csrf': b.csrf(page), 'device': 'minitel', 'do': 'choose'})
+        self.assertEqual(page.status, 422)
+        self.assertIn('Choisissez un appareil', page.text)
+        self.assertEqual(b.get(url + '/minitel').status, 303)
+        for device, (kind, name, older) in FILES.items():
+            page = self.choose(b, url, device)                          # done again, as nothing has been downloaded
+            self.assertGreaterEqual(page.text.count('<li>'), 3)
+        for device in ('ios', 'windows'):
+            other, codes, number, b, url = self.begin(f'format-{device}')
+            page = self.choose(b, url, device)
+            kind, name, older = FILES[device]
+            r = self.download(b, page)
+            self.assertEqual((r.headers['Content-Type'], r.headers['Content-Disposition']), (kind, f'attachment; filename="{name}"'))
+            p12 = r.body
+            if device == 'ios':
+                plist = plistlib.loads(r.body)
+                self.assertEqual(plist['PayloadType'], 'Configuration')
+                self.assertEqual(plist['PayloadContent'][0]['PayloadType'], 'com.apple.security.pkcs12')
+                self.assertNotIn('Password', plist['PayloadContent'][0])
+                p12 = plist['PayloadContent'][0]['PayloadContent']
+            base = self.s.unpack('format-' + device, p12, self.phrase(page))
+            info = run('openssl', 'pkcs12', '-in', base + '.p12', '-passin', 'pass:' + self.phrase(page), '-info', '-noout').stderr
+            self.assertIn('pbeWithSHA1And3-KeyTripleDES-CBC' if older else 'AES-256-CBC', info)
+            self.assertIn('MAC: sha1' if older else 'MAC: sha256', info)
+            self.s.wait(lambda: self.s.state(other) == 'active')
+
+    def test_a_cut_download(self):
+        """P-054: half of the file is none: the account stays closed, the next file has another key, the first one is superseded."""
+        handle, codes, number, b, url = self.begin('coupure')
+        page = self.choose(b, url, 'firefox')
+        self.download(b, page, cut=1700)
+        self.not_sent(handle)
+        self.assertEqual(self.s.pki_states(number), ['issued'])
+        page = self.choose(b, url, 'firefox')
+        r = self.download(b, page)
+        self.assertEqual(r.status, 200)
+        self.s.wait(lambda: self.s.state(handle) == 'active')
+        base = self.s.unpack('coupure', r.body, self.phrase(page))
+        self.s.wait(lambda: sorted(self.s.pki_states(number)) == ['active', 'revoked'])
+        self.assertEqual(self.s.authority.sql("SELECT c.reason FROM certificate c JOIN registration r ON r.id = c.registration_id WHERE "
+                                              f"r.holder = '{number}' AND c.state = 'revoked'"), '4')
+        self.assertIn('id="logout"', self.sign_in(base)[1].text)
+
+    def test_two_clicks(self):
+        """A file on its way keeps the next from being made; a page of before asks to choose again; a foreign phrase is none."""
+        handle, codes, number, b, url = self.begin('clics')
+        page = self.choose(b, url, 'firefox')
+        action, fields = self.form(page, 'file')
+        account = self.s.sql(f"SELECT id FROM account WHERE handle = '{handle}'")
+        self.download(b, page, cut=1500)
+        self.not_sent(handle)
+        self.s.sql(f"UPDATE enrolment SET sending_until = 'infinity' WHERE account_id = '{account}'")
+        again = b.post(action, fields)
+        self.assertEqual(again.status, 409)
+        self.assertIn('déjà en route', again.text)
+        self.s.sql(f"UPDATE enrolment SET sending_until = NULL WHERE account_id = '{account}'")
+        for phrase in ('', 'secret', fields['passphrase'].upper(), fields['passphrase'] + 'a'):
+            self.assertEqual(b.post(action, {**fields, 'passphrase': phrase}).status, 422)
+        self.assertEqual(b.post(action, {k: v for k, v in fields.items() if k != 'csrf'}).status, 403)
+        self.assertEqual(b.get(action).status, 405)
+        self.assertEqual(self.download(b, page).status, 200)
+        self.s.wait(lambda: self.s.state(handle) == 'active')
+        # every page of before says so
+        for path in (url, url + '/firefox', url + '/issued'):
+            self.assertEqual(b.get(path).status, 410)
+
+    def test_many_tries(self):
+        handle, codes, number, b, url = self.begin('essais')
+        account = self.s.sql(f"SELECT id FROM account WHERE handle = '{handle}'")
+        page = self.choose(b, url, 'firefox')
+        self.s.sql("INSERT INTO enrolment (id, account_id, renewal, way, spki_sha256, keep_mail, lang, state, state_since, asked_at) "
+                   f"SELECT gen_random_uuid(), '{account}', false, 'file', sha256(i::text::bytea), false, 'fr', 'dropped', "
+                   "now(), now() FROM generate_series(1, 10) i")
+        action, fields = self.form(page, 'file')
+        self.assertEqual(b.post(action, fields).status, 429)
+        self.s.sql(f"UPDATE enrolment SET asked_at = asked_at - interval '25 hours' WHERE account_id = '{account}'")
+        self.assertEqual(self.download(b, page).status, 200)
+
+    def test_a_request(self):
+        """The citizen's own key: PEM with the chain, DER; the account opens when they say so, or test."""
+        handle, codes, number, b, url = self.begin('demande')
+        page = self.choose(b, url, 'unknown')
+        for text in ('', 'rien', '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n', base64.b64encode(b'\x30\x00').decode()):
+            r = self.post_request(b, page, text)
+            self.assertEqual(r.status, 422, r.text[:300])
+        run('openssl', 'req', '-new', '-newkey', 'rsa:1024', '-nodes', '-subj', '/CN=x', '-keyout', self.s.path('faible.key'), '-out',
+            self.s.path('faible.csr'))
+        with open(self.s.path('faible.csr')) as f:
+            r = self.post_request(b, page, f.read())
+        self.assertEqual(r.status, 422)
+        text = self.request_of('demande')
+        r = self.post_request(b, page, text)
+        self.assertEqual(r.status, 303, r.text[:600])
+        self.assertEqual(r.headers['Location'], url + '/issued')
+        self.assertEqual(self.s.state(handle), 'pending')
+        # the same request again is the same certificate; another one takes its place
+        self.assertEqual(self.post_request(b, page, text).status, 303)
+        pem = b.get(url + '/issued/certificat.pem')
+        self.assertEqual(pem.headers['Content-Type'], 'application/x-pem-file')
+        self.assertEqual(pem.text.count('BEGIN CERTIFICATE'), 2)
+        der = b.get(url + '/issued/certificat.cer').body
+        self.assertEqual(ssl.DER_cert_to_PEM_cert(der).split(), pem.text.split()[:len(ssl.DER_cert_to_PEM_cert(der).split())])
+        chain = b.get(url + '/issued/chaine.pem').text
+        self.assertEqual(chain.count('BEGIN CERTIFICATE'), 2)
+        self.assertEqual(b.get(url + '/issued/autre.pem').status, 409)
+        with open(self.s.path('demande.key')) as f:
+            base = self.s.base('demande', f.read(), pem.text)
+        # P-054, T-03: issued is not delivered
+        _, page = self.sign_in(base)
+        self.assertEqual(page.status, 403)
+        self.assertIn('pas encore ouvert', page.text)
+        self.assertEqual(self.s.state(handle), 'pending')
+        page = b.get(url + '/issued')
+        r = b.post(url + '/done', {'csrf': b.csrf(page), 'do': 'done'})
+        self.assertEqual(r.status, 200, r.text[:600])
+        self.assertEqual(self.s.state(handle), 'active')
+        self.assertEqual(b.post(url + '/done', {'csrf': b.csrf(page), 'do': 'done'}).status, 410)
+        self.assertIn('id="logout"', self.sign_in(base)[1].text)
+
+    def test_the_test(self):
+        """The page's button goes to the door and back: the account opens, and its holder is signed in. Another one's certificate opens
+        nothing."""
+        handle, codes, number, b, url = self.begin('essai')
+        self.post_request(b, self.choose(b, url, 'unknown'), self.request_of('essai'))
+        pem = b.get(url + '/issued/certificat.pem').text
+        with open(self.s.path('essai.key')) as f:
+            base = self.s.base('essai', f.read(), pem)
+        other, _, _, b2, url2 = self.begin('autre')
+        self.post_request(b2, self.choose(b2, url2, 'unknown'), self.request_of('autre'))
+        with open(self.s.path('autre.key')) as f:
+            theirs = self.s.base('autre', f.read(), b2.get(url2 + '/issued/certificat.pem').text)
+        start = lambda: b.get(url + '/test').headers['Location']
+        page = self.to_ticket(b, start(), theirs)
+        self.assertEqual(page.status, 403)
+        self.assertEqual((self.s.state(handle), self.s.state(other)), ('pending', 'pending'))
+        page = self.to_ticket(b, start(), None)                         # prompt cancelled
+        self.assertIn('aucun certificat', page.text)
+        page = self.to_ticket(b, start(), base)
+        self.assertEqual(page.status, 200, page.text[:600])
+        self.assertIn('Votre certificat marche', page.text)
+        self.assertIn('__Host-beffroi', b.cookies)
+        self.assertEqual((self.s.state(handle), self.s.state(other)), ('active', 'pending'))
+        self.s.wait(lambda: self.s.pki_states(number) == ['active'])
+
+    def test_names_are_in_the_certificate_and_nowhere_else(self):
+        """P-047: sent, sealed, in the certificate, erased; a cut file needs them once more."""
+        name = 'Canari-Ngô'
+        handle, codes, number, b, url = self.begin('nomme', profile='named', names={'given_name': 'Zoé', 'surname': name})
+        self.download(b, self.choose(b, url, 'firefox'), cut=1500)
+        self.not_sent(handle)
+        page = self.choose(b, url, 'firefox')
+        r = self.download(b, page)
+        self.assertEqual(r.status, 200, r.text[:400])
+        self.s.wait(lambda: self.s.state(handle) == 'active')
+        base = self.s.unpack('nomme', r.body, self.phrase(page))
+        subject = run('openssl', 'x509', '-noout', '-subject', '-nameopt', 'utf8', '-in', base + '.pem').stdout
+        self.assertIn(name, subject)
+        self.assertEqual(self.s.sql("SELECT names_sealed IS NULL FROM account_x509 x JOIN account a ON a.id = x.account_id "
+                                    f"WHERE a.handle = '{handle}'"), 't')
+        self.assertNotIn(name, self.dump())
+
+    # --- what is kept of a key (A-26, L29) ---------------------------------------------------------------------------------
+    def dump(self):
+        host, port = os.environ['PGHOST'], os.environ.get('PGPORT', '5432')
+        return ''.join(run('pg_dump', '-h', host, '-p', port, '--data-only', db).stdout for db in (self.s.db, self.s.authority.db))
+
+    def test_nothing_of_the_key_is_kept(self):
+        handle, codes, number, b, url = self.begin('cle')
+        page = self.choose(b, url, 'firefox')
+        r = self.download(b, page)
+        self.s.wait(lambda: self.s.state(handle) == 'active')
+        phrase, base = self.phrase(page), self.s.unpack('cle', r.body, self.phrase(page))
+        text = run('openssl', 'pkey', '-in', base + '.key', '-noout', '-text').stdout
+        private = bytes.fromhex(re.sub(r'[^0-9a-f]', '', re.search(r'priv:([^p]+)pub', text, re.S).group(1)))[-32:]
+        forms = [private, private[::-1], private.hex().encode(), base64.b64encode(private)[:-2], phrase.encode()]
+        dump = self.dump().encode()
+        for form in forms:
+            self.assertNotIn(form, dump)
+        for name in os.listdir(self.s.dir):
+            if name.startswith('cle'):
+                continue
+            if os.path.isfile(self.s.path(name)):
+                with open(self.s.path(name), 'rb') as f:
+                    self.assertNotIn(private, kept := f.read(), name)
+                    self.assertNotIn(phrase.encode(), kept, name)
+        # what a core would hold: all that the process may write to, read while it lives
+        found = self.in_memory(self.s.processes['idp1'].pid, [private, private[::-1]])
+        self.assertNotEqual(found, None, 'this test reads the memory of a process: it needs to be root')
+        self.assertEqual(found, [False, False])
+        # and the search finds what is there: the certificate's number went through its hands
+        self.assertEqual(self.in_memory(self.s.processes['idp1'].pid, [self.s.url.encode()]), [True])
+
+    @staticmethod
+    def in_memory(pid, needles):
+        """Which of them stand in the process's memory; None: not ours to read."""
+        found = [False] * len(needles)
+        try:
+            mem = open(f'/proc/{pid}/mem', 'rb', 0)
+        except PermissionError:
+            return None
+        with mem, open(f'/proc/{pid}/maps') as maps:
+            for line in maps:
+                span, rights, *rest = line.split()
+                if not rights.startswith('rw') or '[vvar' in line:
+                    continue
+                start, end = (int(x, 16) for x in span.split('-'))
+                try:
+                    mem.seek(start)
+                    data = mem.read(end - start)
+                except (OSError, ValueError, OverflowError):
+                    continue
+                for i, n in enumerate(needles):
+                    found[i] = found[i] or n in data
+        return found
+
+    # --- K2: what becomes of the certificate ----------------------------------------------------------------------------------
+    def opened(self, name, **body):
+        handle, codes, number, b, url = self.begin(name, **body)
+        page = self.choose(b, url, 'firefox')
+        r = self.download(b, page)
+        self.assertEqual(r.status, 200, r.text[:400])
+        self.s.wait(lambda: self.s.state(handle) == 'active')
+        self.s.wait(lambda: self.s.pki_states(number)[-1] == 'active')
+        return handle, codes, number, self.s.unpack(name, r.body, self.phrase(page))
+
+    def block(self, codes):
+        b = Browser(self.s)
+        b.get('/blocage')
+        r = b.post('/blocage', {'code': codes['revocation'], 'do': 'block'})
+        self.assertEqual(r.status, 200, r.text[:400])
+        return b, r
+
+    def test_blocked_by_the_paper(self):
+        """P-055, P-056: the account at once, the certificate as its profile says (defer): revoked when nobody takes it back."""
+        handle, codes, number, base = self.opened('perdu')
+        b, page = self.sign_in(base)
+        self.assertIn('id="logout"', page.text)
+        self.block(codes)
+        self.assertNotIn('id="logout"', b.get('/').text)                # the very next request
+        _, page = self.sign_in(base)
+        self.assertIn('compte est bloqué', page.text)
+        self.s.wait(lambda: self.s.authority.sql("SELECT v.outcome FROM revocation_request v JOIN certificate c ON c.id = v.certificate_id "
+                                                 "JOIN registration r ON r.id = c.registration_id "
+                                                 f"WHERE r.holder = '{number}'") == 'deferred')
+        self.assertEqual(self.s.pki_states(number), ['active'])
+        # said to be stolen afterwards: revoked at once, and here it is known
+        r = self.s.door('POST', f'/v1/accounts/{handle}/block', {'reason': 'stolen'})
+        self.assertEqual(r.status, 200)
+        self.s.wait(lambda: self.s.pki_states(number) == ['revoked'])
+        self.s.wait_sql(f"SELECT c.state FROM credential_certificate c JOIN account a ON a.id = c.account_id WHERE a.handle = '{handle}'",
+                        'revoked')
+
+    def test_new_codes_make_a_new_certificate(self):
+        """P-062: a software account that was blocked comes back with new codes, another key, and the old one is no good."""
+        handle, codes, number, base = self.opened('retour')
+        self.block(codes)
+        key = secrets_token(24)
+        r = self.s.door('POST', f'/v1/accounts/{handle}/reissue', {'what': 'all'}, key=key)
+        self.assertEqual(r.status, 200, r.text)
+        b, url = self.s.stage(self.s.unseal(r.json()['sealed'], key), 'retour@courriel.example')
+        page = self.choose(b, url, 'firefox')
+        file = self.download(b, page)
+        self.assertEqual(file.status, 200, file.text[:400])
+        self.s.wait(lambda: self.s.state(handle) == 'active')
+        again = self.s.unpack('retour2', file.body, self.phrase(page))
+        self.assertIn('id="logout"', self.sign_in(again)[1].text)
+        _, page = self.sign_in(base)
+        self.assertEqual(page.status, 403)
+        self.s.wait(lambda: sorted(self.s.pki_states(number)) == ['active', 'revoked'])
+
+    def test_closed(self):
+        handle, codes, number, base = self.opened('fini')
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/close', {'reason': 'request'}).status, 200)
+        self.s.wait(lambda: self.s.pki_states(number) == ['revoked'])
+
+    def test_revoked_at_the_authority(self):
+        """Whoever revokes there: the sign-in hears of it within seconds, and what was signed in ends."""
+        handle, codes, number, base = self.opened('ailleurs')
+        b, page = self.sign_in(base)
+        serial = run('openssl', 'x509', '-noout', '-serial', '-in', base + '.pem').stdout.strip().split('=')[1].lower()
+        a = self.s.authority
+        r = a.call('idp', 'POST', '/revocations', {'act': 'revoke', 'reason': 'key_compromise', 'ca': 'soft-g1', 'serial': serial,
+                                                   'requester': 'station'}, headers=['Idempotency-Key: ' + secrets_token(16)])
+        self.assertEqual(r.status, 200, r.body)
+        self.s.wait(lambda: 'id="logout"' not in b.get('/').text)
+        _, page = self.sign_in(base)
+        self.assertEqual(page.status, 403)
+        self.assertIn('annulé', page.text)
+
+    def test_no_number_of_another_authority_reaches_ours(self):
+        """A certificate of another authority with a serial number of ours: its holder's block does not revoke ours (T-22)."""
+        handle, codes, number, base = self.opened('victime')
+        serial = run('openssl', 'x509', '-noout', '-serial', '-in', base + '.pem').stdout.strip().split('=')[1].lower()
+        other, theirs, other_number, _ = self.opened('attaquant')
+        self.s.sql("INSERT INTO credential_certificate (id, account_id, issuer, serial, spki_sha256, state, state_since, not_after, "
+                   f"linked_at) SELECT gen_random_uuid(), id, 'x', decode('{serial}', 'hex'), sha256('x'), 'active', now(), "
+                   f"now() + interval '1 year', now() FROM account WHERE handle = '{other}'")
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{other}/block', {'reason': 'stolen'}).status, 200)
+        self.s.wait(lambda: self.s.pki_states(other_number) == ['revoked'])
+        self.s.wait_sql("SELECT count(*) FROM job WHERE kind = 'account.certificates' AND state <> 'done'", '0')
+        self.assertEqual(self.s.pki_states(number), ['active'])
+
+    def test_the_library_is_the_pinned_one(self):
+        folder = os.path.join(TOP, 'templates', 'assets', 'vendor')
+        p = subprocess.run(['sha256sum', '-c', '--strict', 'SHA256SUMS'], cwd=folder, capture_output=True)
+        self.assertEqual(p.returncode, 0, p.stdout)
+
+
+class Away(unittest.TestCase):
+    """The authority is not there, or cannot sign."""
+
+    def test_away(self):
+        with issuing() as s:
+            t = Issuing()
+            t.s = s
+            handle, codes, number, base = t.opened('absence')
+            waiting, _, wnumber, b, url = t.begin('attente')
+            page = t.choose(b, url, 'firefox')
+            s.authority.stop('front')
+            action, fields = t.form(page, 'file')
+            r = b.post(action, fields)
+            self.assertEqual((r.status, r.headers['Retry-After']), (503, '60'))
+            self.assertIn('Rien n', r.text)
+            # blocked here at once, there when it is back
+            lost, lcodes = handle, codes
+            self.assertIn('id="logout"', t.sign_in(base)[1].text)       # what it told last counts …
+            s.wait(lambda: s.sql('SELECT problem <> \'\' FROM authority_state') == 't')
+            doctor = s.command('doctor', check=False).stdout
+            self.assertRegex(doctor, '(?i)authority.*does not answer us')
+            s.command('clock', '--advance', '73h')
+            _, page = t.sign_in(base)                                   # … and not for ever
+            self.assertEqual(page.status, 503)
+            self.assertIn('vérifier ce certificat', page.text)
+            t.block(lcodes)
+            s.authority.start('front')
+            s.wait(lambda: s.authority.sql("SELECT count(*) FROM revocation_request WHERE outcome = 'deferred'") == '1')
+            s.wait_sql("SELECT problem = '' FROM authority_state", 't')
+            t.doCleanups()
+
+    def test_locked(self):
+        """The signer is locked: said so; once it is open, the same request gives its certificate."""
+        with issuing() as s:
+            t = Issuing()
+            t.s = s
+            handle, codes, number, b, url = t.begin('verrou')
+            page, text = t.choose(b, url, 'unknown'), t.request_of('verrou')
+            s.authority.lock()
+            self.assertEqual(t.post_request(b, page, text).status, 503)
+            s.authority.unlock()
+            s.wait(lambda: t.post_request(b, page, text).status == 303)
+            self.assertEqual(b.get(url + '/issued').status, 200)
+            t.doCleanups()
+
+
+if __name__ == '__main__':
+    unittest.main()
