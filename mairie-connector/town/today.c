@@ -79,15 +79,18 @@ get_today(struct http_request *req)
     }
     d = mairie_page(req);
     alerts_fill(req, d, &t, agent);
+    procedures_fill(req, d);
     for (size_t i = 0; i < t.ndrafts; i++) {
-        struct page_data *item = page_item(d, "drafts");
+        struct page_data *item;
         struct person_names names;
         struct form f;
 
-        if (form_parse(t.drafts[i].body, a, &f, &why) != OK)
+        if (form_parse(t.drafts[i].body, a, &f, &why) != OK || !dossier_procedure_on(http_app(req), f.type))
             continue;
+        item = page_item(d, "drafts");
         form_names(&f, &names);
-        page_str(item, "id", t.drafts[i].id);
+        page_str(item, "href", form_path(req, f.type, "", t.drafts[i].id));
+        page_msg(item, "type", arena_printf(a, "type.%s", dossier_type_name(f.type)));
         page_str(item, "name", names.birth[0] != '\0' ? person_shown(&names, a) : "…");
         page_time(item, "at", t.drafts[i].at, MAIRIE_ZONE);
     }
@@ -110,6 +113,7 @@ get_today(struct http_request *req)
 
         page_str(item, "id", t.waiting[i].id);
         page_str(item, "name", person_shown(&t.waiting[i].names, a));
+        page_msg(item, "type", arena_printf(a, "type.%s", dossier_type_name(t.waiting[i].type)));
         dossier_state_fill(item, &t.waiting[i], a);
         page_time(item, "at", t.waiting[i].state_since, MAIRIE_ZONE);
     }
