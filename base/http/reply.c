@@ -300,7 +300,8 @@ json_string(struct buf *out, const char *s)
 }
 
 void
-http_reply_problem_status(struct http_request *req, int status, const char *code, const char *detail)
+http_reply_problem_number(struct http_request *req, int status, const char *code, const char *detail, const char *name,
+                          int64_t number)
 {
     AUTO(buf_free) struct buf json = BUF_BOUNDED(16 * 1024);
 
@@ -316,8 +317,16 @@ http_reply_problem_status(struct http_request *req, int status, const char *code
         buf_add_lit(&json, ",\"detail\":");
         json_string(&json, detail);
     }
+    if (name != NULL)
+        buf_addf(&json, ",\"%s\":%lld", name, (long long)number);
     buf_addf(&json, ",\"request_id\":\"%s\"}", req->id);
     reply(req, status, "application/problem+json", buf_view(&json), true);
+}
+
+void
+http_reply_problem_status(struct http_request *req, int status, const char *code, const char *detail)
+{
+    http_reply_problem_number(req, status, code, detail, NULL, 0);
 }
 
 void

@@ -217,6 +217,9 @@ void http_reply_empty(struct http_request *req, int status);
 /* RFC 9457 problem+json; status from the err kind (400, 403, 404, 409, 503, 500), type "urn:beffroi:problem:<code>". */
 void http_reply_problem(struct http_request *req, enum err e, const char *code, const char *detail);
 void http_reply_problem_status(struct http_request *req, int status, const char *code, const char *detail);
+/* With an extension member (RFC 9457 §3.2): name is a literal of ours. */
+void http_reply_problem_number(struct http_request *req, int status, const char *code, const char *detail, const char *name,
+                               int64_t number);
 int http_status_of(enum err e);
 /* A long-lived file: strong ETag, max-age, immutable. */
 void http_reply_asset(struct http_request *req, const char *content_type, struct str body, const char *etag);

@@ -28,6 +28,9 @@ MUST_USE enum err account_store_forget_contact(struct pg *pg, const char *id, st
 MUST_USE enum err account_store_erase(struct pg *pg, const char *id, utime now, struct why *why);
 MUST_USE enum err account_store_expired(struct pg *pg, utime now, int max, struct arena *a, char ***ret_ids,
                                         size_t *ret_n, struct why *why);
+MUST_USE enum err account_store_held(struct pg *pg, utime now, int max, struct arena *a, char ***ret_ids, size_t *ret_n,
+                                     struct why *why);
+MUST_USE enum err account_store_count_reactivation(struct pg *pg, const char *id, struct why *why);
 MUST_USE enum err account_store_reason(struct pg *pg, const char *id, char *ret, size_t size, struct why *why);
 
 /* --- account_secret_store.c ---------------------------------------------------------------------------------- */
@@ -44,6 +47,13 @@ MUST_USE enum err secret_store_use(struct pg *pg, const char *secret_id, utime n
 MUST_USE enum err account_transition(struct pg *pg, const char *id, enum account_event event, const char *reason,
                                      const struct account_actor *who, utime now, struct account *ret_before,
                                      enum account_state *ret_to, struct why *why);
+/* The same with the row in hand, and more members for the audit row. */
+MUST_USE enum err account_transition_more(struct pg *pg, const struct account *a, enum account_event event,
+                                          const char *reason, const char *more, const struct account_actor *who, utime now,
+                                          struct why *why);
+/* Blocking code, OTP and PIN of a card. */
+MUST_USE enum err account_card_codes(struct pg *pg, const struct keyring *pepper, const char *id, utime now,
+                                     struct account_codes *codes, struct why *why);
 MUST_USE enum err account_audit(struct pg *pg, const char *account_id, const char *verb, const char *result,
                                 const char *detail, const struct account_actor *who, utime now, struct why *why);
 

@@ -111,11 +111,11 @@ account_audit(struct pg *pg, const char *account_id, const char *verb, const cha
 
 /* With the row locked and read. */
 static enum err
-transition(struct pg *pg, const struct account *a, enum account_event event, const char *reason,
+transition(struct pg *pg, const struct account *a, enum account_event event, const char *reason, const char *more,
            const struct account_actor *who, utime now, enum account_state *ret_to, struct why *why)
 {
     enum account_state to;
-    char verb[32], detail[96];
+    char verb[32], detail[512];
     enum err e;
 
     if ((e = account_next(a->type, a->state, event, &to)) != OK) {
@@ -127,7 +127,8 @@ transition(struct pg *pg, const struct account *a, enum account_event event, con
     }
     if (to != a->state || event == ACCOUNT_EV_REISSUE || event == ACCOUNT_EV_REVOKE_FINAL) {
         /* New codes wash a block and a contest away: the person stood before the clerk again. */
-        bool final = event == ACCOUNT_EV_REVOKE_FINAL || (a->final && event != ACCOUNT_EV_REISSUE);
+        bool washed = event == ACCOUNT_EV_REISSUE || event == ACCOUNT_EV_REACTIVATE;
+        bool final = event == ACCOUNT_EV_REVOKE_FINAL || (a->final && !washed);
 
         e = account_store_set_state(pg, a, to, final, reason,
                                     event == ACCOUNT_EV_REISSUE || event == ACCOUNT_EV_ACTIVATE, now, why);
@@ -135,8 +136,8 @@ transition(struct pg *pg, const struct account *a, enum account_event event, con
             return e;
     }
     snprintf(verb, sizeof(verb), "account.%s", account_event_name(event));
-    snprintf(detail, sizeof(detail), "{\"from\":\"%s\",\"to\":\"%s\"}", account_state_name(a->state),
-             account_state_name(to));
+    snprintf(detail, sizeof(detail), "{\"from\":\"%s\",\"to\":\"%s\"%s}", account_state_name(a->state),
+             account_state_name(to), more);
     if ((e = account_store_change(pg, a->id, account_event_name(event), now, why)) != OK ||
         (e = account_audit(pg, a->id, verb, "ok", detail, who, now, why)) != OK)
         return e;
@@ -156,13 +157,22 @@ account_transition(struct pg *pg, const char *id, enum account_event event, cons
     enum err e;
 
     if ((e = account_store_lock(pg, id, &a, why)) != OK ||
-        (e = transition(pg, &a, event, reason, who, now, &to, why)) != OK)
+        (e = transition(pg, &a, event, reason, "", who, now, &to, why)) != OK)
         return e;
     if (ret_before != NULL)
         *ret_before = a;
     if (ret_to != NULL)
         *ret_to = to;
     return OK;
+}
+
+enum err
+account_transition_more(struct pg *pg, const struct account *a, enum account_event event, const char *reason,
+                        const char *more, const struct account_actor *who, utime now, struct why *why)
+{
+    enum account_state ignored;
+
+    return transition(pg, a, event, reason, more, who, now, &ignored, why);
 }
 
 enum err
@@ -177,16 +187,16 @@ account_lock(struct pg *pg, const char *id, struct why *why)
 
 /* --- creation --------------------------------------------------------------------------------------------------- */
 
-static enum err
-codes_issue_card(struct pg *pg, const struct keyring *pepper, const char *id, utime now, struct account_codes *codes,
-                 struct why *why)
+enum err
+account_card_codes(struct pg *pg, const struct keyring *pepper, const char *id, utime now, struct account_codes *codes,
+                   struct why *why)
 {
     enum err e;
 
+    *codes = (struct account_codes){ .creation_expires = UTIME_NULL };
     code_draw(CODE_REVOCATION, codes->revocation);
     rand_token(OTP_BYTES, codes->reactivation_otp, sizeof(codes->reactivation_otp));
     code_draw(CODE_REACTIVATION, codes->reactivation_pin);
-    codes->creation_expires = UTIME_NULL;
     if ((e = secret_store_insert(pg, pepper, id, "revocation", codes->revocation, now, UTIME_NULL, why)) != OK ||
         (e = secret_store_insert(pg, pepper, id, "reactivation_otp", codes->reactivation_otp, now, UTIME_NULL, why)) != OK)
         return e;
@@ -201,7 +211,7 @@ codes_issue(struct pg *pg, const struct keyring *pepper, const char *id, enum ac
 
     *codes = (struct account_codes){ .creation_expires = now + creation_life };
     if (type == ACCOUNT_X509_CARD)
-        return codes_issue_card(pg, pepper, id, now, codes, why);
+        return account_card_codes(pg, pepper, id, now, codes, why);
     code_draw(CODE_CREATION, codes->creation);
     code_draw(CODE_REVOCATION, codes->revocation);
     if ((e = secret_store_insert(pg, pepper, id, "creation", codes->creation, now, codes->creation_expires, why)) !=
@@ -253,7 +263,7 @@ account_ack(struct pg *pg, const char *account_id, const struct account_actor *w
         return e;
     if (a.acked)
         return OK;
-    if ((e = transition(pg, &a, ACCOUNT_EV_ACK, NULL, who, now, &to, why)) != OK)
+    if ((e = transition(pg, &a, ACCOUNT_EV_ACK, NULL, "", who, now, &to, why)) != OK)
         return e;
     return account_store_set_acked(pg, account_id, why);
 }
@@ -363,20 +373,28 @@ account_activate(struct pg *pg, const char *account_id, const struct account_act
     return secret_store_end(pg, account_id, creation_kinds, "used", now, why);
 }
 
-enum err
-account_close(struct pg *pg, const char *account_id, const char *reason, const struct account_actor *who, utime now,
-              struct why *why)
+/* By somebody, or because its time is over. */
+static enum err
+end(struct pg *pg, const char *account_id, enum account_event event, const char *reason, const struct account_actor *who,
+    utime now, struct why *why)
 {
     struct account a;
     enum err e;
 
-    if ((e = account_transition(pg, account_id, ACCOUNT_EV_CLOSE, reason, who, now, &a, NULL, why)) != OK ||
+    if ((e = account_transition(pg, account_id, event, reason, who, now, &a, NULL, why)) != OK ||
         (e = secret_store_end(pg, account_id, all_kinds, "superseded", now, why)) != OK ||
         (e = account_store_reserve_login(pg, account_id, now + 365 * USEC_PER_DAY, why)) != OK ||
         (e = account_store_forget_contact(pg, account_id, why)) != OK ||
         (a.type != ACCOUNT_PASSWORD && (e = account_certificates_job(pg, account_id, "end", now, why)) != OK))
         return e;
     return account_left_job(pg, account_id, now, why);
+}
+
+enum err
+account_close(struct pg *pg, const char *account_id, const char *reason, const struct account_actor *who, utime now,
+              struct why *why)
+{
+    return end(pg, account_id, ACCOUNT_EV_CLOSE, reason, who, now, why);
 }
 
 enum err
@@ -392,16 +410,16 @@ account_reopen(struct pg *pg, const char *account_id, const struct account_actor
     return account_transition(pg, account_id, ACCOUNT_EV_REOPEN, "", who, now, NULL, NULL, why);
 }
 
-struct expire_arg {
+struct due_arg {
     const char *id;
     utime now;
 };
+static const struct account_actor timer = { "system", "timer" };
 
 static enum err
 expire_one(struct pg *pg, void *arg, struct why *why)
 {
-    static const struct account_actor timer = { "system", "timer" };
-    const struct expire_arg *x = arg;
+    const struct due_arg *x = arg;
     enum err e;
 
     if ((e = account_transition(pg, x->id, ACCOUNT_EV_EXPIRE, "", &timer, x->now, NULL, NULL, why)) != OK ||
@@ -410,21 +428,24 @@ expire_one(struct pg *pg, void *arg, struct why *why)
     return account_store_erase(pg, x->id, x->now, why);
 }
 
-enum err
-account_expire_due(struct pg *pg, utime now, int *ret_n, struct why *why)
+static enum err
+timeout_one(struct pg *pg, void *arg, struct why *why)
 {
-    AUTO(arena_freep) struct arena *arena = arena_new(64 * 1024);
-    char **ids;
-    size_t n;
+    const struct due_arg *x = arg;
+
+    return end(pg, x->id, ACCOUNT_EV_TIMEOUT, "timeout", &timer, x->now, why);
+}
+
+/* Each in a transaction of its own. */
+static enum err
+all_due(struct pg *pg, char *const *ids, size_t n, pg_tx_body one, utime now, int *ret_n, struct why *why)
+{
     int done = 0;
-    enum err e;
 
-    if ((e = account_store_expired(pg, now, 100, arena, &ids, &n, why)) != OK)
-        return e;
     for (size_t i = 0; i < n; i++) {
-        struct expire_arg x = { ids[i], now };
+        struct due_arg x = { ids[i], now };
+        enum err e = pg_tx(pg, one, &x, why);
 
-        e = pg_tx(pg, expire_one, &x, why);
         if (e == OK)
             done++;
         else if (e != ERR_CONFLICT)      /* lost to an activation of the same second: that one stands */
@@ -432,4 +453,30 @@ account_expire_due(struct pg *pg, utime now, int *ret_n, struct why *why)
     }
     *ret_n = done;
     return OK;
+}
+
+enum err
+account_expire_due(struct pg *pg, utime now, int *ret_n, struct why *why)
+{
+    AUTO(arena_freep) struct arena *arena = arena_new(64 * 1024);
+    char **ids;
+    size_t n;
+    enum err e;
+
+    if ((e = account_store_expired(pg, now, 100, arena, &ids, &n, why)) != OK)
+        return e;
+    return all_due(pg, ids, n, expire_one, now, ret_n, why);
+}
+
+enum err
+account_timeout_due(struct pg *pg, utime now, int *ret_n, struct why *why)
+{
+    AUTO(arena_freep) struct arena *arena = arena_new(64 * 1024);
+    char **ids;
+    size_t n;
+    enum err e;
+
+    if ((e = account_store_held(pg, now, 100, arena, &ids, &n, why)) != OK)
+        return e;
+    return all_due(pg, ids, n, timeout_one, now, ret_n, why);
 }

@@ -160,11 +160,44 @@ MUST_USE enum err account_reopen(struct pg *pg, const char *account_id, const st
 /* pending → active; every creation code, link and sheet number dies. In the caller's transaction. */
 MUST_USE enum err account_activate(struct pg *pg, const char *account_id, const struct account_actor *who, utime now,
                                    struct why *why);
+/* --- cards: hand-over and coming back (P-031, P-032, P-062…P-066). In the caller's transaction, the account locked. ---------
+ * more: JSON members for the audit row, each with a comma before it, of characters that need no escape; "" for none. */
+/* pending → active. ERR_CONFLICT also for another type. */
+MUST_USE enum err account_hand_over(struct pg *pg, const struct account *a, const char *more,
+                                    const struct account_actor *who, utime now, struct why *why);
+/* Whether it may come back at all, before any code is looked at. card_since: when the card that was brought was linked: a
+ * block for good is for the card of then, and a newer one ends it. ERR_CONFLICT "account.type", "account.state.STATE",
+ * "account.final", "account.reactivate.late" (blocked for hold_max, or longer). */
+MUST_USE enum err account_reactivate_check(const struct account *a, int64_t hold_max, utime card_since, utime now,
+                                           struct why *why);
+#define REACTIVATION_TRIES 3         /* of the OTP, and of the PIN (DOMAIN 2.4) */
+struct reactivation_try {
+    bool good;
+    const char *code;                /* when it is not: "secret.wrong", "secret.locked", "secret.superseded" */
+    bool counted;                    /* it took one of the tries, */
+    bool pin;                        /* of the PIN, else of the OTP; */
+    bool locked;                     /* the last one: the town hears of it ("locked"), somebody is to be told */
+    int left;                        /* tries that are left for it */
+};
+/* Compares the codes, the OTP first: a PIN beside a wrong OTP is not looked at. A wrong one is counted, so that the caller
+ * commits. otp as it was sealed; pin folded, NULL: the letter is lost, and two agents answer for it. */
+MUST_USE enum err secret_reactivation_try(struct pg *pg, const struct keyring *pepper, const char *account_id, const char *otp,
+                                          const char *pin, utime now, struct reactivation_try *ret, struct why *why);
+/* suspended → active, with new codes of every kind; those that did it are used, all others dead. The authority is told to
+ * leave its certificate alone (K2). */
+MUST_USE enum err account_reactivate(struct pg *pg, const struct keyring *pepper, const struct account *a, const char *more,
+                                     const struct account_actor *who, utime now, struct account_codes *ret_codes,
+                                     struct why *why);
+
 /* A second address used the creation code: the clerk sees a flag until new codes are given. In the caller's
  * transaction. *ret_first: the flag was not set before. */
 MUST_USE enum err account_contest(struct pg *pg, const char *account_id, utime now, bool *ret_first, struct why *why);
-/* pending accounts whose creation code is over: erased, 100 at a time; returns how many. */
+/* pending accounts whose creation code is over, and cards that were not handed over for ACCOUNT_CARD_WAIT: erased, 100 at a
+ * time; returns how many. */
+#define ACCOUNT_CARD_WAIT (180 * USEC_PER_DAY)
 MUST_USE enum err account_expire_due(struct pg *pg, utime now, int *ret_n, struct why *why);
+/* Blocked accounts whose town's hold_max is over: closed, 100 at a time; returns how many (P-066). */
+MUST_USE enum err account_timeout_due(struct pg *pg, utime now, int *ret_n, struct why *why);
 
 struct account_change {
     char cursor[40];            /* opaque: "<tx>.<seq>" */

@@ -6,7 +6,7 @@
 #include "base/core/rand.h"
 #include "base/core/secret.h"
 
-enum { S_INSERT, S_FIND, S_USE, S_END, S_SHEET, S_SHEET_WRONG, S_EXPOSED };
+enum { S_INSERT, S_FIND, S_USE, S_END, S_SHEET, S_SHEET_WRONG, S_EXPOSED, S_NEWEST, S_WRONG };
 static const struct pg_stmt stmts[] = {
     [S_INSERT] = { "secret.insert",
         "INSERT INTO secret (id, account_id, kind, mac, mac_version, issued_at, expires_at) "
@@ -22,6 +22,13 @@ static const struct pg_stmt stmts[] = {
         "SELECT mac, mac_version, tries FROM secret WHERE account_id = $1 AND kind = 'sheet' AND state = 'live'", 1 },
     [S_SHEET_WRONG] = { "secret.sheet_wrong",
         "UPDATE secret SET tries = tries + 1 WHERE account_id = $1 AND kind = 'sheet' AND state = 'live'", 1 },
+    [S_NEWEST] = { "secret.newest",
+        "SELECT state, mac, mac_version FROM secret WHERE account_id = $1 AND kind = $2 ORDER BY issued_at DESC, state = 'live' DESC "
+        "LIMIT 1", 2 },
+    [S_WRONG] = { "secret.wrong",
+        "UPDATE secret SET tries = tries + 1, state = CASE WHEN tries + 1 >= $3::int4 THEN 'locked' ELSE state END, "
+        "ended_at = CASE WHEN tries + 1 >= $3::int4 THEN $4::timestamptz ELSE ended_at END "
+        "WHERE account_id = $1 AND kind = $2 AND state = 'live' RETURNING tries", 4 },
     [S_EXPOSED] = { "secret.exposed", "UPDATE secret SET exposed = true WHERE id = $1", 1 },
 };
 const struct pg_stmts account_secret_stmts = PG_STMTS(stmts);
@@ -188,6 +195,112 @@ secret_sheet_wrong(struct pg *pg, const char *account_id, struct why *why)
 
     pg_arg_uuid(&args, account_id);
     return pg_exec(pg, &stmts[S_SHEET_WRONG], &args, NULL, why);
+}
+
+/* The newest code of its kind is no longer live: too many tries, or it was used or replaced. */
+static void
+not_live(const char *state, struct reactivation_try *ret)
+{
+    ret->code = strcmp(state, "locked") == 0 ? "secret.locked" : "secret.superseded";
+}
+
+static enum err
+count_wrong(struct pg *pg, const char *account_id, const char *kind, utime now, struct reactivation_try *ret,
+            struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_uuid(&args, account_id);
+    pg_arg_text(&args, kind);
+    pg_arg_i32(&args, REACTIVATION_TRIES);
+    pg_arg_time(&args, now);
+    if ((e = pg_exec(pg, &stmts[S_WRONG], &args, &r, why)) != OK)
+        return e;
+    if (pg_rows(r) != 1)
+        return why_set(why, ERR_INTERNAL, "no live %s to count a try of", kind);
+    ret->counted = true;
+    ret->left = REACTIVATION_TRIES - (int)pg_i64(r, 0, 0);
+    ret->pin = strcmp(kind, "reactivation_pin") == 0;
+    ret->locked = ret->left <= 0;
+    ret->code = ret->locked ? "secret.locked" : "secret.wrong";
+    return ret->locked ? account_store_change(pg, account_id, "locked", now, why) : OK;
+}
+
+static enum err
+newest(struct pg *pg, const char *account_id, const char *kind, struct pg_result **ret, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, account_id);
+    pg_arg_text(&args, kind);
+    return pg_exec(pg, &stmts[S_NEWEST], &args, ret, why);
+}
+
+/* ret->good: the live one of this account. A former one of it is told as such, and not counted: it was no guess. */
+static enum err
+otp_try(struct pg *pg, const struct keyring *pepper, const char *account_id, const char *otp, utime now,
+        struct reactivation_try *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct secret_row found;
+    bool own;
+    enum err e;
+
+    if ((e = newest(pg, account_id, "reactivation_otp", &r, why)) != OK ||
+        (e = secret_find(pg, pepper, "reactivation_otp", otp, now, &found, why)) != OK)
+        return e;
+    own = found.state != SECRET_UNKNOWN && strcmp(found.account_id, account_id) == 0;
+    ret->good = own && found.state == SECRET_LIVE;
+    if (ret->good)
+        return OK;
+    if (pg_rows(r) == 0 || strcmp(pg_text(r, 0, 0), "live") != 0) {
+        not_live(pg_rows(r) == 0 ? "" : pg_text(r, 0, 0), ret);
+        return OK;
+    }
+    if (own) {
+        not_live("used", ret);
+        return OK;
+    }
+    return count_wrong(pg, account_id, "reactivation_otp", now, ret, why);
+}
+
+static enum err
+pin_try(struct pg *pg, const struct keyring *pepper, const char *account_id, const char *pin, utime now,
+        struct reactivation_try *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    unsigned char mac[MAC_LEN];
+    struct str stored;
+    enum err e;
+
+    ret->good = false;
+    if ((e = newest(pg, account_id, "reactivation_pin", &r, why)) != OK)
+        return e;
+    if (pg_rows(r) == 0 || strcmp(pg_text(r, 0, 0), "live") != 0) {
+        not_live(pg_rows(r) == 0 ? "" : pg_text(r, 0, 0), ret);
+        return OK;
+    }
+    if ((e = bound_mac(pepper, (int)pg_i64(r, 0, 2), "reactivation_pin", account_id, pin, mac)) != OK)
+        return why_set(why, e, "the pepper of this PIN was withdrawn");
+    stored = pg_str(r, 0, 1);
+    ret->good = mem_equal_ct(mac, sizeof(mac), stored.p, stored.n);
+    return ret->good ? OK : count_wrong(pg, account_id, "reactivation_pin", now, ret, why);
+}
+
+enum err
+secret_reactivation_try(struct pg *pg, const struct keyring *pepper, const char *account_id, const char *otp, const char *pin,
+                        utime now, struct reactivation_try *ret, struct why *why)
+{
+    struct reactivation_try t = { .code = "", .left = -1 };
+    enum err e;
+
+    if ((e = otp_try(pg, pepper, account_id, otp, now, &t, why)) != OK ||
+        (t.good && pin != NULL && (e = pin_try(pg, pepper, account_id, pin, now, &t, why)) != OK))
+        return e;
+    *ret = t;
+    return OK;
 }
 
 enum err

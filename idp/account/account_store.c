@@ -9,7 +9,8 @@
 
 enum {
     S_INSERT, S_BY_HANDLE, S_BY_TOWN_NAME, S_BY_ID, S_LOCK, S_SET_STATE, S_SET_FINAL, S_SET_ACKED, S_REASON, S_AUTHZ_ADD, S_AUTHZ_END,
-    S_AUTHZ_LIST, S_CONTEST, S_CHANGE, S_CHANGES, S_RESERVE, S_ERASE_CONTACT, S_ERASE_BINDING, S_EXPIRED
+    S_AUTHZ_LIST, S_CONTEST, S_CHANGE, S_CHANGES, S_RESERVE, S_ERASE_CONTACT, S_ERASE_BINDING, S_EXPIRED, S_HELD,
+    S_REACTIVATED
 };
 static const struct pg_stmt stmts[] = {
     [S_INSERT] = { "account.insert",
@@ -59,11 +60,17 @@ static const struct pg_stmt stmts[] = {
     [S_ERASE_BINDING] = { "account.erase_binding",
         "DELETE FROM creation_binding WHERE account_id = $1", 1 },
     [S_EXPIRED] = { "account.expired",
-        "SELECT a.id FROM account a WHERE a.state = 'pending' AND a.type <> 'x509_card' AND NOT EXISTS "
+        "SELECT a.id FROM account a WHERE a.state = 'pending' AND CASE WHEN a.type = 'x509_card' THEN a.state_since <= $3 "
+        "ELSE NOT EXISTS "
         "(SELECT FROM secret s WHERE s.account_id = a.id AND s.kind = 'creation' AND s.state = 'live' "
         "AND s.expires_at > $1) AND NOT EXISTS "
         "(SELECT FROM activation_link l WHERE l.account_id = a.id AND l.state IN ('live', 'opened') "
-        "AND l.expires_at > $1) ORDER BY a.state_since LIMIT $2::int8", 2 },
+        "AND l.expires_at > $1) END ORDER BY a.state_since LIMIT $2::int8", 3 },
+    [S_HELD] = { "account.held",
+        "SELECT a.id FROM account a JOIN town t ON t.id = a.town_id WHERE a.state = 'suspended' "
+        "AND a.state_since + t.hold_max <= $1 ORDER BY a.state_since LIMIT $2::int8", 2 },
+    [S_REACTIVATED] = { "account.reactivated",
+        "UPDATE account SET reactivations = reactivations + 1 WHERE id = $1", 1 },
 };
 const struct pg_stmts account_stmts = PG_STMTS(stmts);
 
@@ -396,18 +403,24 @@ account_store_erase(struct pg *pg, const char *id, utime now, struct why *why)
 }
 
 enum err
-account_store_expired(struct pg *pg, utime now, int max, struct arena *a, char ***ret_ids, size_t *ret_n,
-                      struct why *why)
+account_store_count_reactivation(struct pg *pg, const char *id, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, id);
+    return pg_post(pg, &stmts[S_REACTIVATED], &args, why);
+}
+
+static enum err
+ids_read(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, struct arena *a, char ***ret_ids, size_t *ret_n,
+         struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
-    struct pg_args args = PG_ARGS_INIT;
     char **ids;
     size_t n;
     enum err e;
 
-    pg_arg_time(&args, now);
-    pg_arg_i64(&args, max);
-    if ((e = pg_exec(pg, &stmts[S_EXPIRED], &args, &r, why)) != OK)
+    if ((e = pg_exec(pg, stmt, args, &r, why)) != OK)
         return e;
     n = (size_t)pg_rows(r);
     ids = arena_alloc(a, (n + 1) * sizeof(*ids));
@@ -418,4 +431,26 @@ account_store_expired(struct pg *pg, utime now, int max, struct arena *a, char *
     *ret_ids = ids;
     *ret_n = n;
     return OK;
+}
+
+enum err
+account_store_expired(struct pg *pg, utime now, int max, struct arena *a, char ***ret_ids, size_t *ret_n,
+                      struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_time(&args, now);
+    pg_arg_i64(&args, max);
+    pg_arg_time(&args, now - ACCOUNT_CARD_WAIT);
+    return ids_read(pg, &stmts[S_EXPIRED], &args, a, ret_ids, ret_n, why);
+}
+
+enum err
+account_store_held(struct pg *pg, utime now, int max, struct arena *a, char ***ret_ids, size_t *ret_n, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_time(&args, now);
+    pg_arg_i64(&args, max);
+    return ids_read(pg, &stmts[S_HELD], &args, a, ret_ids, ret_n, why);
 }

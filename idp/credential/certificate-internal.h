@@ -15,9 +15,17 @@ struct credential_look {
 /* cert NULL: the version alone. */
 MUST_USE enum err credential_store_look(struct pg *pg, const struct x509_cert *cert, struct credential_look *ret,
                                          struct why *why);
-/* Also one whose former link was taken away. ERR_CONFLICT: belongs to an account. */
+/* Also one whose former link was taken away. state: "issued" or "active". ERR_CONFLICT: belongs to an account. */
 MUST_USE enum err credential_store_insert(struct pg *pg, const char *id, const char *account_id,
-                                           const struct x509_cert *cert, utime now, struct why *why);
+                                           const struct x509_cert *cert, const char *state, utime now, struct why *why);
+/* One certificate of an account, locked: cert NULL: the newest, those that may sign in before those that may not. ERR_NOT_FOUND. */
+struct credential_own {
+    struct credential_card card;
+    unsigned char spki_sha256[SHA256_LEN];
+    utime not_after;
+};
+MUST_USE enum err credential_store_own(struct pg *pg, const char *account_id, const struct x509_cert *cert, utime now,
+                                       struct credential_own *ret, struct why *why);
 /* active → ended. ERR_NOT_FOUND: not an active one of the account. */
 MUST_USE enum err credential_store_end(struct pg *pg, const char *account_id, const char *id, utime now, struct why *why);
 

@@ -183,6 +183,39 @@ credential_check(struct trust *t, struct pg *pg, const struct str *chain, size_t
     return check_read(t, pg, &cert, chain, n, now, ret, why);
 }
 
+/* --- cards at the counter ----------------------------------------------------------------------------------------------- */
+
+enum err
+credential_card_find(struct pg *pg, const char *account_id, struct str der, utime now, struct credential_card *ret,
+                     struct why *why)
+{
+    AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
+    bool read = der.p != NULL;
+    unsigned char spki[SHA256_LEN];
+    struct credential_own own;
+    enum err e;
+
+    if (read && x509_read(der, &cert, why) != OK)
+        return why_code(why, ERR_INPUT, "certificate.malformed", "certificate: what the reader gave is none");
+    e = credential_store_own(pg, account_id, read ? &cert : NULL, now, &own, why);
+    if (e == ERR_NOT_FOUND)
+        return read ? why_code(why, ERR_DENIED, "certificate.other", "the card in the reader is not this account's")
+                    : why_code(why, ERR_CONFLICT, "certificate.none", "the account has no card yet");
+    if (e != OK)
+        return e;
+    if (read) {
+        sha256(buf_view(&cert.spki), spki);
+        if (!mem_equal_ct(spki, sizeof(spki), own.spki_sha256, sizeof(own.spki_sha256)))
+            return why_code(why, ERR_DENIED, "certificate.other", "another key under the card's number");
+    }
+    if (own.not_after <= now)
+        return why_code(why, ERR_CONFLICT, "certificate.expired", "the card's certificate has expired");
+    if (strcmp(own.card.state, "revoked") == 0)
+        return why_code(why, ERR_CONFLICT, "certificate.rekey", "the card's certificate was revoked");
+    *ret = own.card;
+    return OK;
+}
+
 /* --- the operator's side ---------------------------------------------------------------------------------------------- */
 
 static enum err
@@ -209,13 +242,16 @@ link_body(struct pg *pg, void *arg, struct why *why)
 {
     const struct change *c = arg;
     struct account account;
+    bool waits;
     enum err e;
 
     if ((e = account_lock(pg, c->account_id, why)) != OK || (e = account_by_id(pg, c->account_id, &account, why)) != OK)
         return e;
     if (account.state == ACCOUNT_CLOSED || account.state == ACCOUNT_ERASED)
         return why_code(why, ERR_DENIED, "account.state", "the account is %s", account_state_name(account.state));
-    if ((e = credential_store_insert(pg, c->id, c->account_id, c->cert, c->now, why)) != OK)
+    /* A card that was not handed over, or is new after a block, waits for the counter (T-03). */
+    waits = account.type == ACCOUNT_X509_CARD && account.state != ACCOUNT_ACTIVE;
+    if ((e = credential_store_insert(pg, c->id, c->account_id, c->cert, waits ? "issued" : "active", c->now, why)) != OK)
         return e;
     return certificate_audit(pg, "certificate.link", c->account_id, c->id, c->who, c->now, why);
 }

@@ -56,8 +56,24 @@ MUST_USE enum err credential_check(struct trust *t, struct pg *pg, const struct 
 MUST_USE enum err credential_redeem(struct pg *pg, const char *ticket_id, const char *certificate_id, utime expires,
                                      struct why *why);
 
+/* --- cards at the counter -------------------------------------------------------------------------------------------- */
+struct credential_card {
+    char id[37];
+    char state[16];                /* "issued", "active", "held" */
+    utime linked_at;
+};
+/* Whether the card in the reader is the account's (P-031, P-063); der p NULL: nobody could read it, and the newest that the
+ * account has is meant. Its signature is not judged here: it must be the one that was linked, by issuer, number and key. The row
+ * stays locked. ERR_INPUT "certificate.malformed"; ERR_DENIED "certificate.other": not this account's; ERR_CONFLICT
+ * "certificate.none", "certificate.expired", "certificate.rekey" (revoked: another one must be linked first). */
+MUST_USE enum err credential_card_find(struct pg *pg, const char *account_id, struct str der, utime now,
+                                       struct credential_card *ret, struct why *why);
+/* It is the account's card from now on: it signs in, and those that it had before do not any more. */
+MUST_USE enum err credential_card_take(struct pg *pg, const char *account_id, const char *id, utime now, struct why *why);
+
 /* --- the operator's side ------------------------------------------------------------------------------------------ */
-/* Binds a certificate to an account. It must be good now, as at a sign-in. ERR_DENIED: it is not (why says what), or the
+/* Binds a certificate to an account. It must be good now, as at a sign-in. The certificate of a card signs in once the card is
+ * handed over, or the account has come back. ERR_DENIED: it is not (why says what), or the
  * account is closed; ERR_CONFLICT: it belongs to an account already. Audit row. */
 MUST_USE enum err credential_link(struct trust *t, struct pg *pg, const char *account_id, struct str pem,
                                    const struct account_actor *who, utime now, char ret_id[37], struct why *why);

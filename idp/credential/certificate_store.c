@@ -5,7 +5,7 @@
 
 #include "base/core/enc.h"
 
-enum { S_LOOK, S_REDEEM, S_INSERT, S_END, S_LIST };
+enum { S_LOOK, S_REDEEM, S_INSERT, S_END, S_LIST, S_OWN, S_TAKE };
 static const struct pg_stmt stmts[] = {
     /* Certificate, account and what is trusted, as they are in one instant. */
     [S_LOOK] = { "certificate.look",
@@ -18,13 +18,20 @@ static const struct pg_stmt stmts[] = {
         "INSERT INTO certificate_ticket (id, expires_at) SELECT $1, $3 FROM good ON CONFLICT DO NOTHING", 3 },
     [S_INSERT] = { "certificate.insert",
         "INSERT INTO credential_certificate (id, account_id, issuer, serial, spki_sha256, state, state_since, not_after, "
-        "linked_at) VALUES ($1, $2, $3, $4, $5, 'active', $7, $6, $7) ON CONFLICT (issuer, serial) DO UPDATE SET "
-        "id = excluded.id, account_id = excluded.account_id, spki_sha256 = excluded.spki_sha256, state = 'active', "
+        "linked_at) VALUES ($1, $2, $3, $4, $5, $8, $7, $6, $7) ON CONFLICT (issuer, serial) DO UPDATE SET "
+        "id = excluded.id, account_id = excluded.account_id, spki_sha256 = excluded.spki_sha256, state = excluded.state, "
         "state_since = excluded.state_since, linked_at = excluded.linked_at "
-        "WHERE credential_certificate.state = 'ended'", 7 },
+        "WHERE credential_certificate.state = 'ended'", 8 },
     [S_END] = { "certificate.end",
         "UPDATE credential_certificate SET state = 'ended', state_since = $3 WHERE account_id = $1 AND id = $2 "
         "AND state = 'active'", 3 },
+    [S_OWN] = { "certificate.own",
+        "SELECT id, state, linked_at, spki_sha256, not_after FROM credential_certificate WHERE account_id = $1 "
+        "AND ($2::bytea IS NULL OR (issuer = $2 AND serial = $3)) AND state <> 'ended' "
+        "ORDER BY (state IN ('issued', 'active', 'held') AND not_after > $4) DESC, linked_at DESC LIMIT 1 FOR UPDATE", 4 },
+    [S_TAKE] = { "certificate.take",
+        "UPDATE credential_certificate SET state = CASE WHEN id = $2 THEN 'active' ELSE 'ended' END, state_since = $3 "
+        "WHERE account_id = $1 AND ((id = $2 AND state = 'issued') OR (id <> $2 AND state IN ('issued', 'active', 'held')))", 3 },
     [S_LIST] = { "certificate.list",
         "SELECT id, issuer, regexp_replace(encode(serial, 'hex'), '^00', ''), state, linked_at, not_after FROM credential_certificate "
         "WHERE account_id = $1 ORDER BY linked_at, id", 1 },
@@ -90,8 +97,8 @@ credential_redeem(struct pg *pg, const char *ticket_id, const char *certificate_
 }
 
 enum err
-credential_store_insert(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert, utime now,
-                         struct why *why)
+credential_store_insert(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert,
+                         const char *state, utime now, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
@@ -106,10 +113,54 @@ credential_store_insert(struct pg *pg, const char *id, const char *account_id, c
     pg_arg_bytes(&args, spki, sizeof(spki));
     pg_arg_time(&args, cert->not_after);
     pg_arg_time(&args, now);
+    pg_arg_text(&args, state);
     if ((e = pg_exec(pg, &stmts[S_INSERT], &args, &r, why)) != OK)
         return e;
     return pg_affected(r) == 1 ? OK : why_code(why, ERR_CONFLICT, "certificate.linked",
                                                "the certificate belongs to an account already");
+}
+
+enum err
+credential_store_own(struct pg *pg, const char *account_id, const struct x509_cert *cert, utime now,
+                     struct credential_own *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    struct str spki;
+    enum err e;
+
+    pg_arg_uuid(&args, account_id);
+    if (cert != NULL) {
+        pg_arg_bytes(&args, cert->issuer_der.p, cert->issuer_der.n);
+        pg_arg_bytes(&args, cert->serial_octets.p, cert->serial_octets.n);
+    } else {
+        pg_arg_null(&args);
+        pg_arg_null(&args);
+    }
+    pg_arg_time(&args, now);
+    if ((e = pg_exec(pg, &stmts[S_OWN], &args, &r, why)) != OK)
+        return e;
+    if (pg_rows(r) == 0)
+        return why_code(why, ERR_NOT_FOUND, "certificate.unknown", "no such certificate of this account");
+    pg_uuid(r, 0, 0, ret->card.id);
+    snprintf(ret->card.state, sizeof(ret->card.state), "%s", pg_text(r, 0, 1));
+    ret->card.linked_at = pg_time(r, 0, 2);
+    spki = pg_str(r, 0, 3);
+    CHECK(spki.n == sizeof(ret->spki_sha256));
+    memcpy(ret->spki_sha256, spki.p, spki.n);
+    ret->not_after = pg_time(r, 0, 4);
+    return OK;
+}
+
+enum err
+credential_card_take(struct pg *pg, const char *account_id, const char *id, utime now, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, account_id);
+    pg_arg_uuid(&args, id);
+    pg_arg_time(&args, now);
+    return pg_post(pg, &stmts[S_TAKE], &args, why);
 }
 
 enum err

@@ -80,13 +80,13 @@ keep_house(struct pg *pg, utime *next_purge, struct why *why)
 {
     utime now = clock_now();
     int64_t removed;
-    int expired;
+    int expired, over;
     enum err e;
 
     if (now < *next_purge && *next_purge - now <= PURGE_PERIOD)      /* a clock moved back waits for nothing */
         return OK;
     *next_purge = now + PURGE_PERIOD;
-    if ((e = account_expire_due(pg, now, &expired, why)) != OK ||
+    if ((e = account_expire_due(pg, now, &expired, why)) != OK || (e = account_timeout_due(pg, now, &over, why)) != OK ||
         (e = job_purge(pg, now - JOBS_DONE_KEPT, now - JOBS_DEAD_KEPT, &removed, why)) != OK)
         return e;
     return purge_run(pg, now, false, NULL, why);

@@ -13,6 +13,7 @@ struct door {
     const struct idp *idp;
     struct town town;
     struct account_actor who;
+    const char *clerk;            /* Beffroi-Clerk; NULL: none */
 };
 
 /* Who calls. Replies and returns false when the certificate is no town's, the town is suspended or the clerk's name is
@@ -28,6 +29,12 @@ const char *door_key(struct door *d);
  * Retry-After and returns false while it must wait; a town asks again then, so that nothing is lost. */
 enum door_rate { DOOR_RATE_CODES, DOOR_RATE_BLOCKS };
 bool door_rate(struct door *d, enum door_rate rate);
+/* Two agents of the town answer for this: the one who calls and second. Replies 403 and returns false when the caller is not
+ * named, or they are one. second NULL: one agent is enough. */
+bool door_two(struct door *d, const char *second);
+/* What stands in the audit row of an act at the counter: members for account_hand_over(), account_reactivate(). */
+const char *door_circumstances(struct door *d, const struct wire_override *override, const struct wire_second *pin_lost,
+                               const char *record);
 /* Whether this provider and this town's policy have accounts of a type. */
 bool door_offers(const struct door *d, enum account_type type);
 /* 200 or status with the account as it is now. sealed: NULL for none. */
@@ -69,6 +76,8 @@ void get_account(struct http_request *req);
 void post_account_ack(struct http_request *req);
 void put_account_authorisations(struct http_request *req);
 void post_account_reissue(struct http_request *req);
+void post_account_activate(struct http_request *req);
+void post_account_reactivate(struct http_request *req);
 void post_account_block(struct http_request *req);
 void post_account_close(struct http_request *req);
 void post_account_reopen(struct http_request *req);

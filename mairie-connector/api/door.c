@@ -41,6 +41,7 @@ door_open(struct http_request *req, struct door *ret)
         http_reply_problem(req, ERR_INPUT, "clerk", "Beffroi-Clerk is malformed.");
         return false;
     }
+    ret->clerk = clerk;
     ret->who.actor = clerk == NULL ? arena_printf(http_arena(req), "town:%s", ret->town.name)
                                    : arena_printf(http_arena(req), "town:%s/clerk:%s", ret->town.name, clerk);
     ret->who.role = "guichet";
@@ -149,6 +150,32 @@ door_key(struct door *d)
         return key;
     http_reply_problem(d->req, ERR_INPUT, "idempotency.key", "Idempotency-Key: 16 to 128 of A-Z a-z 0-9 _ - is needed.");
     return NULL;
+}
+
+bool
+door_two(struct door *d, const char *second)
+{
+    if (second == NULL || (d->clerk != NULL && strcmp(d->clerk, second) != 0))
+        return true;
+    LOG_WARN_EV("door.refused", LF_STR("town", d->town.name), LF_STR("code", "clerk.second"));
+    http_reply_problem(d->req, ERR_DENIED, "clerk.second", "Two agents must answer for this: Beffroi-Clerk, and another one as second.");
+    return false;
+}
+
+const char *
+door_circumstances(struct door *d, const struct wire_override *override, const struct wire_second *pin_lost,
+                   const char *record)
+{
+    struct arena *a = http_arena(d->req);
+    const char *more = "";
+
+    if (override != NULL)
+        more = arena_printf(a, "%s,\"override\":\"%s\",\"second\":\"%s\"", more, override->reason, override->second);
+    if (pin_lost != NULL)
+        more = arena_printf(a, "%s,\"pin_lost\":\"%s\"", more, pin_lost->second);
+    if (record != NULL)
+        more = arena_printf(a, "%s,\"record\":\"%s\"", more, record);
+    return more;
 }
 
 bool

@@ -12,6 +12,8 @@ static const struct http_route list[] = {
       HTTP_CSRF_PROTOCOL, HTTP_POOL_EVENT, "town.account.ack", false, false },
     JSON_(HTTP_PUT, "/v1/accounts/{handle}/authorisations", put_account_authorisations, "town.account.authorisations"),
     JSON_(HTTP_POST, "/v1/accounts/{handle}/reissue", post_account_reissue, "town.account.reissue"),
+    JSON_(HTTP_POST, "/v1/accounts/{handle}/activate", post_account_activate, "town.account.activate"),
+    JSON_(HTTP_POST, "/v1/accounts/{handle}/reactivate", post_account_reactivate, "town.account.reactivate"),
     JSON_(HTTP_POST, "/v1/accounts/{handle}/block", post_account_block, "town.account.block"),
     JSON_(HTTP_POST, "/v1/accounts/{handle}/close", post_account_close, "town.account.close"),
     { HTTP_POST, "/v1/accounts/{handle}/reopen", post_account_reopen, HTTP_BODY_RAW, WIRE_BODY_MAX, HTTP_SESSION_NONE,

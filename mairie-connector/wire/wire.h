@@ -187,6 +187,8 @@ MUST_USE enum err wire_read_blocked(struct str json, struct arena *a, struct wir
 MUST_USE enum err wire_read_changes(struct str json, struct arena *a, struct wire_changes *ret, struct why *why);
 /* A problem (RFC 9457): *ret_code is what follows "urn:beffroi:problem:", "" when it is none of ours. */
 void wire_read_problem(struct str json, struct arena *a, const char **ret_code, const char **ret_detail);
+/* "tries_left" of the problem secret.wrong; -1: none is told. */
+int wire_read_tries_left(struct str json);
 
 /* --- writing: appends one JSON object ------------------------------------------------------------------------------ */
 void wire_write_create(struct buf *out, const struct wire_create *m);

@@ -4,6 +4,7 @@
 #include "mairie-connector/wire/wire.h"
 
 #include <jansson.h>
+#include <limits.h>
 
 #include "base/core/enc.h"
 
@@ -587,4 +588,14 @@ wire_read_problem(struct str json, struct arena *a, const char **ret_code, const
 
     *ret_code = type != NULL && strncmp(type, urn, sizeof(urn) - 1) == 0 ? arena_strdup(a, type + sizeof(urn) - 1) : "";
     *ret_detail = detail != NULL ? arena_strdup(a, detail) : "";
+}
+
+int
+wire_read_tries_left(struct str json)
+{
+    AUTO(json_decrefp) json_t *root = json_loadb(json.p == NULL ? "" : json.p, json.n, 0, NULL);
+    const json_t *left = json_object_get(root, "tries_left");
+    json_int_t n = json_is_integer(left) ? json_integer_value(left) : -1;
+
+    return n >= 0 && n <= INT_MAX ? (int)n : -1;
 }

@@ -54,3 +54,5 @@ CREATE TRIGGER account_x509_ended AFTER UPDATE OF state ON account
 GRANT SELECT, INSERT, UPDATE ON account_x509 TO idp_web;
 GRANT SELECT, UPDATE ON account_x509 TO idp_worker;
 GRANT INSERT ON card_record TO idp_web;
+-- The worker closes accounts whose time is over: their user names go over to login_reserved. It still reads no password.
+GRANT DELETE ON login TO idp_worker;

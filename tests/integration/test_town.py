@@ -211,7 +211,9 @@ def test_door(s):
         if '{handle}' not in path:
             continue
         body = {'town.account.authorisations': {'authorisations': []}, 'town.account.reissue': {'what': 'all'},
-                'town.account.block': {'reason': 'lost'}, 'town.account.close': {'reason': 'error'}}.get(name)
+                'town.account.block': {'reason': 'lost'}, 'town.account.close': {'reason': 'error'},
+                'town.account.activate': {'certificate': 'MAA='},
+                'town.account.reactivate': {'otp': 'x', 'pin': '00000000', 'certificate': 'MAA='}}.get(name)
         seen += 1
         other = s.door(method, path.replace('{handle}', handle), body, other_town, key='x' * 32)
         assert other.status == 404, (name, other.status)
