@@ -176,12 +176,6 @@ why_not_paper(const struct now *n)
     return (n->agent->roles & ROLE_GUICHET) == 0 ? "reason.role" : NULL;
 }
 
-static const char *
-why_not_reactivate(const struct now *n)
-{
-    return n->x->final ? "reason.final" : why_not_propose(n);
-}
-
 static bool
 was_done(const struct now *n, enum proposal_kind kind)
 {
@@ -201,7 +195,7 @@ card_actions(struct http_request *req, struct page_data *d, const struct now *n,
     if (is_state(n, "active") && was_done(n, PROPOSAL_REACTIVATE))
         action(req, d, n, "reactivated", "action.reactivated", why_not_paper(n), false);
     if (is_state(n, "suspended") && !proposed)
-        action(req, d, n, "reactivate", "action.reactivate", why_not_reactivate(n), false);
+        action(req, d, n, "reactivate", "action.reactivate", why_not_propose(n), false);
 }
 
 /* What only the two others have: a sheet, and new codes when it is lost. */

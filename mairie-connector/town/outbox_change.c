@@ -19,7 +19,7 @@ static const struct {
     const char *method, *path, *verb;
     const char *state;             /* what the account is afterwards; NULL: as before */
     bool by_state;                 /* a lost answer is found by that state */
-    bool judged;                   /* 403 and 422 judge what the clerk sent, not the call */
+    bool judged;                   /* is_judgement() */
     bool keyed;                    /* with an Idempotency-Key; new codes come back */
 } acts[] = {
     [OUTBOX_AUTHZ] = { "PUT", "/authorisations", "dossier.authz_changed", NULL, false, false, false },
@@ -105,10 +105,31 @@ not_permitted_body(struct pg *pg, void *arg, struct why *why)
 }
 
 /* 409: did our own call do it, and its answer get lost? */
+/* "secret.wrong.2": two tries are left. */
+static const char *
+refusal_code(struct sending *s, const struct reply *r)
+{
+    int left = wire_read_tries_left(r->body);
+
+    if (r->code[0] == '\0')
+        return "refused";
+    return left < 0 ? r->code : arena_printf(s->arena, "%s.%d", r->code, left);
+}
+
+/* Of a card the door also judges what was read and typed at the counter. */
+static bool
+is_judgement(enum outbox_kind kind, const struct reply *r)
+{
+    if (r->status == 409)
+        return true;
+    return acts[kind].judged && (r->status == 403 || r->status == 422 || r->status == 429 ||
+                                 (r->status == 400 && strncmp(r->code, "certificate.", 12) == 0));
+}
+
 static enum err
 not_permitted(struct sending *s, const struct reply *refusal, struct why *why)
 {
-    struct come_arg x = { .s = s, .refusal = refusal->code[0] != '\0' ? refusal->code : "refused" };
+    struct come_arg x = { .s = s, .refusal = refusal_code(s, refusal) };
     const char *wanted = acts[s->row.kind].state;
     struct wire_account account;
     struct reply r;
@@ -141,7 +162,7 @@ outbox_send_proposal(struct sending *s, struct str body, struct why *why)
             return e;
         return keyed ? outbox_acknowledge(s, why) : OK;
     }
-    if (r.status == 409 || (acts[s->row.kind].judged && (r.status == 403 || r.status == 422)))
+    if (is_judgement(s->row.kind, &r))
         return not_permitted(s, &r, why);
     if ((e = proposal_answered(s->pg, s->row.key, "refused", s->now, why)) != OK)
         return e;

@@ -4,7 +4,7 @@
 #include "mairie-connector/town/request.h"
 
 enum { S_FIND, S_ITEMS, S_ADD, S_ADD_ITEM, S_FOUR_EYES, S_GIVEN, S_SEND, S_DROP, S_ANSWERED, S_END, S_GIVE,
-       S_RECORD };
+       S_RECORD, S_LOCKED };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "proposal.find",
         "SELECT p.id, p.proposed_by, p.kind, p.reason, g.name, p.proposed_at, p.four_eyes, p.state, p.refusal, "
@@ -42,6 +42,10 @@ static const struct pg_stmt stmts[] = {
         "JOIN identity_check i ON i.id = p.identity_id JOIN agent g ON g.id = p.proposed_by "
         "LEFT JOIN agent s ON s.id = p.decided_by WHERE p.dossier_id = $1 AND p.kind = $2 AND p.state = 'done' "
         "ORDER BY p.proposed_at DESC LIMIT 1", 2 },
+    [S_LOCKED] = { "proposal.locked",
+        "SELECT p.dossier_id FROM proposal p WHERE p.proposed_at > $1 AND p.refusal = 'secret.locked' AND NOT EXISTS "
+        "(SELECT FROM proposal l WHERE l.dossier_id = p.dossier_id AND l.proposed_at > p.proposed_at) "
+        "ORDER BY p.proposed_at DESC LIMIT 20", 1 },
 };
 const struct pg_stmts proposal_stmts = PG_STMTS(stmts);
 
@@ -298,5 +302,28 @@ proposal_record_find(struct pg *pg, const char *dossier_id, enum proposal_kind k
         .by = arena_strdup(a, pg_text(r, 0, 3)), .second = arena_strdup(a, pg_text(r, 0, 4)),
         .override = arena_strdup(a, pg_text(r, 0, 5)), .pin_lost = pg_bool(r, 0, 6),
     };
+    return OK;
+}
+
+enum err
+proposal_locked(struct pg *pg, utime since, struct arena *a, const char ***ret, size_t *ret_n, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    const char **list;
+    enum err e;
+
+    pg_arg_time(&args, since);
+    if ((e = pg_exec(pg, &stmts[S_LOCKED], &args, &r, why)) != OK)
+        return e;
+    list = arena_alloc(a, ((size_t)pg_rows(r) + 1) * sizeof(*list));
+    for (int i = 0; i < pg_rows(r); i++) {
+        char id[37];
+
+        pg_uuid(r, i, 0, id);
+        list[i] = arena_strdup(a, id);
+    }
+    *ret = list;
+    *ret_n = (size_t)pg_rows(r);
     return OK;
 }

@@ -17,16 +17,12 @@ reactivate_page(struct http_request *req, int status, const struct dossier *x, s
     mairie_reply_page(req, status, "town/reactivate.html", d);
 }
 
-/* Replies and returns false when there is nothing to open again now. */
+/* Replies and returns false when there is nothing to open again now. A block for good is not judged here: a new card that
+ * was linked since may end it, and only the IdP knows. */
 static bool
 reactivate_may(struct http_request *req, const struct dossier *x)
 {
-    if (card_was_done(req, x, PROPOSAL_REACTIVATE))
-        return false;
-    if (!x->final)
-        return propose_may(req, x, "suspended", "suspended");
-    mairie_reply_error(req, 409, "refusal.account_final", dossier_path(req, x->id, ""));
-    return false;
+    return !card_was_done(req, x, PROPOSAL_REACTIVATE) && propose_may(req, x, "suspended", "suspended");
 }
 
 void
