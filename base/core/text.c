@@ -225,17 +225,16 @@ ascii_of(uint32_t c)
     return "?";
 }
 
-enum err
-text_ascii_upper(struct str s, struct buf *out)
+static bool
+is_mark(uint32_t c)
 {
-    AUTO(mem_freep) uint8_t *nfkd = NULL;
-    struct str rest;
-    size_t len;
-    enum err e;
+    return uc_is_general_category(c, UC_MARK) || uc_is_property_default_ignorable_code_point(c);
+}
 
-    if ((e = normalize(UNINORM_NFKD, s, &nfkd, &len)) != OK)
-        return e;
-    rest = (struct str){ (const char *)nfkd, len };
+/* Appends what is left of decomposed text in capital ASCII letters. */
+static void
+ascii_upper(struct str rest, struct buf *out)
+{
     while (rest.n > 0) {
         uint32_t c = 0;
         size_t n = utf8_next(rest, &c);
@@ -245,8 +244,56 @@ text_ascii_upper(struct str s, struct buf *out)
             buf_addc(out, (char)(c - 'a' + 'A'));
         else if (c >= 0x20 && c < 0x7f)
             buf_addc(out, (char)c);
-        else if (!uc_is_general_category(c, UC_MARK) && !uc_is_property_default_ignorable_code_point(c))
+        else if (!is_mark(c))
             buf_adds(out, ascii_of(c));
+        rest.p += n;
+        rest.n -= n;
+    }
+}
+
+enum err
+text_ascii_upper(struct str s, struct buf *out)
+{
+    AUTO(mem_freep) uint8_t *nfkd = NULL;
+    size_t len;
+    enum err e;
+
+    if ((e = normalize(UNINORM_NFKD, s, &nfkd, &len)) != OK)
+        return e;
+    ascii_upper((struct str){ (const char *)nfkd, len }, out);
+    return buf_ok(out) ? OK : ERR_INPUT;
+}
+
+/* Capitals of ISO 8859-1: À to Þ without the multiplication sign. */
+static bool
+is_latin1_capital(uint32_t c)
+{
+    return c >= 0xc0 && c <= 0xde && c != 0xd7;
+}
+
+enum err
+text_latin1_upper(struct str s, struct buf *out)
+{
+    AUTO(mem_freep) uint8_t *nfc = NULL;
+    struct str rest;
+    size_t len;
+    enum err e;
+
+    if ((e = normalize(UNINORM_NFC, s, &nfc, &len)) != OK)
+        return e;
+    rest = (struct str){ (const char *)nfc, len };
+    while (rest.n > 0) {
+        uint32_t c = 0;
+        size_t n = utf8_next(rest, &c);
+        struct str one = { rest.p, n };
+
+        CHECK(n > 0);
+        if (is_latin1_capital(uc_toupper(c))) {
+            buf_addc(out, (char)(0xc0 | uc_toupper(c) >> 6));
+            buf_addc(out, (char)(0x80 | (uc_toupper(c) & 0x3f)));
+        } else if ((e = text_ascii_upper(one, out)) != OK) {
+            return e;
+        }
         rest.p += n;
         rest.n -= n;
     }

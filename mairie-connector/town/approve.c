@@ -86,8 +86,12 @@ get_approve(struct http_request *req)
     page_str(d, "name", person_shown(&x.names, a));
     page_msg(d, "what", w.proposal ? arena_printf(a, "proposal.%s", proposal_kind_name(w.p.kind)) : "proposal.create");
     page_time(d, "at", w.proposal ? w.p.at : x.created_at, MAIRIE_ZONE);
+    page_msg(d, "type", arena_printf(a, "type.%s", dossier_type_name(x.type)));
     if (w.proposal && w.p.reason != NULL)
         page_msg(d, "reason", arena_printf(a, "close.%s", w.p.reason));
+    if (w.proposal && w.p.override != NULL)
+        page_msg(d, "override", arena_printf(a, "card.%s", w.p.override));
+    page_bool(d, "pin_lost", w.proposal && w.p.pin_lost);
     if ((e = agent_name(http_pg(req), w.owner, a, &by, &why)) != OK || (e = rights_fill(req, d, &x, &w, &why)) != OK) {
         mairie_fail(req, "approve", e, &why);
         return;
@@ -117,7 +121,7 @@ account_agreed(struct pg *pg, const struct approve_arg *p, struct why *why)
             OK)
         return e;
     /* The request is the first agent's; the trail names both. */
-    return request_create(pg, p->m, p->key, p->x->id, p->x->handle, p->x->lang, p->x->created_by, p->now, p->arena, why);
+    return request_create(pg, p->m, p->key, p->x->id, p->x->created_by, p->now, p->arena, why);
 }
 
 static enum err
@@ -151,7 +155,12 @@ post_approve(struct http_request *req)
     p.x = &x;
     p.w = &w;
     outbox_key(p.key);
-    if ((e = pg_tx(http_pg(req), approve_body, &p, &why)) != OK) {
+    e = pg_tx(http_pg(req), approve_body, &p, &why);
+    if (e == ERR_NOT_FOUND && strcmp(why.code, "card.no_code") == 0) {
+        mairie_reply_error(req, 409, "town.reactivate.no_code", dossier_path(req, x.id, ""));
+        return;
+    }
+    if (e != OK) {
         mairie_fail(req, "approve", e, &why);
         return;
     }

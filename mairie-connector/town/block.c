@@ -68,7 +68,7 @@ block_body(struct pg *pg, void *arg, struct why *why)
     if (busy)
         return why_code(why, ERR_CONFLICT, "outbox.busy", "a request of this dossier is on its way");
     if ((e = identity_add(pg, b->x->id, "block", b->identity.doc_type, b->identity.doc_expiry, b->agent->id, b->now,
-                          why)) != OK ||
+                          NULL, why)) != OK ||
         (e = counter_audit(pg, b->agent->id, agent_role_name(b->agent->roles),
                            strcmp(b->reason, "stolen") == 0 ? "dossier.block_stolen" : "dossier.block_lost",
                            b->x->handle, "ok", b->now, why)) != OK)

@@ -103,6 +103,7 @@ get_reopen(struct http_request *req)
     page_str(d, "id", x.id);
     page_str(d, "name", person_shown(&x.names, http_arena(req)));
     page_time(d, "at", x.state_since, MAIRIE_ZONE);
+    page_bool(d, "card", x.type == TYPE_CARD);
     mairie_reply_page(req, 200, "town/reopen.html", d);
 }
 

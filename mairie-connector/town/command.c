@@ -10,7 +10,7 @@
 #include "mairie-connector/town/proposal.h"
 
 #define WEB_STMTS &job_stmts, &audit_stmts, &agent_stmts, &throttle_stmts, &authz_stmts, &draft_stmts, &dossier_stmts, \
-    &person_stmts, &outbox_stmts, &proposal_stmts, &sheet_stmts, &trail_stmts
+    &person_stmts, &address_stmts, &outbox_stmts, &proposal_stmts, &sheet_stmts, &trail_stmts
 const struct pg_stmts *const mairie_web_stmts[] = { WEB_STMTS, NULL };
 const struct pg_stmts *const mairie_all_stmts[] = { WEB_STMTS, &audit_seal_stmts, NULL };
 const struct http_routes *const mairie_routes[] = { &mairie_asset_routes, &counter_routes, NULL };

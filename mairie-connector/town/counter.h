@@ -38,8 +38,17 @@ void get_cancel(struct http_request *req);
 void post_cancel(struct http_request *req);
 void get_approve(struct http_request *req);
 void post_approve(struct http_request *req);
+void get_handover(struct http_request *req);
+void post_handover(struct http_request *req);
+void get_reactivate(struct http_request *req);
+void post_reactivate(struct http_request *req);
+void get_receipt(struct http_request *req);
+void get_acceptance(struct http_request *req);
+void get_reactivated(struct http_request *req);
 void get_audit(struct http_request *req);
 
+/* Which procedures this agent may begin: "card_on", "password_on", "certificate_on" of partials/procedures.html. */
+void procedures_fill(struct http_request *req, struct page_data *d);
 /* The dossier of the path; replies and returns false when there is none. */
 bool counter_dossier(struct http_request *req, struct dossier *ret);
 /* The same, at a POST: with the identity fields read. false: it replied. */
@@ -55,6 +64,12 @@ bool identity_check(const char *doc_type, const char *doc_expiry, utime now, str
 void counter_send_now(struct http_request *req, const char *key);
 /* "/dossier/<id><rest>" */
 const char *dossier_path(struct http_request *req, const char *id, const char *rest);
+/* The number of the account in groups: the list "number", none before the IdP has answered. */
+void number_fill(struct page_data *d, const struct dossier *x);
+/* "It is kept here and on its way": asks again by itself (print.c). */
+void pending_page(struct http_request *req, const struct dossier *x);
+/* The paper that the citizen takes home: "/print", or of a card "/receipt". */
+const char *paper_of(const struct dossier *x);
 /* State in words, for lists and pages: name "state" and "state_name". */
 void dossier_state_fill(struct page_data *d, const struct dossier *x, struct arena *a);
 /* The latest proposal of a dossier; *ret_open: it waits or is on its way. With none, p->state is "". Replies and returns

@@ -48,6 +48,17 @@ MUST_USE enum err authz_give(struct pg *pg, const char *dossier_id, const char *
                              utime now, struct why *why);
 MUST_USE enum err authz_approve(struct pg *pg, const char *dossier_id, const char *agent_id, utime now, struct why *why);
 
+/* --- type.c: the three kinds of account (P-001) ------------------------------------------------------------------------- */
+enum dossier_type { TYPE_PASSWORD, TYPE_SOFT, TYPE_CARD };
+/* As the wire and the schema have it: "x509_card". */
+const char *dossier_type_name(enum dossier_type type);
+enum dossier_type dossier_type_of(const char *name);
+/* The procedure as addresses and pages call it: "password", "certificate", "card". */
+const char *dossier_procedure(enum dossier_type type);
+/* The procedure of that name, when this town has switched it on. */
+bool dossier_procedure_find(const struct mairie *m, const char *name, enum dossier_type *ret);
+bool dossier_procedure_on(const struct mairie *m, enum dossier_type type);
+
 /* --- person_store.c: the vault ----------------------------------------------------------------------------------------- */
 extern const struct pg_stmts person_stmts;
 struct person_names {
@@ -57,13 +68,33 @@ struct person_names {
 };
 MUST_USE enum err person_add(struct pg *pg, const struct mairie *m, const char *id, const struct person_names *in,
                              struct why *why);
+/* The surname that is written on a card and in a certificate: the usual one, where there is one. */
+const char *person_surname(const struct person_names *n);
 /* « Camille Démonstration », « Camille Durand (Démonstration) ». */
 const char *person_shown(const struct person_names *n, struct arena *a);
+
+/* --- address_store.c: the postal address of a card (P-006) ---------------------------------------------------------------- */
+extern const struct pg_stmts address_stmts;
+#define ADDRESS_LINES 6
+#define ADDRESS_LINE_MAX 38        /* characters: the envelope's window */
+struct address {
+    const char *lines[ADDRESS_LINES];  /* "" where nothing stands */
+};
+MUST_USE enum err address_add(struct pg *pg, const struct mairie *m, const char *person_id, const struct address *in,
+                              struct why *why);
+/* ERR_NOT_FOUND: none, or it was erased. */
+MUST_USE enum err address_find(struct pg *pg, const struct mairie *m, const char *person_id, struct arena *a,
+                               struct address *ret, struct why *why);
+/* Erases what is past its time. */
+MUST_USE enum err address_purge(struct pg *pg, utime now, struct why *why);
 
 /* --- dossier_store.c --------------------------------------------------------------------------------------------------- */
 extern const struct pg_stmts dossier_stmts;
 struct dossier {
-    char id[37], created_by[37];
+    char id[37], person_id[37], created_by[37];
+    enum dossier_type type;
+    const char *number;            /* folded; NULL: login and password, or no answer yet */
+    bool named;                    /* TYPE_SOFT: the certificate bears the name */
     char stale_by[37];             /* "": the kept code is the right one as far as we know */
     const char *handle, *state, *lang;
     utime state_since, created_at;
@@ -75,6 +106,9 @@ struct dossier {
 MUST_USE enum err dossier_find(struct pg *pg, const struct mairie *m, const char *id, struct arena *a,
                                struct dossier *ret, struct why *why);
 MUST_USE enum err dossier_by_handle(struct pg *pg, const struct mairie *m, const char *handle, struct arena *a,
+                                    struct dossier *ret, struct why *why);
+/* number: folded. */
+MUST_USE enum err dossier_by_number(struct pg *pg, const struct mairie *m, const char *number, struct arena *a,
                                     struct dossier *ret, struct why *why);
 /* Persons whose names hold every word of q; at most limit, *ret_more tells of others. */
 MUST_USE enum err dossier_search(struct pg *pg, const struct mairie *m, const char *q, size_t limit, struct arena *a,
@@ -90,15 +124,17 @@ MUST_USE enum err dossier_waiting(struct pg *pg, const struct mairie *m, struct 
                                   size_t *ret_n, struct why *why);
 struct dossier_new {
     char id[37], person_id[37], handle[33];
+    enum dossier_type type;
     const char *state, *lang, *agent_id;
-    bool large;
+    bool large, named;
 };
 MUST_USE enum err dossier_add(struct pg *pg, const struct dossier_new *in, utime now, struct why *why);
 /* From one of our own states to another; ERR_CONFLICT: lost race. validated_by may be NULL. */
 MUST_USE enum err dossier_move(struct pg *pg, const char *id, const char *from, const char *to, const char *validated_by,
                                utime now, struct why *why);
+/* ret_id, when not NULL: the reference of this check. */
 MUST_USE enum err identity_add(struct pg *pg, const char *dossier_id, const char *act, const char *doc_type,
-                               const char *doc_expiry, const char *agent_id, utime now, struct why *why);
+                               const char *doc_expiry, const char *agent_id, utime now, int64_t *ret_id, struct why *why);
 
 /* --- draft_store.c ------------------------------------------------------------------------------------------------------- */
 extern const struct pg_stmts draft_stmts;
@@ -118,7 +154,7 @@ MUST_USE enum err draft_other(struct pg *pg, const char *id, const char *agent_i
 /* ERR_CONFLICT: it is gone: the account was made by an earlier click. */
 MUST_USE enum err draft_drop(struct pg *pg, const char *id, const char *agent_id, struct why *why);
 
-/* --- sheet_store.c: sealed codes, and the kept blocking code ----------------------------------------------------------- */
+/* --- sheet_store.c: sealed codes, and the kept ones ----------------------------------------------------------- */
 extern const struct pg_stmts sheet_stmts;
 struct sheet {
     const char *key;
@@ -126,16 +162,27 @@ struct sheet {
     utime shown_at;                /* UTIME_NULL: not yet */
 };
 MUST_USE enum err sheet_find(struct pg *pg, const char *dossier_id, struct arena *a, struct sheet *ret, struct why *why);
-/* New codes replace the old sheet, and the blocking code kept from it is dead. */
+/* New codes replace the old sheet, and the blocking code kept from it is dead. Not for cards: they have no sheet. */
 MUST_USE enum err sheet_put(struct pg *pg, const char *dossier_id, const char *key, struct str sealed, utime now,
                             struct why *why);
 /* Shown once: the sealed codes go. ERR_CONFLICT: it was shown, or it is another sheet now. */
 MUST_USE enum err sheet_shown(struct pg *pg, const char *dossier_id, const char *key, const char *agent_id, utime now,
                               struct why *why);
-MUST_USE enum err escrow_put(struct pg *pg, const char *dossier_id, struct str sealed, utime now, struct why *why);
-MUST_USE enum err escrow_find(struct pg *pg, const char *dossier_id, struct arena *a, struct str *ret, struct why *why);
+/* Codes that are kept to act with; a card has all three (K1, P-015). */
+enum escrow { ESCROW_REVOCATION, ESCROW_REACTIVATION_OTP, ESCROW_REACTIVATION_PIN };
+#define ESCROW_KINDS 3
+const char *escrow_name(enum escrow kind);     /* "reactivation_otp" */
+MUST_USE enum err escrow_put(struct pg *pg, const char *dossier_id, enum escrow kind, struct str sealed, utime now,
+                             struct why *why);
+/* ERR_NOT_FOUND: none is kept. */
+MUST_USE enum err escrow_find(struct pg *pg, const char *dossier_id, enum escrow kind, struct arena *a, struct str *ret,
+                              struct why *why);
 /* Removes the kept blocking code, if there is one. */
 MUST_USE enum err escrow_drop(struct pg *pg, const char *dossier_id, struct why *why);
+/* Removes all that is kept: the account has ended. */
+MUST_USE enum err escrow_drop_all(struct pg *pg, const char *dossier_id, struct why *why);
+/* The same when the IdP said that it has: nothing while the account lives. */
+MUST_USE enum err escrow_drop_ended(struct pg *pg, const char *handle, struct why *why);
 
 /* --- trail_store.c: what happened, from the audit rows -------------------------------------------------------------------- */
 extern const struct pg_stmts trail_stmts;

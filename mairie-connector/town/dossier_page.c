@@ -37,9 +37,17 @@ counter_send_now(struct http_request *req, const char *key)
         LOG_WARN_EV("outbox.send", LF_ERR(e), LF_WHY(&why));
 }
 
+const char *
+paper_of(const struct dossier *x)
+{
+    return x->type == TYPE_CARD ? "/receipt" : "/print";
+}
+
 static const char *
 state_shown(const struct dossier *x)
 {
+    if (strcmp(x->state, "pending") == 0 && x->type == TYPE_CARD)
+        return "ordered";
     if (strcmp(x->state, "pending") == 0)
         return x->contested ? "contested" : x->bound ? "bound" : "pending";
     return x->state;
@@ -161,6 +169,46 @@ action(struct http_request *req, struct page_data *d, const struct now *n, const
         page_msg(item, "reason", why_not);
 }
 
+/* A paper without secrets: as often as wanted, by who may print. */
+static const char *
+why_not_paper(const struct now *n)
+{
+    return (n->agent->roles & ROLE_GUICHET) == 0 ? "reason.role" : NULL;
+}
+
+static bool
+was_done(const struct now *n, enum proposal_kind kind)
+{
+    return n->p.kind == kind && strcmp(n->p.state, "done") == 0;
+}
+
+/* What only a card has: it is asked for, handed over, blocked and found again (P-030…P-032, P-062…P-066). */
+static void
+card_actions(struct http_request *req, struct page_data *d, const struct now *n, bool proposed)
+{
+    if (is_state(n, "pending") && !proposed)
+        action(req, d, n, "handover", "action.handover", why_not_propose(n), false);
+    if (is_state(n, "pending") && !n->busy)
+        action(req, d, n, "receipt", "action.receipt", why_not_paper(n), false);
+    if (is_state(n, "active") && was_done(n, PROPOSAL_HAND_OVER))
+        action(req, d, n, "acceptance", "action.acceptance", why_not_paper(n), false);
+    if (is_state(n, "active") && was_done(n, PROPOSAL_REACTIVATE))
+        action(req, d, n, "reactivated", "action.reactivated", why_not_paper(n), false);
+    if (is_state(n, "suspended") && !proposed)
+        action(req, d, n, "reactivate", "action.reactivate", why_not_propose(n), false);
+}
+
+/* What only the two others have: a sheet, and new codes when it is lost. */
+static void
+sheet_actions(struct http_request *req, struct page_data *d, const struct now *n)
+{
+    if (is_state(n, "requested") || is_state(n, "pending") || n->has_sheet)
+        action(req, d, n, "print", "action.print", why_not_print(n), false);
+    /* A sheet that waits is shown, not replaced; who has an open account needs none. */
+    if (!n->has_sheet && !is_state(n, "active") && (!is_state(n, "closed") || n->x->unopened))
+        action(req, d, n, "reissue", "action.reissue", why_not_reissue(n), false);
+}
+
 static void
 actions_fill(struct http_request *req, struct page_data *d, const struct now *n)
 {
@@ -179,11 +227,10 @@ actions_fill(struct http_request *req, struct page_data *d, const struct now *n)
         action(req, d, n, "cancel", strcmp(n->p.by, n->agent->id) == 0 ? "action.withdraw" : "action.refuse",
                why_not_cancel(n, n->p.by, true), false);
     }
-    if (is_state(n, "requested") || is_state(n, "pending") || n->has_sheet)
-        action(req, d, n, "print", "action.print", why_not_print(n), false);
-    /* A sheet that waits is shown, not replaced; who has an open account needs none. */
-    if (!n->has_sheet && !is_state(n, "active") && (!is_state(n, "closed") || n->x->unopened))
-        action(req, d, n, "reissue", "action.reissue", why_not_reissue(n), false);
+    if (n->x->type == TYPE_CARD)
+        card_actions(req, d, n, proposed);
+    else
+        sheet_actions(req, d, n);
     if (is_state(n, "active") && !proposed)
         action(req, d, n, "authz", "action.authz", why_not_propose(n), false);
     if (!is_state(n, "closed"))
@@ -194,6 +241,21 @@ actions_fill(struct http_request *req, struct page_data *d, const struct now *n)
         action(req, d, n, "reopen", "action.reopen", why_not_reopen(n), false);
     if (is_state(n, "requested"))
         action(req, d, n, "cancel", "action.cancel", why_not_cancel(n, creator, false), false);
+}
+
+/* The IdP's refusal in words: of a card what is wrong with it; of a code without words the general ones. */
+static const char *
+refusal_words(struct http_request *req, const struct proposal *p)
+{
+    const struct mairie *m = http_app(req);
+    struct arena *a = http_arena(req);
+    bool card = p->kind == PROPOSAL_HAND_OVER || p->kind == PROPOSAL_REACTIVATE;
+    char *key = arena_printf(a, "refusal.%s", p->refusal);
+
+    for (char *c = key + strlen("refusal."); *c != '\0'; c++)
+        *c = *c == '.' ? '_' : *c;
+    return card && page_has_message(m->pages, key) ? key
+                                                   : arena_printf(a, "proposal.%s_refused", proposal_kind_name(p->kind));
 }
 
 /* What is proposed, or what became of it. */
@@ -209,9 +271,10 @@ proposal_fill(struct http_request *req, struct page_data *d, const struct now *n
     else if (n->open)
         page_msg(d, "waits", "proposal.sent");
     else if (strcmp(state, "refused") == 0 && (just || n->at - n->p.at < REFUSED_SHOWN))
-        page_msg(d, "refused", arena_printf(a, "proposal.%s_refused", kind));
+        page_msg(d, "refused", refusal_words(req, &n->p));
     else if (strcmp(state, "done") == 0 && just)
-        page_msg(d, "notice", arena_printf(a, "proposal.%s_done", kind));
+        page_msg(d, "notice", arena_printf(a, "proposal.%s_done%s", kind,
+                                           n->p.kind == PROPOSAL_REOPEN && n->x->type == TYPE_CARD ? "_card" : ""));
     if (n->open) {
         page_str(d, "by", n->p.by_name);
         page_time(d, "at", n->p.at, MAIRIE_ZONE);
@@ -223,12 +286,19 @@ proposal_fill(struct http_request *req, struct page_data *d, const struct now *n
 static void
 steps_fill(struct page_data *d, const struct now *n)
 {
-    static const char *const labels[] = { "step.form", "step.sheet", "step.mail", "step.open" };
-    int at = is_state(n, "active") ? 4 : n->x->bound ? 3 : n->shown ? 2 : 1;
+    static const char *const by_sheet[] = { "step.form", "step.sheet", "step.mail", "step.open", NULL };
+    static const char *const by_card[] = { "step.form", "step.ordered", "step.handed_over", NULL };
+    const char *const *labels = n->x->type == TYPE_CARD ? by_card : by_sheet;
+    int at = n->x->bound ? 3 : n->shown ? 2 : 1;
+
+    if (n->x->type == TYPE_CARD)
+        at = is_state(n, "pending") && !n->busy ? 2 : 1;
+    if (is_state(n, "active"))
+        at = 4;
 
     if (!(is_state(n, "to_validate") || is_state(n, "requested") || is_state(n, "pending") || is_state(n, "active")))
         return;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; labels[i] != NULL; i++) {
         struct page_data *item = page_item(d, "steps");
 
         page_msg(item, "label", labels[i]);
@@ -322,7 +392,9 @@ get_dossier(struct http_request *req)
     d = mairie_page(req);
     page_str(d, "id", x.id);
     page_str(d, "name", person_shown(&x.names, http_arena(req)));
-    page_msg(d, "type", "type.password");
+    page_msg(d, "type", arena_printf(http_arena(req), "type.%s", dossier_type_name(x.type)));
+    page_bool(d, "named", x.named);
+    number_fill(d, &x);
     dossier_state_fill(d, &x, http_arena(req));
     page_bool(d, "contested", x.contested);
     if (http_query(req, "blocked") != NULL && (strcmp(x.state, "suspended") == 0 || strcmp(x.state, "closed") == 0))

@@ -5,15 +5,17 @@
 
 #define COLUMNS                                                                                               \
     "SELECT d.id, d.handle, d.state, d.state_since, d.final, d.bound, d.contested, d.stale_by, d.lang, d.large, " \
-    "d.created_by, d.created_at, d.unopened, p.id, p.birth_name, p.usual_name, p.given_names "                            \
+    "d.created_by, d.created_at, d.unopened, d.type, d.number, d.named, p.id, p.birth_name, p.usual_name, "        \
+    "p.given_names "                                                                                          \
     "FROM dossier d JOIN person p ON p.id = d.person_id "
-enum { C_PERSON = 13 };
+enum { C_PERSON = 16 };
 #define CANDIDATES_MAX 200
 
-enum { S_FIND, S_BY_HANDLE, S_SEARCH, S_WAITING, S_PROPOSED, S_ADD, S_MOVE, S_IDENTITY };
+enum { S_FIND, S_BY_HANDLE, S_BY_NUMBER, S_SEARCH, S_WAITING, S_PROPOSED, S_ADD, S_MOVE, S_IDENTITY };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "dossier.find", COLUMNS "WHERE d.id = $1", 1 },
     [S_BY_HANDLE] = { "dossier.by_handle", COLUMNS "WHERE d.handle = $1", 1 },
+    [S_BY_NUMBER] = { "dossier.by_number", COLUMNS "WHERE d.number = $1", 1 },
     [S_SEARCH] = { "dossier.search",
         COLUMNS "WHERE p.tokens @> $1::int8[] AND d.state <> 'erased' ORDER BY d.created_at DESC LIMIT $2::int4", 2 },
     [S_WAITING] = { "dossier.waiting",
@@ -21,14 +23,14 @@ static const struct pg_stmt stmts[] = {
     [S_PROPOSED] = { "dossier.proposed",
         COLUMNS "JOIN proposal q ON q.dossier_id = d.id AND q.state = 'waiting' ORDER BY q.proposed_at LIMIT 50", 0 },
     [S_ADD] = { "dossier.add",
-        "INSERT INTO dossier (id, person_id, type, handle, state, state_since, lang, large, created_by, created_at) "
-        "VALUES ($1, $2, 'password', $3, $4, $5, $6, $7::bool, $8, $5)", 8 },
+        "INSERT INTO dossier (id, person_id, type, handle, state, state_since, lang, large, created_by, created_at, named) "
+        "VALUES ($1, $2, $9, $3, $4, $5, $6, $7::bool, $8, $5, $10::bool)", 10 },
     [S_MOVE] = { "dossier.move",
         "UPDATE dossier SET state = $3, state_since = $4, validated_by = coalesce($5, validated_by) "
         "WHERE id = $1 AND state = $2", 5 },
     [S_IDENTITY] = { "identity.add",
         "INSERT INTO identity_check (dossier_id, act, doc_type, doc_expiry, agent_id, at) "
-        "VALUES ($1, $2, $3, nullif($4::text, '')::date, $5, $6)", 6 },
+        "VALUES ($1, $2, $3, nullif($4::text, '')::date, $5, $6) RETURNING id", 6 },
 };
 const struct pg_stmts dossier_stmts = PG_STMTS(stmts);
 
@@ -51,6 +53,10 @@ row_read(const struct mairie *m, const struct pg_result *r, int row, struct aren
     pg_uuid(r, row, 10, d->created_by);
     d->created_at = pg_time(r, row, 11);
     d->unopened = pg_bool(r, row, 12);
+    d->type = dossier_type_of(pg_text(r, row, 13));
+    d->number = pg_is_null(r, row, 14) ? NULL : arena_strdup(a, pg_text(r, row, 14));
+    d->named = pg_bool(r, row, 15);
+    pg_uuid(r, row, C_PERSON, d->person_id);
     return person_open(m, r, row, C_PERSON, a, &d->names, why);
 }
 
@@ -88,6 +94,16 @@ dossier_by_handle(struct pg *pg, const struct mairie *m, const char *handle, str
 
     pg_arg_text(&args, handle);
     return find_one(pg, m, &stmts[S_BY_HANDLE], &args, a, ret, why);
+}
+
+enum err
+dossier_by_number(struct pg *pg, const struct mairie *m, const char *number, struct arena *a, struct dossier *ret,
+                  struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_text(&args, number);
+    return find_one(pg, m, &stmts[S_BY_NUMBER], &args, a, ret, why);
 }
 
 static enum err
@@ -219,6 +235,8 @@ dossier_add(struct pg *pg, const struct dossier_new *in, utime now, struct why *
     pg_arg_text(&args, in->lang);
     pg_arg_bool(&args, in->large);
     pg_arg_uuid(&args, in->agent_id);
+    pg_arg_text(&args, dossier_type_name(in->type));
+    pg_arg_bool(&args, in->named);
     return pg_exec(pg, &stmts[S_ADD], &args, NULL, why);
 }
 
@@ -242,9 +260,11 @@ dossier_move(struct pg *pg, const char *id, const char *from, const char *to, co
 
 enum err
 identity_add(struct pg *pg, const char *dossier_id, const char *act, const char *doc_type, const char *doc_expiry,
-             const char *agent_id, utime now, struct why *why)
+             const char *agent_id, utime now, int64_t *ret_id, struct why *why)
 {
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
+    enum err e;
 
     pg_arg_uuid(&args, dossier_id);
     pg_arg_text(&args, act);
@@ -252,5 +272,7 @@ identity_add(struct pg *pg, const char *dossier_id, const char *act, const char 
     pg_arg_text(&args, doc_expiry);
     pg_arg_uuid(&args, agent_id);
     pg_arg_time(&args, now);
-    return pg_exec(pg, &stmts[S_IDENTITY], &args, NULL, why);
+    if ((e = pg_exec(pg, &stmts[S_IDENTITY], &args, &r, why)) == OK && ret_id != NULL)
+        *ret_id = pg_i64(r, 0, 0);
+    return e;
 }

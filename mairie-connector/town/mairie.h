@@ -3,7 +3,9 @@
  * http_app() of its listeners is a struct mairie *.
  *
  * Two processes: web (clerks) and outbox (calls the IdP's town door, reads its changes, seals the audit trail). The
- * outbox cannot read names; nothing but handles and authorisations ever leaves this server (P-035).
+ * outbox cannot read the vault of names. Of a login and password account, and of a certificate under a pseudonym, nothing
+ * but the handle and authorisations ever leaves this server (P-035, P-047); of a card the name and postal address do, of
+ * a named certificate the name, sealed in the request until it is answered.
  */
 #ifndef MAIRIE_TOWN_MAIRIE_H
 #define MAIRIE_TOWN_MAIRIE_H
@@ -20,8 +22,8 @@
 
 #define MAIRIE_ZONE "Europe/Paris"
 #define MAIRIE_SCHEMA "mairie"
-#define MAIRIE_SCHEMA_MIN 2
-#define MAIRIE_SCHEMA_MAX 2
+#define MAIRIE_SCHEMA_MIN 3
+#define MAIRIE_SCHEMA_MAX 3
 
 /* Configuration; the table is in conf.c. Durations in microseconds. */
 struct mairie_conf {
@@ -45,6 +47,10 @@ struct mairie_conf {
     int64_t changes_every;
     char *mail_address;                  /* printed on the sheet */
     char *block_url;                     /* printed on the sheet, as people type it */
+    bool account_password, account_certificate, account_card;     /* which procedures this town offers (P-001) */
+    bool certificate_named;              /* a certificate may bear the name (P-047) */
+    char *hours_fr, *hours_en;           /* opening hours, on receipts */
+    int64_t card_delay;                  /* until a card is usually there */
     int64_t session_idle, session_max;
     int64_t argon2_memory_kib, argon2_passes;
 };

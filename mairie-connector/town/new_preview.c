@@ -1,11 +1,12 @@
 /*
- * /new/password/homonym, /new/password/preview: is it somebody we know, is everything right? Then the account is asked
- * for: person, dossier, identity check, authorisations and the request to the IdP in one transaction. With a sensitive
- * authorisation the request is written when a second agent has agreed (P-008).
+ * /new/{procedure}/homonym, /new/{procedure}/preview: is it somebody we know, is everything right? Then the account is
+ * asked for: person, address, dossier, identity check, authorisations and the request to the IdP in one transaction. With
+ * a sensitive authorisation the request is written when a second agent has agreed (P-008).
  */
 #include "mairie-connector/town/form.h"
 
 #include "base/core/rand.h"
+#include "base/core/text.h"
 #include "mairie-connector/town/outbox.h"
 #include "mairie-connector/town/request.h"
 
@@ -27,7 +28,7 @@ step_done(struct http_request *req, const char *id)
 
     if (dossier_find(http_pg(req), http_app(req), id, http_arena(req), &x, &why) != OK)
         return false;
-    mairie_go(req, dossier_path(req, x.id, strcmp(x.state, "to_validate") == 0 ? "" : "/print"));
+    mairie_go(req, dossier_path(req, x.id, strcmp(x.state, "to_validate") == 0 ? "" : paper_of(&x)));
     return true;
 }
 
@@ -39,9 +40,10 @@ step_open(struct http_request *req, struct step *s)
     const char *id = http_param(req, "draft");
     struct arena *a = http_arena(req);
     struct why why = WHY_INIT;
+    enum dossier_type type;
     enum err e;
 
-    if ((s->agent = agent_with(req, ROLE_GUICHET)) == NULL)
+    if ((s->agent = agent_with(req, ROLE_GUICHET)) == NULL || !form_type(req, &type))
         return false;
     if (id == NULL) {
         mairie_go(req, "/new");
@@ -54,8 +56,8 @@ step_open(struct http_request *req, struct step *s)
             mairie_fail(req, "form", e, &why);
         return false;
     }
-    if (!form_check(&s->form, s->defs, s->ndefs, http_now(req), a, page_data_new(a))) {
-        mairie_go(req, arena_printf(a, "/new/password?draft=%s", s->draft.id));
+    if (s->form.type != type || !form_check(&s->form, m, s->defs, s->ndefs, http_now(req), a, page_data_new(a))) {
+        mairie_go(req, form_path(req, s->form.type, "", s->draft.id));
         return false;
     }
     form_names(&s->form, &s->names);
@@ -65,7 +67,7 @@ step_open(struct http_request *req, struct step *s)
 static const char *
 step_path(struct http_request *req, const struct step *s, const char *what)
 {
-    return arena_printf(http_arena(req), "/new/password%s?draft=%s", what, s->draft.id);
+    return form_path(req, s->form.type, what, s->draft.id);
 }
 
 /* --- homonyms ------------------------------------------------------------------------------------------------------------ */
@@ -83,6 +85,7 @@ homonym_page(struct http_request *req, const struct step *s, const struct dossie
 
         page_str(item, "id", list[i].id);
         page_str(item, "name", person_shown(&list[i].names, a));
+        page_msg(item, "type", arena_printf(a, "type.%s", dossier_type_name(list[i].type)));
         dossier_state_fill(item, &list[i], a);
         page_date(item, "at", list[i].created_at, MAIRIE_ZONE);
     }
@@ -141,6 +144,29 @@ preview_authz(struct page_data *d, const struct step *s, bool french)
     }
 }
 
+/* What is written on the card, as its printer can write it (P-005), and what shows in the envelope's window (P-006). */
+static enum err
+card_fill(struct page_data *d, const struct step *s, struct arena *a)
+{
+    AUTO(buf_free) struct buf face = BUF_SECRET(4096);
+    AUTO(buf_free) struct buf ascii = BUF_SECRET(4096);
+    const char *name = arena_printf(a, "%s%s%s", person_surname(&s->names), s->names.given != NULL ? " " : "",
+                                    s->names.given != NULL ? s->names.given : "");
+    struct address address;
+
+    if (text_latin1_upper(str_of(name), &face) != OK || text_ascii_upper(str_of(name), &ascii) != OK)
+        return ERR_INTERNAL;
+    page_str(d, "face", buf_cstr(&face));
+    page_str(d, "face_ascii", buf_cstr(&ascii));
+    page_bool(d, "face_other", memchr(face.data, '?', face.len) != NULL);
+    form_address(&s->form, a, &address);
+    for (size_t i = 0; i < ADDRESS_LINES; i++) {
+        if (address.lines[i][0] != '\0')
+            page_str(page_item(d, "envelope"), "line", address.lines[i]);
+    }
+    return OK;
+}
+
 void
 get_preview(struct http_request *req)
 {
@@ -164,6 +190,12 @@ get_preview(struct http_request *req)
     preview_authz(d, &s, strcmp(http_lang(req), "fr") == 0);
     page_msg(d, "sheet_lang", strcmp(s.form.lang, "en") == 0 ? "lang.en" : "lang.fr");
     page_bool(d, "large", s.form.large);
+    page_bool(d, "certificate", s.form.type == TYPE_SOFT);
+    page_bool(d, "named", s.form.named);
+    if (s.form.type == TYPE_CARD && card_fill(d, &s, a) != OK) {
+        mairie_reply_error(req, 500, "error.unavailable", NULL);
+        return;
+    }
     mairie_reply_page(req, 200, "town/preview.html", d);
 }
 
@@ -202,19 +234,21 @@ create_body(struct pg *pg, void *arg, struct why *why)
     const struct create_arg *c = arg;
     const struct form *f = &c->step->form;
     const char *agent = c->step->agent->id;
+    struct address address;
     enum err e;
 
+    form_address(f, c->arena, &address);
     /* The draft goes first: of two clicks, the second finds none. */
     if ((e = draft_drop(pg, c->step->draft.id, agent, why)) != OK ||
         (e = person_add(pg, c->m, c->dossier.person_id, &c->step->names, why)) != OK ||
+        (f->type == TYPE_CARD && (e = address_add(pg, c->m, c->dossier.person_id, &address, why)) != OK) ||
         (e = dossier_add(pg, &c->dossier, c->now, why)) != OK ||
-        (e = identity_add(pg, c->dossier.id, "creation", f->doc_type, f->doc_expiry, agent, c->now, why)) != OK ||
+        (e = identity_add(pg, c->dossier.id, "creation", f->doc_type, f->doc_expiry, agent, c->now, NULL, why)) != OK ||
         (e = authz_add(pg, c, why)) != OK ||
         (e = counter_audit(pg, agent, "guichet", "dossier.identity", c->dossier.handle, "ok", c->now, why)) != OK ||
         (e = counter_audit(pg, agent, "guichet", "dossier.requested", c->dossier.handle, "ok", c->now, why)) != OK)
         return e;
-    return c->sensitive ? OK : request_create(pg, c->m, c->key, c->dossier.id, c->dossier.handle, c->dossier.lang, agent,
-                                              c->now, c->arena, why);
+    return c->sensitive ? OK : request_create(pg, c->m, c->key, c->dossier.id, agent, c->now, c->arena, why);
 }
 
 /* T-05: one agent alone does not fill the town with accounts. The draft stays. */
@@ -245,7 +279,7 @@ confirm(struct http_request *req, struct step *s)
     struct why why = WHY_INIT;
     enum err e;
 
-    c.dossier = (struct dossier_new){ .state = c.sensitive ? "to_validate" : "requested", .lang = s->form.lang,
+    c.dossier = (struct dossier_new){ .type = s->form.type, .named = s->form.named, .state = c.sensitive ? "to_validate" : "requested", .lang = s->form.lang,
                                       .agent_id = s->agent->id, .large = s->form.large };
     memcpy(c.dossier.id, s->draft.id, sizeof(c.dossier.id));
     rand_uuid(c.dossier.person_id);
@@ -261,7 +295,7 @@ confirm(struct http_request *req, struct step *s)
         return;
     }
     counter_send_now(req, c.key);
-    mairie_go(req, dossier_path(req, c.dossier.id, "/print"));
+    mairie_go(req, dossier_path(req, c.dossier.id, s->form.type == TYPE_CARD ? "/receipt" : "/print"));
 }
 
 void

@@ -21,6 +21,15 @@ struct keep_arg {
     struct str sealed;
 };
 
+/* A card has no sheet: its codes go into the vault at once. */
+static enum err
+codes_store(struct pg *pg, const struct sending *s, struct str sealed, struct why *why)
+{
+    if (s->row.type == TYPE_CARD)
+        return codes_keep_card(s->m, pg, s->row.dossier_id, s->row.key, sealed, s->now, why);
+    return sheet_put(pg, s->row.dossier_id, s->row.key, sealed, s->now, why);
+}
+
 static enum err
 keep_body(struct pg *pg, void *arg, struct why *why)
 {
@@ -33,7 +42,9 @@ keep_body(struct pg *pg, void *arg, struct why *why)
 
     if ((e = outbox_set_answered(pg, &s->row, why)) != OK || (e = dossier_hear(pg, &news, &changed, why)) != OK)
         return e;
-    if (k->sealed.n > 0 && (e = sheet_put(pg, s->row.dossier_id, s->row.key, k->sealed, s->now, why)) != OK)
+    if (k->account->number != NULL && (e = dossier_number(pg, s->row.dossier_id, k->account->number, why)) != OK)
+        return e;
+    if (k->sealed.n > 0 && (e = codes_store(pg, s, k->sealed, why)) != OK)
         return e;
     return counter_audit(pg, s->row.agent_id, "guichet",
                          s->row.kind == OUTBOX_CREATE ? "dossier.created" : "dossier.reissued", s->row.handle, "ok",
@@ -49,15 +60,15 @@ keep(struct sending *s, const struct reply *r, struct why *why)
     enum err e;
 
     if ((e = wire_read_account(r->body, s->arena, &account, why)) != OK ||
-        strcmp(account.handle, s->row.handle) != 0 ||
+        strcmp(account.handle, s->row.handle) != 0 || strcmp(account.type, dossier_type_name(s->row.type)) != 0 ||
         (account.sealed != NULL && base64url_decode(str_of(account.sealed), &sealed) != OK))
         return why_code(why, ERR_UNAVAILABLE, "door.answer", "the town door's answer cannot be read");
     k.sealed = buf_view(&sealed);
     return pg_tx(s->pg, keep_body, &k, why);
 }
 
-static enum err
-acknowledge(struct sending *s, struct why *why)
+enum err
+outbox_acknowledge(struct sending *s, struct why *why)
 {
     struct reply r;
     enum err e;
@@ -86,7 +97,7 @@ ask_codes(struct sending *s, struct str body, struct why *why)
         if ((e = keep(s, &r, why)) != OK)
             return e;
     }
-    return acknowledge(s, why);
+    return outbox_acknowledge(s, why);
 }
 
 /* --- block --------------------------------------------------------------------------------------------------------------- */
@@ -232,6 +243,8 @@ perform(struct sending *s, struct why *why)
     case OUTBOX_AUTHZ:
     case OUTBOX_CLOSE:
     case OUTBOX_REOPEN:
+    case OUTBOX_HAND_OVER:
+    case OUTBOX_REACTIVATE:
         return outbox_send_proposal(s, buf_view(&body), why);
     }
     return ERR_INTERNAL;
@@ -265,20 +278,22 @@ outbox_send(const struct mairie *m, struct pg *pg, const char *key, utime now, b
 static const struct {
     const char *what, *verb;
     bool bound, contested, final, block;
+    bool beside;                   /* changes nothing here: only told */
 } words[] = {
-    { "mail_received", "dossier.mail_received", true, false, false, false },
-    { "bound", "dossier.mail_received", true, false, false, false },
-    { "contested", "dossier.contested", true, true, false, false },
-    { "activate", "dossier.activated", false, false, false, false },
-    { "revoke", "dossier.blocked", false, false, false, true },
-    { "revoke_final", "dossier.blocked", false, false, true, true },
-    { "final", "dossier.blocked", false, false, true, true },
-    { "reactivate", "dossier.reactivated", false, false, false, false },
-    { "close", "dossier.closed", false, false, false, false },
-    { "reopen", "dossier.reopened", false, false, false, false },
-    { "timeout", "dossier.closed", false, false, false, false },
-    { "expire", "dossier.expired", false, false, false, false },
-    { "purge", "dossier.erased", false, false, false, false },
+    { "mail_received", "dossier.mail_received", true, false, false, false, false },
+    { "bound", "dossier.mail_received", true, false, false, false, false },
+    { "contested", "dossier.contested", true, true, false, false, false },
+    { "activate", "dossier.activated", false, false, false, false, false },
+    { "revoke", "dossier.blocked", false, false, false, true, false },
+    { "revoke_final", "dossier.blocked", false, false, true, true, false },
+    { "final", "dossier.blocked", false, false, true, true, false },
+    { "reactivate", "dossier.reactivated", false, false, false, false, false },
+    { "close", "dossier.closed", false, false, false, false, false },
+    { "reopen", "dossier.reopened", false, false, false, false, false },
+    { "timeout", "dossier.closed", false, false, false, false, false },
+    { "expire", "dossier.expired", false, false, false, false, false },
+    { "purge", "dossier.erased", false, false, false, false, false },
+    { "certificate", "dossier.certificate", false, false, false, false, true },
 };
 
 struct changes_arg {
@@ -291,7 +306,7 @@ change_hear(struct pg *pg, const struct wire_change *c, struct why *why)
 {
     struct dossier_news news = { .handle = c->handle, .state = c->state, .at = c->at };
     const char *verb = NULL;
-    bool changed;
+    bool changed, beside = false;
     enum err e;
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -302,10 +317,13 @@ change_hear(struct pg *pg, const struct wire_change *c, struct why *why)
         news.contested = words[i].contested;
         news.final = words[i].final;
         news.block = words[i].block;
+        beside = words[i].beside;
     }
     if (verb == NULL)        /* our own acts come back to us too */
         return OK;
-    if ((e = dossier_hear(pg, &news, &changed, why)) != OK || !changed)
+    if ((e = dossier_hear(pg, &news, &changed, why)) != OK || (!changed && !beside))
+        return e;
+    if ((e = escrow_drop_ended(pg, c->handle, why)) != OK)
         return e;
     return counter_audit(pg, NULL, "", verb, c->handle, "ok", c->at, why);
 }

@@ -3,8 +3,9 @@
  *
  * A request is a row, written in the transaction of the clerk's act with its Idempotency-Key, before any call (K9).
  * Whoever sends it takes it under a lease: the web process at once, so that the clerk does not wait, or the outbox
- * process, until it is answered. Requests of one dossier go in their order. Codes come sealed to the town's key, are
- * stored as they came, and only then acknowledged; nobody opens them before they are shown.
+ * process, until it is answered. Requests of one dossier go in their order. Codes come sealed to the town's key and are
+ * acknowledged when they are stored: those of a sheet as they came, nobody opens them before they are shown; those of a
+ * card, which nobody is ever shown, in the vault (P-015).
  */
 #ifndef MAIRIE_TOWN_OUTBOX_H
 #define MAIRIE_TOWN_OUTBOX_H
@@ -16,7 +17,7 @@ extern const struct pg_stmts outbox_stmts;
 
 enum outbox_kind {
     OUTBOX_CREATE, OUTBOX_REISSUE, OUTBOX_BLOCK, OUTBOX_BLOCK_SECOND,
-    OUTBOX_AUTHZ, OUTBOX_CLOSE, OUTBOX_REOPEN       /* sent proposals (proposal.h): their key is the proposal's */
+    OUTBOX_AUTHZ, OUTBOX_CLOSE, OUTBOX_REOPEN, OUTBOX_HAND_OVER, OUTBOX_REACTIVATE     /* sent proposals (proposal.h): their key is the proposal's */
 };
 
 /* In the act's transaction. key is drawn by the caller with outbox_key(), once for all runs of the transaction. */
@@ -42,7 +43,7 @@ struct outbox_state {
     int64_t dead;                  /* refused for good: somebody must look */
 };
 MUST_USE enum err outbox_look(struct pg *pg, struct outbox_state *ret, struct why *why);
-/* Removes requests done 30 days ago, and failures of sign-in that a day has forgiven. */
+/* Removes requests done 30 days ago, failures of sign-in that a day has forgiven, addresses past their time. */
 MUST_USE enum err outbox_purge(struct pg *pg, utime now, struct why *why);
 /* A creation that the IdP has not answered, and that nobody is sending now: it will not be sent any more. ERR_CONFLICT:
  * it is on its way, or there is an answer. */

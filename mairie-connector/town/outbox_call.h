@@ -27,6 +27,9 @@ const char *outbox_account_path(struct sending *s, const char *what);
 /* A refusal that will not change: kept for a person to look at. */
 MUST_USE enum err outbox_refused(struct sending *s, const struct reply *r, struct why *why);
 
+/* "We have stored the codes"; then the request is done. */
+MUST_USE enum err outbox_acknowledge(struct sending *s, struct why *why);
+
 /* --- outbox_change.c: a sent proposal (proposal.h) and what comes of it --- */
 MUST_USE enum err outbox_send_proposal(struct sending *s, struct str body, struct why *why);
 

@@ -1,12 +1,16 @@
 /*
- * outbox_change: proposals that were sent (rights, closing, opening again), and the names of the town's authorisations.
+ * outbox_change: proposals that were sent (rights, closing, opening again, a card's hand-over and reactivation), and the
+ * names of the town's authorisations.
  *
- * A sent proposal ends in one of three ways: the IdP did it; the account's state does not permit it any more (its own
- * answer, 409: the proposal is refused and the dossier says so); or the call was wrong (an IT service must look). An
- * answer that was lost is found again by what the account is now.
+ * A sent proposal ends in one of three ways: the IdP did it; it does not permit it (the account's state, 409; of a card
+ * also what was shown and typed, 403 and 422): the proposal is refused and the dossier says why; or the call was wrong
+ * (an IT service must look). An answer that was lost is found again by what the account is now, or by its key: a
+ * reactivation brings new codes, which are kept and then acknowledged like those of a new card.
  */
+#include "base/core/enc.h"
 #include "base/core/log.h"
 #include "base/core/secret.h"
+#include "mairie-connector/town/codes.h"
 #include "mairie-connector/town/outbox_call.h"
 #include "mairie-connector/town/proposal.h"
 #include "mairie-connector/wire/wire.h"
@@ -14,17 +18,39 @@
 static const struct {
     const char *method, *path, *verb;
     const char *state;             /* what the account is afterwards; NULL: as before */
+    bool by_state;                 /* a lost answer is found by that state */
+    bool judged;                   /* is_judgement() */
+    bool keyed;                    /* with an Idempotency-Key; new codes come back */
 } acts[] = {
-    [OUTBOX_AUTHZ] = { "PUT", "/authorisations", "dossier.authz_changed", NULL },
-    [OUTBOX_CLOSE] = { "POST", "/close", "dossier.closed", "closed" },
-    [OUTBOX_REOPEN] = { "POST", "/reopen", "dossier.reopened", "suspended" },
+    [OUTBOX_AUTHZ] = { "PUT", "/authorisations", "dossier.authz_changed", NULL, false, false, false },
+    [OUTBOX_CLOSE] = { "POST", "/close", "dossier.closed", "closed", true, false, false },
+    [OUTBOX_REOPEN] = { "POST", "/reopen", "dossier.reopened", "suspended", true, false, false },
+    [OUTBOX_HAND_OVER] = { "POST", "/activate", "dossier.handed_over", "active", false, true, false },
+    [OUTBOX_REACTIVATE] = { "POST", "/reactivate", "dossier.reactivated", "active", false, true, true },
 };
 
 struct come_arg {
     struct sending *s;
     const struct wire_account *account;
     const char *refusal;           /* code of a refusal */
+    struct str sealed;             /* new codes, n 0: none */
 };
+
+/* All three were used or are dead: the new ones take their place (P-065). */
+static enum err
+codes_renew(struct pg *pg, const struct come_arg *x, struct why *why)
+{
+    const struct sending *s = x->s;
+    enum err e;
+
+    if ((e = escrow_drop_all(pg, s->row.dossier_id, why)) != OK || (e = dossier_stale(pg, s->row.dossier_id, NULL, why)) != OK)
+        return e;
+    if (x->sealed.n == 0) {        /* the answer came more than a day late */
+        LOG_ERROR_EV("outbox.codes_lost", LF_STR("handle", s->row.handle));
+        return OK;
+    }
+    return codes_keep_card(s->m, pg, s->row.dossier_id, s->row.key, x->sealed, s->now, why);
+}
 
 static enum err
 done_body(struct pg *pg, void *arg, struct why *why)
@@ -36,27 +62,32 @@ done_body(struct pg *pg, void *arg, struct why *why)
     bool changed = true;
     enum err e;
 
-    if ((e = proposal_answered(pg, s->row.key, true, s->now, why)) != OK)
+    if ((e = proposal_answered(pg, s->row.key, NULL, s->now, why)) != OK)
         return e;
     if (acts[s->row.kind].state != NULL && (e = dossier_hear(pg, &news, &changed, why)) != OK)
         return e;
-    if (s->row.kind == OUTBOX_CLOSE && (e = escrow_drop(pg, s->row.dossier_id, why)) != OK)
+    if (s->row.kind == OUTBOX_CLOSE && (e = escrow_drop_all(pg, s->row.dossier_id, why)) != OK)
+        return e;
+    if (s->row.kind == OUTBOX_REACTIVATE && (e = codes_renew(pg, x, why)) != OK)
         return e;
     /* Not changed: the IdP's own news of it were read before, and stand in the trail. */
     if (changed && (e = counter_audit(pg, s->row.agent_id, "guichet", acts[s->row.kind].verb, s->row.handle, "ok", s->now,
                                       why)) != OK)
         return e;
-    return outbox_set_done(pg, &s->row, s->now, why);
+    return acts[s->row.kind].keyed ? outbox_set_answered(pg, &s->row, why) : outbox_set_done(pg, &s->row, s->now, why);
 }
 
 static enum err
 done(struct sending *s, const struct reply *r, struct why *why)
 {
-    struct wire_account account;
+    AUTO(buf_free) struct buf sealed = BUF_BOUNDED(16 * 1024);
+    struct wire_account account = { .handle = NULL };
     struct come_arg x = { .s = s, .account = &account };
 
-    if (wire_read_account(r->body, s->arena, &account, why) != OK || strcmp(account.handle, s->row.handle) != 0)
+    if (wire_read_account(r->body, s->arena, &account, why) != OK || strcmp(account.handle, s->row.handle) != 0 ||
+        (account.sealed != NULL && base64url_decode(str_of(account.sealed), &sealed) != OK))
         return why_code(why, ERR_UNAVAILABLE, "door.answer", "the town door's answer cannot be read");
+    x.sealed = buf_view(&sealed);
     return pg_tx(s->pg, done_body, &x, why);
 }
 
@@ -67,23 +98,44 @@ not_permitted_body(struct pg *pg, void *arg, struct why *why)
     struct sending *s = x->s;
     enum err e;
 
-    if ((e = proposal_answered(pg, s->row.key, false, s->now, why)) != OK ||
+    if ((e = proposal_answered(pg, s->row.key, x->refusal, s->now, why)) != OK ||
         (e = counter_audit(pg, s->row.agent_id, "guichet", "dossier.refused", s->row.handle, x->refusal, s->now, why)) != OK)
         return e;
     return outbox_set_done(pg, &s->row, s->now, why);
 }
 
 /* 409: did our own call do it, and its answer get lost? */
+/* "secret.wrong.2": two tries are left. */
+static const char *
+refusal_code(struct sending *s, const struct reply *r)
+{
+    int left = wire_read_tries_left(r->body);
+
+    if (r->code[0] == '\0')
+        return "refused";
+    return left < 0 ? r->code : arena_printf(s->arena, "%s.%d", r->code, left);
+}
+
+/* Of a card the door also judges what was read and typed at the counter. */
+static bool
+is_judgement(enum outbox_kind kind, const struct reply *r)
+{
+    if (r->status == 409)
+        return true;
+    return acts[kind].judged && (r->status == 403 || r->status == 422 || r->status == 429 ||
+                                 (r->status == 400 && strncmp(r->code, "certificate.", 12) == 0));
+}
+
 static enum err
 not_permitted(struct sending *s, const struct reply *refusal, struct why *why)
 {
-    struct come_arg x = { .s = s, .refusal = refusal->code[0] != '\0' ? refusal->code : "refused" };
+    struct come_arg x = { .s = s, .refusal = refusal_code(s, refusal) };
     const char *wanted = acts[s->row.kind].state;
     struct wire_account account;
     struct reply r;
     enum err e;
 
-    if (wanted != NULL) {
+    if (acts[s->row.kind].by_state) {
         if ((e = outbox_call(s, "GET", outbox_account_path(s, ""), false, STR_NULL, &r, why)) != OK)
             return e;
         if (r.status == 200 && wire_read_account(r.body, s->arena, &account, why) == OK &&
@@ -96,17 +148,23 @@ not_permitted(struct sending *s, const struct reply *refusal, struct why *why)
 enum err
 outbox_send_proposal(struct sending *s, struct str body, struct why *why)
 {
+    bool keyed = acts[s->row.kind].keyed;
     struct reply r;
     enum err e;
 
-    e = outbox_call(s, acts[s->row.kind].method, outbox_account_path(s, acts[s->row.kind].path), false, body, &r, why);
+    if (strcmp(s->row.state, "answered") == 0)
+        return outbox_acknowledge(s, why);
+    e = outbox_call(s, acts[s->row.kind].method, outbox_account_path(s, acts[s->row.kind].path), keyed, body, &r, why);
     if (e != OK)
         return e;
-    if (r.status == 200)
-        return done(s, &r, why);
-    if (r.status == 409)
+    if (r.status == 200) {
+        if ((e = done(s, &r, why)) != OK)
+            return e;
+        return keyed ? outbox_acknowledge(s, why) : OK;
+    }
+    if (is_judgement(s->row.kind, &r))
         return not_permitted(s, &r, why);
-    if ((e = proposal_answered(s->pg, s->row.key, false, s->now, why)) != OK)
+    if ((e = proposal_answered(s->pg, s->row.key, "refused", s->now, why)) != OK)
         return e;
     return outbox_refused(s, &r, why);
 }

@@ -9,9 +9,10 @@
 #define HEAD_START (2 * USEC_PER_SEC)
 #define DONE_KEPT (30 * USEC_PER_DAY)
 
-static const char *const kind_names[] = { "create", "reissue", "block", "block_second", "authz", "close", "reopen" };
+static const char *const kind_names[] = { "create", "reissue", "block", "block_second", "authz", "close", "reopen",
+                                          "hand_over", "reactivate" };
 
-enum { S_ADD, S_TAKE, S_ANSWERED, S_DONE, S_DEAD, S_LATER, S_LOOK, S_BUSY, S_HEAR, S_STALE, S_CURSOR, S_CURSOR_PUT,
+enum { S_ADD, S_TAKE, S_ANSWERED, S_DONE, S_DEAD, S_LATER, S_LOOK, S_BUSY, S_HEAR, S_NUMBER, S_STALE, S_CURSOR, S_CURSOR_PUT,
        S_PURGE, S_PURGE_THROTTLE, S_CANCEL, S_TOLD, S_TOLD_PUT };
 static const struct pg_stmt stmts[] = {
     [S_ADD] = { "outbox.add",
@@ -23,14 +24,14 @@ static const struct pg_stmt stmts[] = {
         "CASE WHEN $2::text IS NULL THEN w.next_at <= $1 ELSE w.key = $2 AND w.tries = 0 END AND NOT EXISTS (SELECT FROM outbox p WHERE p.dossier_id = w.dossier_id "
         "AND p.state IN ('due', 'answered') AND (p.created_at, p.key) < (w.created_at, w.key)) "
         "ORDER BY w.next_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND d.id = o.dossier_id "
-        "RETURNING o.key, o.dossier_id, o.kind, o.payload, o.agent_id, o.state, o.tries, d.handle", 4 },
+        "RETURNING o.key, o.dossier_id, o.kind, o.payload, o.agent_id, o.state, o.tries, d.handle, d.type", 4 },
     [S_ANSWERED] = { "outbox.answered",
         "UPDATE outbox SET state = 'answered' WHERE key = $1 AND lease = $2 AND state = 'due'", 2 },
     [S_DONE] = { "outbox.done",
         "UPDATE outbox SET state = 'done', payload = '', lease = NULL, ended_at = $3, reason = '' WHERE key = $1 AND lease = $2 "
         "AND state IN ('due', 'answered')", 3 },
     [S_DEAD] = { "outbox.dead",
-        "UPDATE outbox SET state = 'dead', lease = NULL, ended_at = $3, reason = $4 WHERE key = $1 AND lease = $2 "
+        "UPDATE outbox SET state = 'dead', payload = '', lease = NULL, ended_at = $3, reason = $4 WHERE key = $1 AND lease = $2 "
         "AND state IN ('due', 'answered')", 4 },
     [S_LATER] = { "outbox.later",
         "UPDATE outbox SET lease = NULL, next_at = $3, reason = $4 WHERE key = $1 AND lease = $2", 4 },
@@ -48,6 +49,7 @@ static const struct pg_stmt stmts[] = {
         "WHERE handle = $1 AND (state_since <= $3 OR state = 'requested') AND state NOT IN ('to_validate', 'cancelled') "
         "AND (state <> $2 OR $7::bool OR ($4::bool AND NOT final) OR ($5::bool AND NOT bound) "
         "OR ($6::bool AND NOT contested))", 8 },
+    [S_NUMBER] = { "dossier.number", "UPDATE dossier SET number = $2 WHERE id = $1 AND number IS DISTINCT FROM $2", 2 },
     [S_STALE] = { "dossier.stale", "UPDATE dossier SET stale_by = $2 WHERE id = $1", 2 },
     [S_CURSOR] = { "cursor.get", "SELECT cursor FROM change_cursor", 0 },
     [S_CURSOR_PUT] = { "cursor.put",
@@ -119,6 +121,7 @@ outbox_take(struct pg *pg, const char *key, utime now, utime until, struct arena
     ret->state = arena_strdup(a, pg_text(r, 0, 5));
     ret->tries = (int)pg_i64(r, 0, 6);
     ret->handle = arena_strdup(a, pg_text(r, 0, 7));
+    ret->type = dossier_type_of(pg_text(r, 0, 8));
     return OK;
 }
 
@@ -230,6 +233,16 @@ dossier_hear(struct pg *pg, const struct dossier_news *news, bool *ret_changed, 
 }
 
 enum err
+dossier_number(struct pg *pg, const char *dossier_id, const char *number, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, dossier_id);
+    pg_arg_text(&args, number);
+    return pg_exec(pg, &stmts[S_NUMBER], &args, NULL, why);
+}
+
+enum err
 dossier_stale(struct pg *pg, const char *dossier_id, const char *agent_id, struct why *why)
 {
     struct pg_args args = PG_ARGS_INIT;
@@ -313,5 +326,7 @@ outbox_purge(struct pg *pg, utime now, struct why *why)
     if ((e = pg_exec(pg, &stmts[S_PURGE], &args, NULL, why)) != OK)
         return e;
     pg_arg_time(&args, now - USEC_PER_DAY);
-    return pg_exec(pg, &stmts[S_PURGE_THROTTLE], &args, NULL, why);
+    if ((e = pg_exec(pg, &stmts[S_PURGE_THROTTLE], &args, NULL, why)) != OK)
+        return e;
+    return address_purge(pg, now, why);
 }

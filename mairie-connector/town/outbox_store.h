@@ -8,6 +8,7 @@ struct outbox_row {
     const char *key, *state, *handle;
     char dossier_id[37], agent_id[37], lease[37];
     enum outbox_kind kind;
+    enum dossier_type type;
     struct str payload;            /* sealed */
     int tries;
 };
@@ -31,6 +32,8 @@ struct dossier_news {
     bool block;                    /* a block: what it closes was never open */
 };
 MUST_USE enum err dossier_hear(struct pg *pg, const struct dossier_news *news, bool *ret_changed, struct why *why);
+/* The number that the IdP drew for the account. */
+MUST_USE enum err dossier_number(struct pg *pg, const char *dossier_id, const char *number, struct why *why);
 MUST_USE enum err dossier_stale(struct pg *pg, const char *dossier_id, const char *agent_id, struct why *why);
 MUST_USE enum err cursor_get(struct pg *pg, struct arena *a, const char **ret, struct why *why);
 /* SHA-256 of the labels the IdP was told last, all zeros when it was told none. */

@@ -169,6 +169,12 @@ person_open(const struct mairie *m, const struct pg_result *r, int row, int col,
 }
 
 const char *
+person_surname(const struct person_names *n)
+{
+    return n->usual != NULL ? n->usual : n->birth;
+}
+
+const char *
 person_shown(const struct person_names *n, struct arena *a)
 {
     const char *given = n->given != NULL ? n->given : "", *gap = n->given != NULL ? " " : "";

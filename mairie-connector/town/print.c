@@ -14,13 +14,14 @@
 
 /* --- while there is none --------------------------------------------------------------------------------------------- */
 
-static void
+void
 pending_page(struct http_request *req, const struct dossier *x)
 {
     struct page_data *d = mairie_page(req);
 
     page_str(d, "id", x->id);
     page_str(d, "name", person_shown(&x->names, http_arena(req)));
+    page_bool(d, "card", x->type == TYPE_CARD);
     http_header_add(req, "Refresh", "5");      /* without script; the answer may have come */
     mairie_reply_page(req, 200, "town/pending.html", d);
 }
@@ -43,6 +44,10 @@ sheet_or_reply(struct http_request *req, const struct dossier *x, struct sheet *
     bool busy;
     enum err e;
 
+    if (x->type == TYPE_CARD) {        /* its codes are on no sheet */
+        mairie_go(req, dossier_path(req, x->id, "/receipt"));
+        return false;
+    }
     if ((e = outbox_busy(http_pg(req), x->id, &busy, &why)) == OK)
         e = sheet_find(http_pg(req), x->id, http_arena(req), ret, &why);
     if (e == ERR_NOT_FOUND && strcmp(x->state, "requested") != 0)
@@ -131,6 +136,7 @@ letter_render(struct http_request *req, const struct dossier *x, const struct co
     if (m->conf.phone[0] != '\0')
         page_str(d, "phone", m->conf.phone);
     page_bool(d, "large", x->large);
+    page_bool(d, "certificate", x->type == TYPE_SOFT);
     return page_render(m->pages, "town/letter.html", x->lang, d, out, why);
 }
 
@@ -150,7 +156,7 @@ show_body(struct pg *pg, void *arg, struct why *why)
     enum err e;
 
     if ((e = sheet_shown(pg, w->x->id, w->s->key, w->agent_id, w->now, why)) != OK ||
-        (e = codes_keep_revocation(w->m, pg, w->x->id, w->c->revocation, w->now, why)) != OK)
+        (e = codes_keep(w->m, pg, w->x->id, ESCROW_REVOCATION, w->c->revocation, w->now, why)) != OK)
         return e;
     return counter_audit(pg, w->agent_id, "guichet", "dossier.printed", w->x->handle, "ok", w->now, why);
 }

@@ -47,13 +47,20 @@ struct propose_arg {
     const struct mairie *m;
     const struct dossier *x;
     const struct agent *agent;
-    const struct proposal *p;
+    struct proposal *p;
     const struct identity *identity;
     char key[OUTBOX_KEY_SIZE];
     bool four_eyes;
     utime now;
     struct arena *arena;
 };
+
+/* As identity_check has it. */
+static const char *
+identity_act(enum proposal_kind kind)
+{
+    return kind == PROPOSAL_HAND_OVER || kind == PROPOSAL_REACTIVATE ? proposal_kind_name(kind) : "close";
+}
 
 static enum err
 propose_body(struct pg *pg, void *arg, struct why *why)
@@ -69,13 +76,26 @@ propose_body(struct pg *pg, void *arg, struct why *why)
         return e;
     if (busy)
         return why_code(why, ERR_CONFLICT, "outbox.busy", "a request of this dossier is on its way");
-    if (r->identity != NULL && (e = identity_add(pg, r->x->id, "close", r->identity->doc_type, r->identity->doc_expiry,
-                                                 r->agent->id, r->now, why)) != OK)
+    if (r->identity != NULL && (e = identity_add(pg, r->x->id, identity_act(r->p->kind), r->identity->doc_type,
+                                                 r->identity->doc_expiry, r->agent->id, r->now, &r->p->identity_id, why)) != OK)
         return e;
-    if ((e = proposal_add(pg, r->p, r->x->id, r->now, &r->four_eyes, why)) != OK ||
+    if ((e = proposal_add(pg, r->m, r->p, r->x->id, r->now, &r->four_eyes, why)) != OK ||
         (e = counter_audit(pg, r->agent->id, "guichet", verb, r->x->handle, "ok", r->now, why)) != OK)
         return e;
     return r->four_eyes ? OK : proposal_send(pg, r->m, r->p, r->x->id, r->key, NULL, r->now, r->arena, why);
+}
+
+/* A hand-over or reactivation that the IdP has done ends in its paper. */
+static const char *
+paper_when_done(struct http_request *req, const struct dossier *x, enum proposal_kind kind)
+{
+    const char *paper = kind == PROPOSAL_HAND_OVER ? "/acceptance" : kind == PROPOSAL_REACTIVATE ? "/reactivated" : "";
+    struct why why = WHY_INIT;
+    struct proposal now;
+
+    if (paper[0] == '\0' || proposal_find(http_pg(req), x->id, http_arena(req), &now, &why) != OK)
+        return "";
+    return strcmp(now.state, "done") == 0 ? paper : "";
 }
 
 void
@@ -90,11 +110,16 @@ propose_run(struct http_request *req, const struct agent *agent, const struct do
     rand_uuid(p->id);
     memcpy(p->by, agent->id, sizeof(p->by));
     outbox_key(r.key);
-    if ((e = pg_tx(http_pg(req), propose_body, &r, &why)) != OK) {
+    e = pg_tx(http_pg(req), propose_body, &r, &why);
+    if (e == ERR_NOT_FOUND && strcmp(why.code, "card.no_code") == 0) {
+        mairie_reply_error(req, 409, "town.reactivate.no_code", dossier_path(req, x->id, ""));
+        return;
+    }
+    if (e != OK) {
         mairie_fail(req, "propose", e, &why);
         return;
     }
     if (!r.four_eyes)
         counter_send_now(req, r.key);
-    mairie_go(req, dossier_path(req, x->id, "?changed=1"));
+    mairie_go(req, dossier_path(req, x->id, arena_printf(r.arena, "%s?changed=1", paper_when_done(req, x, p->kind))));
 }

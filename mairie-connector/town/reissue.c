@@ -7,7 +7,7 @@
 static bool
 may_reissue(const struct dossier *x, utime now)
 {
-    if (x->final)
+    if (x->final || x->type == TYPE_CARD)
         return false;
     if (strcmp(x->state, "closed") == 0)
         return x->unopened && now - x->state_since < REOPEN_TIME;
@@ -21,6 +21,10 @@ reissue_page(struct http_request *req, int status, const struct dossier *x, stru
     struct sheet s;
     enum err e;
 
+    if (x->type == TYPE_CARD) {
+        mairie_reply_error(req, 409, "town.printed.card", dossier_path(req, x->id, ""));
+        return;
+    }
     if (d == NULL) {
         d = mairie_page(req);
         identity_fill(d, "", "");
@@ -79,10 +83,10 @@ reissue_body(struct pg *pg, void *arg, struct why *why)
     if (busy)
         return why_code(why, ERR_CONFLICT, "outbox.busy", "a request of this dossier is on its way");
     if ((e = identity_add(pg, r->x->id, "reissue", r->identity.doc_type, r->identity.doc_expiry, r->agent->id, r->now,
-                          why)) != OK ||
+                          NULL, why)) != OK ||
         (e = counter_audit(pg, r->agent->id, "guichet", "dossier.identity", r->x->handle, "ok", r->now, why)) != OK)
         return e;
-    return request_reissue(pg, r->m, r->key, r->x->id, r->agent->id, r->now, r->arena, why);
+    return request_reissue(pg, r->m, r->key, r->x->id, false, r->agent->id, r->now, r->arena, why);
 }
 
 void
@@ -94,7 +98,7 @@ reissue_run(struct http_request *req, const struct agent *agent, const struct do
     enum err e;
 
     if (!may_reissue(x, http_now(req))) {
-        mairie_reply_error(req, 409, "error.conflict", dossier_path(req, x->id, ""));
+        mairie_reply_error(req, 409, x->type == TYPE_CARD ? "town.printed.card" : "error.conflict", dossier_path(req, x->id, ""));
         return;
     }
     if (!identity_read(req, d, &r.identity)) {

@@ -1,6 +1,8 @@
-/* /search: finds a citizen by name, or a dossier by its handle. The audit row says that there was a search, not for whom. */
+/* /search: finds a citizen by name, or a dossier by its handle or the number of the account (P-030). The audit row says that
+ * there was a search, not for whom. */
 #include "mairie-connector/town/counter.h"
 
+#include "base/core/code.h"
 #include "mairie-connector/wire/wire.h"
 
 #define RESULTS_MAX 20
@@ -13,9 +15,24 @@ results_fill(struct page_data *d, const struct dossier *list, size_t n, struct a
 
         page_str(item, "id", list[i].id);
         page_str(item, "name", person_shown(&list[i].names, a));
+        page_msg(item, "type", arena_printf(a, "type.%s", dossier_type_name(list[i].type)));
         dossier_state_fill(item, &list[i], a);
         page_date(item, "at", list[i].created_at, MAIRIE_ZONE);
     }
+}
+
+/* What identifies one dossier: a handle, or a number as it is printed. ERR_NOT_FOUND: neither, or nobody's. */
+static enum err
+one_find(struct http_request *req, struct str typed, struct dossier *ret, struct why *why)
+{
+    const struct mairie *m = http_app(req);
+    char number[CODE_FOLDED_MAX];
+
+    if (code_read(CODE_NUMBER, typed, number, NULL) == CODE_GOOD)
+        return dossier_by_number(http_pg(req), m, number, http_arena(req), ret, why);
+    if (!wire_is_handle(typed))
+        return ERR_NOT_FOUND;
+    return dossier_by_handle(http_pg(req), m, arena_str(http_arena(req), typed), http_arena(req), ret, why);
 }
 
 void
@@ -35,9 +52,7 @@ get_search(struct http_request *req)
         return;
     d = mairie_page(req);
     if (q != NULL && q[0] != '\0') {
-        e = wire_is_handle(str_trim(str_of(q)))
-                ? dossier_by_handle(http_pg(req), m, arena_str(http_arena(req), str_trim(str_of(q))), http_arena(req), &one, &why)
-                : ERR_NOT_FOUND;
+        e = one_find(req, str_trim(str_of(q)), &one, &why);
         if (e == OK) {
             list = &one;
             n = 1;

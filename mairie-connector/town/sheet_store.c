@@ -1,7 +1,7 @@
-/* sheet_store: the tables sheet and secret_escrow. What is here is sealed; who shows it opens it. */
+/* sheet_store: the tables sheet and secret_escrow. What is here is sealed; who shows or uses it opens it. */
 #include "mairie-connector/town/dossier.h"
 
-enum { S_FIND, S_PUT, S_SHOWN, S_ESCROW_PUT, S_ESCROW_FIND, S_ESCROW_DROP };
+enum { S_FIND, S_PUT, S_SHOWN, S_ESCROW_PUT, S_ESCROW_FIND, S_ESCROW_DROP, S_ESCROW_ENDED };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "sheet.find", "SELECT key, sealed, shown_at FROM sheet WHERE dossier_id = $1", 1 },
     [S_PUT] = { "sheet.put",
@@ -12,10 +12,14 @@ static const struct pg_stmt stmts[] = {
         "UPDATE sheet SET sealed = NULL, shown_at = $3, shown_by = $4 WHERE dossier_id = $1 AND key = $2 "
         "AND shown_at IS NULL", 4 },
     [S_ESCROW_PUT] = { "escrow.put",
-        "INSERT INTO secret_escrow (dossier_id, sealed, issued_at) VALUES ($1, $2, $3) "
-        "ON CONFLICT (dossier_id) DO UPDATE SET sealed = $2, issued_at = $3", 3 },
-    [S_ESCROW_FIND] = { "escrow.find", "SELECT sealed FROM secret_escrow WHERE dossier_id = $1", 1 },
-    [S_ESCROW_DROP] = { "escrow.drop", "DELETE FROM secret_escrow WHERE dossier_id = $1", 1 },
+        "INSERT INTO secret_escrow (dossier_id, kind, sealed, issued_at) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (dossier_id, kind) DO UPDATE SET sealed = $3, issued_at = $4", 4 },
+    [S_ESCROW_FIND] = { "escrow.find", "SELECT sealed FROM secret_escrow WHERE dossier_id = $1 AND kind = $2", 2 },
+    [S_ESCROW_DROP] = { "escrow.drop",
+        "DELETE FROM secret_escrow WHERE dossier_id = $1 AND ($2::text IS NULL OR kind = $2)", 2 },
+    [S_ESCROW_ENDED] = { "escrow.drop_ended",
+        "DELETE FROM secret_escrow e USING dossier d WHERE d.handle = $1 AND e.dossier_id = d.id "
+        "AND d.state IN ('closed', 'erased')", 1 },
 };
 const struct pg_stmts sheet_stmts = PG_STMTS(stmts);
 
@@ -71,19 +75,28 @@ sheet_shown(struct pg *pg, const char *dossier_id, const char *key, const char *
     return pg_affected(r) == 1 ? OK : why_code(why, ERR_CONFLICT, "sheet.shown", "the sheet was shown");
 }
 
+static const char *const escrow_names[ESCROW_KINDS] = { "revocation", "reactivation_otp", "reactivation_pin" };
+
+const char *
+escrow_name(enum escrow kind)
+{
+    return escrow_names[kind];
+}
+
 enum err
-escrow_put(struct pg *pg, const char *dossier_id, struct str sealed, utime now, struct why *why)
+escrow_put(struct pg *pg, const char *dossier_id, enum escrow kind, struct str sealed, utime now, struct why *why)
 {
     struct pg_args args = PG_ARGS_INIT;
 
     pg_arg_uuid(&args, dossier_id);
+    pg_arg_text(&args, escrow_names[kind]);
     pg_arg_bytes(&args, sealed.p, sealed.n);
     pg_arg_time(&args, now);
     return pg_exec(pg, &stmts[S_ESCROW_PUT], &args, NULL, why);
 }
 
 enum err
-escrow_find(struct pg *pg, const char *dossier_id, struct arena *a, struct str *ret, struct why *why)
+escrow_find(struct pg *pg, const char *dossier_id, enum escrow kind, struct arena *a, struct str *ret, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
@@ -91,20 +104,43 @@ escrow_find(struct pg *pg, const char *dossier_id, struct arena *a, struct str *
     enum err e;
 
     pg_arg_uuid(&args, dossier_id);
+    pg_arg_text(&args, escrow_names[kind]);
     if ((e = pg_exec(pg, &stmts[S_ESCROW_FIND], &args, &r, why)) != OK)
         return e;
     if (pg_rows(r) == 0)
-        return why_code(why, ERR_NOT_FOUND, "escrow.none", "no blocking code is kept");
+        return why_code(why, ERR_NOT_FOUND, "escrow.none", "no such code is kept");
     sealed = pg_str(r, 0, 0);
     *ret = (struct str){ arena_dup(a, sealed.p, sealed.n), sealed.n };
     return OK;
 }
 
-enum err
-escrow_drop(struct pg *pg, const char *dossier_id, struct why *why)
+static enum err
+drop(struct pg *pg, const char *dossier_id, const char *kind, struct why *why)
 {
     struct pg_args args = PG_ARGS_INIT;
 
     pg_arg_uuid(&args, dossier_id);
+    pg_arg_text(&args, kind);
     return pg_exec(pg, &stmts[S_ESCROW_DROP], &args, NULL, why);
+}
+
+enum err
+escrow_drop(struct pg *pg, const char *dossier_id, struct why *why)
+{
+    return drop(pg, dossier_id, escrow_names[ESCROW_REVOCATION], why);
+}
+
+enum err
+escrow_drop_all(struct pg *pg, const char *dossier_id, struct why *why)
+{
+    return drop(pg, dossier_id, NULL, why);
+}
+
+enum err
+escrow_drop_ended(struct pg *pg, const char *handle, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_text(&args, handle);
+    return pg_exec(pg, &stmts[S_ESCROW_ENDED], &args, NULL, why);
 }

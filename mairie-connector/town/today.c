@@ -5,11 +5,13 @@
 
 /* A request that waits longer is worth telling. */
 #define OUTBOX_LATE (10 * USEC_PER_SEC)
+#define LOCKED_SHOWN (7 * USEC_PER_DAY)     /* that wrong return codes locked a card's */
 
 struct today {
     struct dossier *waiting, *proposed;
     struct draft *drafts;
-    size_t nwaiting, nproposed, ndrafts;
+    const char **locked;           /* ids of dossiers */
+    size_t nwaiting, nproposed, ndrafts, nlocked;
     struct outbox_state outbox;
 };
 
@@ -21,6 +23,7 @@ today_load(struct http_request *req, const struct agent *agent, struct today *t,
 
     if ((e = dossier_waiting(http_pg(req), m, http_arena(req), &t->waiting, &t->nwaiting, why)) != OK ||
         (e = dossier_proposed(http_pg(req), m, http_arena(req), &t->proposed, &t->nproposed, why)) != OK ||
+        (e = proposal_locked(http_pg(req), http_now(req) - LOCKED_SHOWN, http_arena(req), &t->locked, &t->nlocked, why)) != OK ||
         (e = draft_list(http_pg(req), m, agent->id, http_arena(req), &t->drafts, &t->ndrafts, why)) != OK)
         return e;
     return outbox_look(http_pg(req), &t->outbox, why);
@@ -46,6 +49,8 @@ alerts_fill(struct http_request *req, struct page_data *d, const struct today *t
         alert(d, "town.alert.outbox", true, NULL);
     if (t->outbox.dead > 0)
         alert(d, "town.alert.refused", true, NULL);
+    for (size_t i = 0; i < t->nlocked; i++)
+        alert(d, "town.alert.locked", true, dossier_path(req, t->locked[i], ""));
     for (size_t i = 0; i < t->nwaiting; i++) {
         const struct dossier *x = &t->waiting[i];
 
@@ -79,15 +84,18 @@ get_today(struct http_request *req)
     }
     d = mairie_page(req);
     alerts_fill(req, d, &t, agent);
+    procedures_fill(req, d);
     for (size_t i = 0; i < t.ndrafts; i++) {
-        struct page_data *item = page_item(d, "drafts");
+        struct page_data *item;
         struct person_names names;
         struct form f;
 
-        if (form_parse(t.drafts[i].body, a, &f, &why) != OK)
+        if (form_parse(t.drafts[i].body, a, &f, &why) != OK || !dossier_procedure_on(http_app(req), f.type))
             continue;
+        item = page_item(d, "drafts");
         form_names(&f, &names);
-        page_str(item, "id", t.drafts[i].id);
+        page_str(item, "href", form_path(req, f.type, "", t.drafts[i].id));
+        page_msg(item, "type", arena_printf(a, "type.%s", dossier_type_name(f.type)));
         page_str(item, "name", names.birth[0] != '\0' ? person_shown(&names, a) : "…");
         page_time(item, "at", t.drafts[i].at, MAIRIE_ZONE);
     }
@@ -110,6 +118,7 @@ get_today(struct http_request *req)
 
         page_str(item, "id", t.waiting[i].id);
         page_str(item, "name", person_shown(&t.waiting[i].names, a));
+        page_msg(item, "type", arena_printf(a, "type.%s", dossier_type_name(t.waiting[i].type)));
         dossier_state_fill(item, &t.waiting[i], a);
         page_time(item, "at", t.waiting[i].state_since, MAIRIE_ZONE);
     }

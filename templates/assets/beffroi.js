@@ -1,5 +1,6 @@
 /*
- * beffroi.js: two comforts on top of pages that work without it. Shows or hides a typed password; copies a text.
+ * beffroi.js: comforts on top of pages that work without it. Shows or hides a typed password; copies a text; fills a
+ * text with the content of a file, as it is or, when it is no text, in base64.
  * The words come from the page (data-…), nothing is sent or stored.
  */
 "use strict";
@@ -39,6 +40,26 @@ function addCopy(source) {
     source.after(" ", button, " ", said);
 }
 
+function addFile(area) {
+    const box = document.createElement("div");
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+
+    input.type = "file";
+    input.id = `${area.id}-file`;
+    label.htmlFor = input.id;
+    label.textContent = area.dataset.file;
+    input.addEventListener("change", async () => {
+        const bytes = new Uint8Array(await input.files[0].arrayBuffer());
+        const text = String.fromCharCode(...bytes.subarray(0, 16384));
+        area.value = text.includes("-----BEGIN") ? text : btoa(text);
+    });
+    box.className = "with-file";
+    box.append(label, input);
+    area.after(box);
+}
+
+document.querySelectorAll("textarea[data-file]").forEach(addFile);
 document.querySelectorAll("input[data-show]").forEach(addReveal);
 if (navigator.clipboard) {
     document.querySelectorAll("[data-copy]").forEach(addCopy);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { randomBytes } from "node:crypto";
-import { totp } from "./lib.mjs";
+import { query, totp } from "./lib.mjs";
 
 const run = promisify(execFile);
 
@@ -57,6 +57,40 @@ export async function fillForm(page, person, authorisations = ["employe_mairie"]
     await page.locator(`#authz_${code}`).check();
     if (until[code]) await page.locator(`#until_${code}`).fill(until[code]);
   }
+}
+
+// The postal address of a card's form: lines { 2: "…", 6: "…" }.
+export async function fillAddress(page, lines = { 4: "4 rue de la Lanterne", 6: "54999 VALBOURG" }) {
+  for (const [n, text] of Object.entries(lines)) await page.locator(`#line${n}`).fill(text);
+}
+
+// The authority that makes this test run's cards, trusted by the identity provider.
+let maker;
+async function cardMaker(system) {
+  if (maker) return maker;
+  const folder = mkdtempSync(join(tmpdir(), "beffroi-cards."));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const name = `cartes-${randomBytes(4).toString("hex")}`;
+  await run("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", `/O=Essai/CN=${name}`,
+    "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", join(folder, "ca.key"), "-out", join(folder, "ca.pem")]);
+  await run(system.IDP_BIN, ["trust", "add", join(folder, "ca.pem"), "--config", system.IDP_CONFIG, "--name", name, "--use", "card", "--own"]);
+  maker = folder;
+  return folder;
+}
+
+// The card of a dossier is made: the file of its certificate, as a reader gives it, linked to the account.
+export async function makeCard(system, dossier) {
+  const folder = await cardMaker(system);
+  const id = /[0-9a-f-]{36}/.exec(dossier)[0];
+  const base = join(folder, id);
+  const [[handle]] = await query(system, "MAIRIE_DATABASE_URL", `SELECT handle FROM mairie.dossier WHERE id = '${id}'`);
+  writeFileSync(`${base}.ext`, "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n" +
+    "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n");
+  await run("openssl", ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=carte", "-keyout", `${base}.key`, "-out", `${base}.csr`]);
+  await run("openssl", ["x509", "-req", "-in", `${base}.csr`, "-CA", join(folder, "ca.pem"), "-CAkey", join(folder, "ca.key"), "-set_serial",
+    String(BigInt(`0x${randomBytes(8).toString("hex")}`) + 1n), "-days", "20", "-extfile", `${base}.ext`, "-out", `${base}.pem`]);
+  await run(system.IDP_BIN, ["account", "link-certificate", handle, `${base}.pem`, "--config", system.IDP_CONFIG]);
+  return `${base}.pem`;
 }
 
 // The codes on the sheet that the page shows: { creation, sheet or undefined, revocation }.

@@ -40,7 +40,7 @@ export async function serveTemplates() {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const base = `http://127.0.0.1:${server.address().port}`;
   const pages = ["fr", "en"].flatMap((lang) => readdirSync(join(folder, lang)).sort()
-    .filter((file) => file.endsWith(".html") && !file.startsWith("town.letter."))
+    .filter((file) => file.endsWith(".html") && !/^town\.letter[._]/.test(file))
     .map((file) => ({ lang, name: file.slice(0, -".html".length), url: `${base}/${lang}/${file}` })));
   return { base, pages, close() {
     server.close();

@@ -40,8 +40,8 @@ class Clerk(Browser):
 
 
 class Town:
-    def __init__(self, system, name='rivemont', outbox=True):
-        self.system, self.name, self.outbox = system, name, outbox
+    def __init__(self, system, name='rivemont', outbox=True, settings=()):
+        self.system, self.name, self.outbox, self.settings = system, name, outbox, settings
         self.processes = {}
         self.secrets, self.used = {}, {}
 
@@ -102,7 +102,7 @@ class Town:
                 f"idp.ca = {s.path('ca.pem')}", f"idp.cert = {s.path(f'town-{self.name}.pem')}",
                 f"idp.key = {s.path(f'town-{self.name}.key')}", 'idp.private = yes', 'idp.changes = 500ms',
                 'sheet.mail_address = activation@rivemont.example', 'sheet.block_url = idp.rivemont.fr/blocage',
-                'password.memory = 8192', 'password.passes = 1']) + '\n')
+                'password.memory = 8192', 'password.passes = 1', *self.settings]) + '\n')
 
     def command(self, *argv, check=True):
         return run(self.bin, *argv, '--config', self.path('web.conf'), check=check)
@@ -173,9 +173,9 @@ class Town:
             'doc_expiry': '2099-12-31', 'lang': 'fr'}
     IDENTITY = {'doc_type': 'passport', 'doc_expiry': '2099-12-31'}
 
-    def ask(self, clerk, other=True, **fields):
-        """Form, homonym warning, preview, confirm; returns the page after it (sheet ready, pending or dossier)."""
-        page = clerk.open('/new/password')
+    def ask(self, clerk, other=True, procedure='password', **fields):
+        """Form, homonym warning, preview, confirm; returns the page after it (sheet ready, receipt, pending or dossier)."""
+        page = clerk.open('/new/' + procedure)
         page = clerk.send(page, 'preview', {**self.FORM, **fields})
         if 'value="other_person"' in page.text and other:
             page = clerk.send(page, 'other_person')

@@ -223,9 +223,30 @@ test_ascii_upper(void **state)
 }
 
 static void
+test_latin1_upper(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } rows[] = {
+        { "d'\xc3\x94 Nguy\xe1\xbb\x85n", "D'\xc3\x94 NGUYEN" },
+        { "L\xc3\xa6titia \xc3\xa7\xc3\xa0 S\xc3\xb8ren", "L\xc3\x86TITIA \xc3\x87\xc3\x80 S\xc3\x98REN" },
+        { "e\xcc\x81t\xc3\xa9", "\xc3\x89T\xc3\x89" },                     /* decomposed, and not */
+        { "\xc5\x93uvre de l\xe2\x80\x99" "Ha\xc3\xbf", "OEUVRE DE L'HAY" },   /* \u0178 is not in ISO 8859-1 */
+        { "Stra\xc3\x9f" "e \xc5\x81\xc3\xb3" "d\xc5\xba", "STRASSE L\xc3\x93" "DZ" },
+        { "\xd0\x96 \xc3\x97", "? ?" },
+        { "a\nb", "A?B" },
+        { "", "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        check_conversion(text_latin1_upper, rows[i].text, rows[i].want);
+}
+
+static void
 test_refusals(void **state)
 {
-    static const converter converters[] = { text_nfc, text_nfkc_fold, text_ascii_upper };
+    static const converter converters[] = { text_nfc, text_nfkc_fold, text_ascii_upper, text_latin1_upper };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(converters); i++) {
@@ -348,7 +369,7 @@ main(void)
         cmocka_unit_test(test_utf8),        cmocka_unit_test(test_clean),
         cmocka_unit_test(test_length),      cmocka_unit_test(test_nfc),
         cmocka_unit_test(test_fold),        cmocka_unit_test(test_fold_is_stable_everywhere),
-        cmocka_unit_test(test_ascii_upper), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_ascii_upper), cmocka_unit_test(test_latin1_upper), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_sanitized),   cmocka_unit_test(test_email),
         cmocka_unit_test(test_mask),
     };

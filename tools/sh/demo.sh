@@ -340,6 +340,11 @@ idp.ca = $PKI_DIR/ca.pem
 idp.cert = $PKI_DIR/town.pem
 idp.key = $PKI_DIR/town.key
 idp.private = yes
+account.certificate = yes
+account.card = yes
+certificate.named = yes
+hours.fr = du lundi au vendredi, de 8 h 30 à 17 h
+hours.en = Monday to Friday, 8.30 to 17.00
 sheet.mail_address = $MAIL_IN_ADDRESS
 sheet.block_url = ${BLOCK_URL#https://}
 CONF

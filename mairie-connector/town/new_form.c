@@ -1,7 +1,21 @@
-/* /new, /new/password: the form of a login and password account. What was typed is kept as a draft at every step. */
+/* /new, /new/{procedure}: the three procedures, and the form of each. What was typed is kept as a draft at every step. */
 #include "mairie-connector/town/form.h"
 
 #include "base/core/rand.h"
+
+void
+procedures_fill(struct http_request *req, struct page_data *d)
+{
+    const struct mairie *m = http_app(req);
+    const struct agent *agent = http_session(req);
+    bool may = (agent->roles & ROLE_GUICHET) != 0;
+
+    page_bool(d, "card_on", may && dossier_procedure_on(m, TYPE_CARD));
+    page_bool(d, "password_on", may && dossier_procedure_on(m, TYPE_PASSWORD));
+    page_bool(d, "certificate_on", may && dossier_procedure_on(m, TYPE_SOFT));
+    page_bool(d, "may_begin", may && (dossier_procedure_on(m, TYPE_CARD) || dossier_procedure_on(m, TYPE_PASSWORD) ||
+                                      dossier_procedure_on(m, TYPE_SOFT)));
+}
 
 void
 get_new(struct http_request *req)
@@ -11,9 +25,7 @@ get_new(struct http_request *req)
     if (agent_with(req, ROLE_GUICHET) == NULL)
         return;
     d = mairie_page(req);
-    page_bool(d, "password_on", true);
-    page_bool(d, "card_on", false);
-    page_bool(d, "certificate_on", false);
+    procedures_fill(req, d);
     mairie_reply_page(req, 200, "town/new.html", d);
 }
 
@@ -37,10 +49,27 @@ authz_fill(struct page_data *d, const struct form *f, const struct authz_def *de
     }
 }
 
+/* What only one kind of account has. */
+static void
+type_fill(struct http_request *req, struct page_data *d, const struct form *f)
+{
+    static const char *const values[ADDRESS_LINES] = { "line1", "line2", "line3", "line4", "line5", "line6" };
+    const struct mairie *m = http_app(req);
+
+    if (f->type == TYPE_SOFT) {
+        page_bool(d, "may_be_named", m->conf.certificate_named);
+        page_bool(d, "named", f->named);
+    }
+    for (size_t i = 0; i < ADDRESS_LINES && f->type == TYPE_CARD; i++) {
+        page_str(d, values[i], f->lines[i]);
+    }
+}
+
 static void
 form_page(struct http_request *req, int status, struct page_data *d, const struct form *f, const char *draft,
           const struct authz_def *defs, size_t ndefs, bool saved)
 {
+    type_fill(req, d, f);
     page_str(d, "draft", draft);
     page_str(d, "birth_name", f->birth_name);
     page_str(d, "usual_name", f->usual_name);
@@ -52,7 +81,7 @@ form_page(struct http_request *req, int status, struct page_data *d, const struc
     page_bool(d, "large", f->large);
     page_bool(d, "saved", saved);
     page_bool(d, "fresh", status == 200 && f->birth_name[0] == '\0');
-    mairie_reply_page(req, status, "town/form_password.html", d);
+    mairie_reply_page(req, status, arena_printf(http_arena(req), "town/form_%s.html", dossier_procedure(f->type)), d);
 }
 
 void
@@ -61,21 +90,27 @@ get_form(struct http_request *req)
     const struct mairie *m = http_app(req);
     const struct agent *agent = agent_with(req, ROLE_GUICHET);
     const char *id = http_query(req, "draft");
-    struct form f = { .birth_name = "", .usual_name = "", .given_names = "", .doc_type = "", .doc_expiry = "", .lang = "fr" };
+    enum dossier_type type;
     struct authz_def *defs;
     struct draft draft;
+    struct form f;
     struct why why = WHY_INIT;
     char fresh[UUID_TEXT_LEN + 1];
     size_t n;
     enum err e;
 
-    if (agent == NULL)
+    if (agent == NULL || !form_type(req, &type))
         return;
+    form_init(type, &f);
     if ((e = authz_defs(http_pg(req), http_arena(req), &defs, &n, &why)) == OK && id != NULL &&
         (e = draft_find(http_pg(req), m, id, agent->id, http_arena(req), &draft, &why)) == OK)
         e = form_parse(draft.body, http_arena(req), &f, &why);
     if (e != OK) {
         mairie_fail(req, "form", e, &why);
+        return;
+    }
+    if (f.type != type) {      /* another kind of draft: its own form */
+        mairie_go(req, form_path(req, f.type, "", id));
         return;
     }
     rand_uuid(fresh);
@@ -117,14 +152,15 @@ post_form(struct http_request *req)
     struct page_data *d;
     struct authz_def *defs;
     struct why why = WHY_INIT;
+    enum dossier_type type;
     struct form f;
     size_t n;
     enum err e;
 
-    if (agent == NULL)
+    if (agent == NULL || !form_type(req, &type))
         return;
     d = mairie_page(req);
-    form_read(req, &f);
+    form_read(req, type, &f);
     if (typed == NULL || strlen(typed) != UUID_TEXT_LEN) {
         mairie_reply_error(req, 400, "error.form", "/new");
         return;
@@ -138,15 +174,15 @@ post_form(struct http_request *req)
         if ((e = form_keep(req, agent, draft, &f, &why)) != OK)
             mairie_fail(req, "form", e, &why);
         else
-            mairie_go(req, arena_printf(http_arena(req), "/new/password?saved=1&draft=%s", draft));
+            mairie_go(req, arena_printf(http_arena(req), "%s&saved=1", form_path(req, type, "", draft)));
         return;
     }
-    if (!form_check(&f, defs, n, http_now(req), http_arena(req), d)) {
+    if (!form_check(&f, http_app(req), defs, n, http_now(req), http_arena(req), d)) {
         form_page(req, 422, d, &f, draft, defs, n, false);
         return;
     }
     if ((e = form_keep(req, agent, draft, &f, &why)) != OK)
         mairie_fail(req, "form", e, &why);
     else
-        mairie_go(req, arena_printf(http_arena(req), "/new/password/homonym?draft=%s", draft));
+        mairie_go(req, form_path(req, type, "/homonym", draft));
 }
