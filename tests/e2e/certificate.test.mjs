@@ -247,7 +247,7 @@ async function cardOf(who) {
 }
 
 test("a card in Chromium, drawn and put back", { ...LIMIT, skip: withoutPolicies || NO_MODULE }, async () => {
-  const who = await person(card), token = await cardOf(who), door = new URL(system.CERT_LOGIN_URL);
+  const who = await person(card), token = await cardOf(who), door = new URL(system.CARD_LOGIN_URL);
   // Chromium without a screen has nowhere to ask for the PIN: the module does, as the middleware of many cards.
   const browser = await startBrowser(system, { modules: token.modules, env: { ...token.env, BEFFROI_CARD_PIN: PIN },
     policy: { AutoSelectCertificateForUrls: [JSON.stringify({ pattern: `https://[*.]${door.host}`, filter: {} })] } });
@@ -283,7 +283,7 @@ test("a software certificate in Firefox, which chooses by itself", LIMIT, async 
   assert.ok((await browser.url()).startsWith(`${node.url}/`), await browser.url());
 });
 
-test("a card in Firefox, which asks: cancelled, chosen, drawn and put back", { ...LIMIT, skip: NO_MODULE }, async () => {
+test("a card in Firefox, which asks: cancelled, chosen, drawn and put back", { timeout: 300_000, skip: NO_MODULE }, async () => {
   const who = await person(card), token = await cardOf(who);
   const browser = await firefox({ modules: token.modules, env: token.env, prefs: { "security.default_personal_cert": "Ask Every Time" } });
   const follow = async (link) => browser.begin(await browser.attribute(link, "href"));

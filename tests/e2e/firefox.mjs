@@ -143,8 +143,10 @@ export class Firefox {
       const document = (tab ?? window.gDialogBox?.dialog)?._frame?.contentDocument;
       if (!document?.documentURI.endsWith("clientauthask.xhtml")) return null;
       const offered = [...document.querySelectorAll("#nicknames menuitem")].map((item) => item.getAttribute("label"));
-      const press = document.querySelector("dialog")?.getButton(arguments[0]);
-      if (!offered.length || !press || press.disabled) return null;
+      const dialog = document.querySelector("dialog");
+      if (document.readyState !== "complete" || !offered.length || !dialog?._buttons) return null;
+      const press = dialog.getButton(arguments[0]);
+      if (!press || press.disabled) return null;
       press.click();
       return offered;`, [button]), "the question which certificate to send", limit);
   }

@@ -127,7 +127,7 @@ exec unshare ${NAMESPACE.join(" ")} sh -c 'mount --bind "$1" /etc/chromium && sh
 // Our names are this machine, every other name does not exist: a page that would call out is found by its failure.
 function hostRules(system) {
   const hosts = Object.values(system).map((v) => /^https:\/\/([^/:]+)/.exec(v)?.[1]).filter(Boolean);
-  if (system.CERT_LOGIN_URL) hosts.push(`*.${new URL(system.CERT_LOGIN_URL).hostname}`);       // names of one attempt
+  for (const door of [system.CERT_LOGIN_URL, system.CARD_LOGIN_URL].filter(Boolean)) hosts.push(`*.${new URL(door).hostname}`);      // names of one attempt
   return [...new Set(hosts)].map((h) => `MAP ${h} 127.0.0.1`).join(",") + ",MAP * ~NOTFOUND" +
     [...new Set(hosts)].map((h) => ` , EXCLUDE ${h}`).join("");
 }
