@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/core/enc.h"
 #include "base/program/command.h"
@@ -16,6 +17,28 @@ text_default(char **setting, const char *value)
         return;
     free(*setting);
     *setting = mem_strdup(value);
+}
+
+char *
+idp_url_host(const char *url)
+{
+    const char *host = strstr(url, "://");
+
+    host = host == NULL ? url : host + 3;
+    return mem_strndup(host, strcspn(host, ":/?#"));
+}
+
+/* Is one host the other, or below it? A handshake could not tell which is meant. */
+static bool
+hosts_overlap(const char *url, const char *other)
+{
+    AUTO(mem_freep) char *a = idp_url_host(url);
+    AUTO(mem_freep) char *b = idp_url_host(other);
+    size_t na = strlen(a), nb = strlen(b);
+    const char *longer = na >= nb ? a : b, *shorter = na >= nb ? b : a;
+    size_t n = na >= nb ? na - nb : nb - na;
+
+    return strcasecmp(longer + n, shorter) == 0 && (n == 0 || longer[n - 1] == '.');
 }
 
 /* The certificate door makes its own handshakes, or believes a proxy: never both, never neither. */
@@ -32,6 +55,13 @@ cert_check(struct idp_conf *c, struct why *why)
         return why_set(why, ERR_INPUT, "cert.url is no https:// address");
     if (c->cert_url[0] != '\0' && strcmp(c->cert_url, c->base_url) == 0)
         return why_set(why, ERR_INPUT, "cert.url needs a host name of its own, other than base_url's");
+    program_url_trim(c->cert_card_url);
+    if (c->cert_card_url[0] != '\0' && !str_starts(str_of(c->cert_card_url), "https://"))
+        return why_set(why, ERR_INPUT, "cert.card.url is no https:// address");
+    if (c->cert_card_url[0] != '\0' && c->cert_url[0] == '\0')
+        return why_set(why, ERR_INPUT, "cert.card.url needs cert.url");
+    if (c->cert_card_url[0] != '\0' && (hosts_overlap(c->cert_card_url, c->cert_url) || strcmp(c->cert_card_url, c->base_url) == 0))
+        return why_set(why, ERR_INPUT, "cert.card.url needs a host name of its own, neither base_url's nor cert.url's nor below it");
     if (c->cert_listen.n == 0)
         return OK;
     if (c->cert_url[0] == '\0')

@@ -41,6 +41,7 @@ struct idp_conf {
     int64_t town_codes_rate, town_blocks_rate;    /* calls of one town in an hour before it must wait; 0: any number */
     struct conf_list cert_listen;        /* the certificate door: hosts that ask for a certificate in the handshake */
     char *cert_url;                      /* its base URL; empty: nobody signs in by certificate */
+    char *cert_card_url;                 /* the door's address for cards; empty: cert_url */
     char *cert_tls_cert, *cert_tls_key;  /* empty: plain, behind cert_proxy */
     int cert_proxy;                      /* enum certificate_proxy (idp/signon/certificate.h) */
     bool cert_fresh_names;               /* each attempt at a name of its own below cert_url's */
@@ -97,6 +98,8 @@ enum idp_need {
     IDP_NEED_WEB = 2, IDP_NEED_WORKER = 4, IDP_NEED_NOTIFIER = 8,      /* the keys of that process */
     IDP_NEED_AUDIT = 16, IDP_NEED_PEPPER = 32                          /* a key of a command */
 };
+/* The host name of a URL, without the port; the caller frees it. */
+char *idp_url_host(const char *url) MUST_USE;
 MUST_USE enum err idp_load(const char *config_path, unsigned need, struct idp **ret, struct why *why);
 void idp_free(struct idp *idp);
 DEFINE_FREEP(struct idp, idp_free)

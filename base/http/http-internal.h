@@ -119,10 +119,11 @@ void census_done(struct census *c);
 
 /* --- tls.c ------------------------------------------------------------------------------------------------- */
 struct tls_cred;                          /* certificate, key, trust and ticket key of a listener; counted */
-/* app: for conf->client_names. */
-MUST_USE enum err tls_cred_load(const struct http_tls *conf, void *app, struct tls_cred **ret, struct why *why);
-struct tls_cred *tls_cred_ref(struct tls_cred *c);
-void tls_cred_unref(struct tls_cred *c);
+/* Those of a listener: its own, and of each host of client_hosts; NULL where there is none. */
+struct tls_creds { struct tls_cred *of[1 + HTTP_TLS_HOSTS_MAX]; };
+/* app: for conf->client_names. On failure *ret is as it was. */
+MUST_USE enum err tls_creds_load(const struct http_tls *conf, void *app, struct tls_creds *ret, struct why *why);
+void tls_creds_done(struct tls_creds *c);
 /* Starts a connection's session under this listener's credentials; false: cannot be served. */
 struct http_conn;
 bool tls_conn_start(struct http_conn *conn, void *gnutls_session);
@@ -144,7 +145,7 @@ struct listener {
     char origin[280];                     /* "https://host[:port]" of base_url, lower case; "" without base_url */
     bool hsts;
     pthread_mutex_t cred_lock;
-    struct tls_cred *cred;                /* NULL: plain */
+    struct tls_creds creds;               /* of[0] NULL: plain */
 };
 
 struct http_conn {

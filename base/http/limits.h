@@ -42,6 +42,7 @@
 /* --- client certificates --- */
 #define HTTP_CERT_CHAIN_MAX     6
 #define HTTP_CERT_BITS_MAX      8192
+#define HTTP_TLS_HOSTS_MAX      2        /* host names of a listener with names of authorities of their own */
 #define HTTP_CHAIN_BYTES        (32 * 1024)  /* of the certificates a client sends where any is let through */
 
 #endif

@@ -100,7 +100,7 @@ listener_read(struct http_server *s, struct listener *l, const struct http_liste
     if (conf->tls != NULL) {
         l->tls = *conf->tls;
         l->conf.tls = &l->tls;
-        if ((e = tls_cred_load(&l->tls, s->conf->app, &l->cred, why)) != OK)
+        if ((e = tls_creds_load(&l->tls, s->conf->app, &l->creds, why)) != OK)
             return e;
     }
     return OK;
@@ -328,23 +328,23 @@ http_server_port(const struct http_server *s, size_t listener)
 enum err
 http_server_reload(struct http_server *s, struct why *why)
 {
-    struct tls_cred **fresh = mem_alloc_array(s->nlisteners, sizeof(*fresh));      /* NOLINT(bugprone-sizeof-expression): of pointers */
+    struct tls_creds *fresh = mem_alloc_array(s->nlisteners, sizeof(*fresh));
     enum err e = OK;
 
     for (size_t i = 0; i < s->nlisteners && e == OK; i++)
-        if (s->listeners[i].cred != NULL)
-            e = tls_cred_load(&s->listeners[i].tls, s->conf->app, &fresh[i], why);
+        if (s->listeners[i].creds.of[0] != NULL)
+            e = tls_creds_load(&s->listeners[i].tls, s->conf->app, &fresh[i], why);
     for (size_t i = 0; i < s->nlisteners; i++) {
         struct listener *l = &s->listeners[i];
-        struct tls_cred *old = fresh[i];
+        struct tls_creds old = fresh[i];
 
-        if (e == OK && fresh[i] != NULL) {
+        if (e == OK && fresh[i].of[0] != NULL) {
             pthread_mutex_lock(&l->cred_lock);
-            old = l->cred;
-            l->cred = fresh[i];
+            old = l->creds;
+            l->creds = fresh[i];
             pthread_mutex_unlock(&l->cred_lock);
         }
-        tls_cred_unref(old);
+        tls_creds_done(&old);
     }
     free(fresh);
     return e;
@@ -367,7 +367,7 @@ listener_done(struct listener *l)
     if (l->fd >= 0)
         close(l->fd);
     route_table_done(&l->routes);
-    tls_cred_unref(l->cred);
+    tls_creds_done(&l->creds);
     pthread_mutex_destroy(&l->cred_lock);
 }
 

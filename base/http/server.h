@@ -12,6 +12,7 @@
 
 #include "base/core/arena.h"
 #include "base/core/clock.h"
+#include "base/http/limits.h"
 #include "base/pg/pg.h"
 
 struct http_server;
@@ -70,8 +71,11 @@ struct http_tls {
      * With client_any: certificates (PEM) of the authorities whose names the handshake sends, so that a browser offers the
      * right ones (RFC 8446 §4.2.4; they verify nothing). Asked at each connection, from the event threads: returns
      * the version of the names, and appends them only when that is not `have`. NULL: no names are sent.
+     * client_hosts: handshakes for these host names, and names below them (RFC 6066 §3), send names of their own: host is 1 for
+     * the first, 2 for the second, and 0 for every other name. NULL: none.
      */
-    uint64_t (*client_names)(void *app, uint64_t have, struct buf *pem);
+    uint64_t (*client_names)(void *app, unsigned host, uint64_t have, struct buf *pem);
+    const char *client_hosts[HTTP_TLS_HOSTS_MAX];
 };
 /* key_file is read as a secret: owned by us or root, not readable by others. With client_ca_file the chain is checked
  * in the handshake (dates, purpose "TLS client", strength). A listener that asks for certificates gives no session

@@ -15,6 +15,7 @@
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/core/log.h"
@@ -61,14 +62,14 @@ gnutls_datum_done(gnutls_datum_t *d)
     d->data = NULL;
 }
 
-struct tls_cred *
+static struct tls_cred *
 tls_cred_ref(struct tls_cred *c)
 {
     atomic_fetch_add(&c->refs, 1);
     return c;
 }
 
-void
+static void
 tls_cred_unref(struct tls_cred *c)
 {
     if (c == NULL || atomic_fetch_sub(&c->refs, 1) > 1)
@@ -118,7 +119,7 @@ load_any_priorities(struct tls_cred *c, struct why *why)
 
 /* The authorities' names stand in the request for a certificate; verify_client() does not ask this trust. */
 static enum err
-load_names(struct tls_cred *c, const struct http_tls *conf, void *app, struct why *why)
+load_names(struct tls_cred *c, const struct http_tls *conf, unsigned host, void *app, struct why *why)
 {
     AUTO(buf_free) struct buf pem = BUF_BOUNDED(PEM_MAX);
     gnutls_datum_t view;
@@ -126,7 +127,7 @@ load_names(struct tls_cred *c, const struct http_tls *conf, void *app, struct wh
 
     if (conf->client_names == NULL)
         return OK;
-    c->names = conf->client_names(app, 0, &pem);
+    c->names = conf->client_names(app, host, 0, &pem);
     if (!buf_ok(&pem))
         return why_set(why, ERR_INPUT, "more names of authorities than a handshake should carry");
     view = (gnutls_datum_t){ (unsigned char *)pem.data, (unsigned)pem.len };
@@ -135,8 +136,8 @@ load_names(struct tls_cred *c, const struct http_tls *conf, void *app, struct wh
     return OK;
 }
 
-enum err
-tls_cred_load(const struct http_tls *conf, void *app, struct tls_cred **ret, struct why *why)
+static enum err
+tls_cred_load(const struct http_tls *conf, unsigned host, void *app, struct tls_cred **ret, struct why *why)
 {
     AUTO(tls_cred_unrefp) struct tls_cred *c = mem_alloc(sizeof(*c));
     enum err e;
@@ -154,7 +155,7 @@ tls_cred_load(const struct http_tls *conf, void *app, struct tls_cred **ret, str
             return why_set(why, ERR_INPUT, "client_any and client_ca_file exclude each other");
         gnutls_certificate_set_verify_function(c->x509, verify_client);
         c->ask = c->any = true;
-        if ((e = load_any_priorities(c, why)) != OK || (e = load_names(c, conf, app, why)) != OK)
+        if ((e = load_any_priorities(c, why)) != OK || (e = load_names(c, conf, host, app, why)) != OK)
             return e;
         *ret = TAKE(c);
         return OK;
@@ -179,6 +180,28 @@ tls_cred_load(const struct http_tls *conf, void *app, struct tls_cred **ret, str
     return OK;
 }
 
+void
+tls_creds_done(struct tls_creds *c)
+{
+    for (size_t i = 0; i < ARRAY_LEN(c->of); i++)
+        tls_cred_unref(c->of[i]);
+    *c = (struct tls_creds){ .of = { NULL } };
+}
+
+enum err
+tls_creds_load(const struct http_tls *conf, void *app, struct tls_creds *ret, struct why *why)
+{
+    AUTO(tls_creds_done) struct tls_creds c = { .of = { NULL } };
+    enum err e;
+
+    for (unsigned host = 0; host < ARRAY_LEN(c.of); host++)
+        if ((host == 0 || conf->client_hosts[host - 1] != NULL) && (e = tls_cred_load(conf, host, app, &c.of[host], why)) != OK)
+            return e;
+    *ret = c;
+    c = (struct tls_creds){ .of = { NULL } };
+    return OK;
+}
+
 /* MHD insists on a certificate of its own or a callback; its credentials are replaced before they are used. */
 static int
 never(gnutls_session_t session, const gnutls_datum_t *req_ca_dn, int nreqs, const gnutls_pk_algorithm_t *pk_algos,
@@ -200,24 +223,88 @@ tls_never_callback(void)
     return p;
 }
 
-/* The names of authorities have changed: the listener gets new credentials, or keeps the old when they cannot be made. */
-static void
-names_refresh(struct listener *l, void *app)
+static struct http_conn *
+conn_of(gnutls_session_t session)
 {
+    struct MHD_Connection *mhd = gnutls_session_get_ptr(session);
+    const union MHD_ConnectionInfo *info =
+        mhd == NULL ? NULL : MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info == NULL ? NULL : info->socket_context;
+}
+
+/* The names of authorities have changed: the host gets new credentials, or keeps the old when they cannot be made. */
+static void
+names_refresh(struct listener *l, unsigned host, void *app)
+{
+    struct tls_cred **cred = &l->creds.of[host];
     AUTO(buf_free) struct buf pem = BUF_BOUNDED(PEM_MAX);
     struct tls_cred *fresh = NULL, *old;
     struct why why = WHY_INIT;
     enum err e;
 
-    if (l->tls.client_names(app, l->cred->names, &pem) == l->cred->names)
+    if (l->tls.client_names(app, host, (*cred)->names, &pem) == (*cred)->names)
         return;
-    if ((e = tls_cred_load(&l->tls, app, &fresh, &why)) != OK) {
+    if ((e = tls_cred_load(&l->tls, host, app, &fresh, &why)) != OK) {
         LOG_ERROR_EV("http.client_names", LF_ERR(e), LF_WHY(&why));
         return;
     }
-    old = l->cred;
-    l->cred = fresh;
+    old = *cred;
+    *cred = fresh;
     tls_cred_unref(old);
+}
+
+/* The connection goes on under the credentials of one host of its listener. */
+static bool
+conn_take(struct http_conn *conn, gnutls_session_t session, unsigned host)
+{
+    struct listener *l = &conn->server->listeners[conn->listener->index];
+    struct tls_cred *fresh;
+
+    pthread_mutex_lock(&l->cred_lock);
+    if (l->tls.client_names != NULL)
+        names_refresh(l, host, conn->server->conf->app);
+    fresh = tls_cred_ref(l->creds.of[host]);
+    pthread_mutex_unlock(&l->cred_lock);
+    if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, fresh->x509) < 0) {
+        tls_cred_unref(fresh);
+        return false;
+    }
+    tls_cred_unref(conn->cred);
+    conn->cred = fresh;
+    return true;
+}
+
+/* Is name host, or below it? Host names do not know case (RFC 6066 §3). */
+static bool
+is_below(struct str name, const char *host)
+{
+    struct str h = str_of(host);
+
+    if (name.n < h.n || (name.n > h.n && name.p[name.n - h.n - 1] != '.'))
+        return false;
+    return strncasecmp(name.p + name.n - h.n, h.p, h.n) == 0;
+}
+
+/* The ClientHello was read: whose names does the request for a certificate carry? */
+static int
+host_choose(gnutls_session_t session)
+{
+    struct http_conn *conn = conn_of(session);
+    const char *const *hosts;
+    char name[256];
+    size_t n = sizeof(name);
+    unsigned type, host = 0;
+
+    if (conn == NULL)
+        return GNUTLS_E_INTERNAL_ERROR;
+    hosts = conn->server->listeners[conn->listener->index].tls.client_hosts;
+    if (gnutls_server_name_get(session, name, &n, &type, 0) < 0 || type != GNUTLS_NAME_DNS)
+        return 0;                         /* none, or longer than a host name: the listener's own */
+    for (unsigned i = 0; host == 0 && i < HTTP_TLS_HOSTS_MAX && hosts[i] != NULL; i++)
+        if (is_below(str_of(name), hosts[i]))
+            host = i + 1;
+    return host == 0 || conn_take(conn, session, host) ? 0 : GNUTLS_E_INTERNAL_ERROR;
 }
 
 bool
@@ -228,15 +315,10 @@ tls_conn_start(struct http_conn *conn, void *gnutls_session)
 
     if (session == NULL)
         return false;
-    pthread_mutex_lock(&l->cred_lock);
-    if (l->tls.client_names != NULL)
-        names_refresh(l, conn->server->conf->app);
-    conn->cred = tls_cred_ref(l->cred);
-    pthread_mutex_unlock(&l->cred_lock);
-
-    if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, conn->cred->x509) < 0 ||
-        (conn->cred->priorities != NULL && gnutls_priority_set(session, conn->cred->priorities) < 0))
+    if (!conn_take(conn, session, 0) || (conn->cred->priorities != NULL && gnutls_priority_set(session, conn->cred->priorities) < 0))
         return false;
+    if (l->tls.client_hosts[0] != NULL)
+        gnutls_handshake_set_post_client_hello_function(session, host_choose);
     if (conn->cred->ask)
         gnutls_certificate_server_set_request(session, conn->cred->require ? GNUTLS_CERT_REQUIRE
                                                                             : GNUTLS_CERT_REQUEST);
@@ -259,16 +341,6 @@ tls_conn_done(struct http_conn *conn)
         conn->chain[i] = STR_NULL;
     }
     conn->nchain = 0;
-}
-
-static struct http_conn *
-conn_of(gnutls_session_t session)
-{
-    struct MHD_Connection *mhd = gnutls_session_get_ptr(session);
-    const union MHD_ConnectionInfo *info =
-        mhd == NULL ? NULL : MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-    return info == NULL ? NULL : info->socket_context;
 }
 
 /* Unix time at which the first certificate of the chain expires; -1: unreadable. */

@@ -27,7 +27,7 @@ struct view {
     int64_t version;
     struct anchor *anchors;
     size_t n;
-    struct buf names;                        /* PEM */
+    struct buf names[TRUST_CARD + 1];        /* PEM, by use */
 };
 /* A list that was read and verified before is shared with the next view. */
 struct kept_crl {
@@ -113,7 +113,8 @@ view_unref(struct view *v)
         x509_done(&v->anchors[i].cert);
     }
     free(v->anchors);
-    buf_free(&v->names);
+    for (size_t i = 0; i < ARRAY_LEN(v->names); i++)
+        buf_free(&v->names[i]);
     free(v);
 }
 DEFINE_FREEP(struct view, view_unref)
@@ -155,7 +156,7 @@ anchor_add(struct view *v, const struct trust_stored *row)
     }
     v->anchors = mem_realloc_array(v->anchors, v->n + 1, sizeof(*v->anchors));
     v->anchors[v->n++] = x;
-    names_add(&v->names, row->der);
+    names_add(&v->names[row->use], row->der);
 }
 
 static struct x509_crl *
@@ -243,7 +244,8 @@ view_read(struct trust *t, struct pg *pg, struct view **ret, struct why *why)
     enum err e;
 
     atomic_init(&v->refs, 1);
-    v->names = (struct buf)BUF_BOUNDED(LOAD_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(v->names); i++)
+        v->names[i] = (struct buf)BUF_BOUNDED(LOAD_MAX);
     if ((e = trust_store_version(pg, &v->version, why)) != OK || (e = trust_store_all(pg, a, &rows, &n, why)) != OK)
         return e;
     for (size_t i = 0; i < n; i++)
@@ -371,13 +373,14 @@ trust_uses(struct trust *t)
 }
 
 uint64_t
-trust_names(struct trust *t, uint64_t have, struct buf *pem)
+trust_names(struct trust *t, unsigned uses, uint64_t have, struct buf *pem)
 {
     struct view *v = view_hold(t);
     uint64_t version = (uint64_t)v->version;
 
-    if (version != have)
-        buf_add_str(pem, buf_view(&v->names));
+    for (unsigned u = 0; version != have && u < ARRAY_LEN(v->names); u++)
+        if ((uses & (1u << u)) != 0)
+            buf_add_str(pem, buf_view(&v->names[u]));
     view_unref(v);
     return version;
 }

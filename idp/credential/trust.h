@@ -35,8 +35,9 @@ void trust_close(struct trust *t);      /* NULL is allowed */
 MUST_USE enum err trust_load(struct trust *t, struct pg *pg, struct why *why);
 /* Which uses have an authority: bits 1u << enum trust_use. NULL: none. */
 unsigned trust_uses(struct trust *t);
-/* For http_tls.client_names: the certificates of all authorities as PEM when the version is not `have`; returns it. */
-uint64_t trust_names(struct trust *t, uint64_t have, struct buf *pem);
+/* For http_tls.client_names: the certificates of the authorities of these uses (bits as above) as PEM when the version is
+ * not `have`; returns it. */
+uint64_t trust_names(struct trust *t, unsigned uses, uint64_t have, struct buf *pem);
 
 struct trust_judged {
     enum x509_verdict verdict;

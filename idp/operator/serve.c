@@ -45,13 +45,17 @@ refuse_any(struct http_request *req, int status, const char *refusal)
         refuse(req, status, refusal);
 }
 
-/* Whose certificates a browser should offer at the certificate door. */
+/* Whose certificates a browser should offer at the certificate door: under a name of its own, of that kind only. */
+enum { DOOR_BOTH, DOOR_CARD, DOOR_SOFTWARE };
 static uint64_t
-certificate_names(void *app, uint64_t have, struct buf *pem)
+certificate_names(void *app, unsigned host, uint64_t have, struct buf *pem)
 {
+    static const unsigned uses[] = { [DOOR_BOTH] = 1u << TRUST_SOFTWARE | 1u << TRUST_CARD, [DOOR_CARD] = 1u << TRUST_CARD,
+                                     [DOOR_SOFTWARE] = 1u << TRUST_SOFTWARE };
     const struct idp *idp = app;
 
-    return trust_names(idp->trust, have, pem);
+    CHECK(host < ARRAY_LEN(uses));
+    return trust_names(idp->trust, uses[host], have, pem);
 }
 
 static enum err
@@ -64,6 +68,8 @@ serve(struct idp *idp, const struct process *process, const struct pg_config *pg
                                  .client_ca_file = c->town_client_ca, .client_required = true };
     struct http_tls cert_tls = { .cert_file = c->cert_tls_cert, .key_file = c->cert_tls_key, .client_any = true,
                                  .client_names = certificate_names };
+    AUTO(mem_freep) char *card_host = idp_url_host(c->cert_card_url);
+    AUTO(mem_freep) char *software_host = idp_url_host(c->cert_url);
     AUTO(mem_freep) struct http_listener *list = mem_alloc_array(c->listen.n + c->town_listen.n + c->cert_listen.n + 1,
                                                                   sizeof(*list));
     struct http_server_config conf = {
@@ -72,6 +78,10 @@ serve(struct idp *idp, const struct process *process, const struct pg_config *pg
         .trusted_proxies = (const char *const *)c->trusted_proxies.items, .app = idp,
     };
 
+    if (c->cert_card_url[0] != '\0') {
+        cert_tls.client_hosts[DOOR_CARD - 1] = card_host;
+        cert_tls.client_hosts[DOOR_SOFTWARE - 1] = software_host;
+    }
     conf.nlisteners = process_listeners(list, 0, &c->listen, c->tls_cert[0] != '\0' ? &tls : NULL, idp_public_routes,
                                         c->base_url);
     conf.nlisteners = process_listeners(list, conf.nlisteners, &c->town_listen, &town_tls, idp_town_routes, c->town_url);

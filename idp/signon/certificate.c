@@ -37,23 +37,38 @@ binder_of(struct http_request *req, const char *token)
     return arena_strdup(http_arena(req), buf_cstr(&text));
 }
 
+const char *
+certificate_tail(const struct idp *idp, bool card)
+{
+    return card && idp->conf.cert_card_url[0] != '\0' ? "/certificate?door=" CARD_DOOR : "/certificate";
+}
+
+bool
+certificate_at_card_door(const struct http_request *req)
+{
+    const char *door = http_query(req, "door");
+
+    return door != NULL && strcmp(door, CARD_DOOR) == 0;
+}
+
 /* The door's address for one attempt: "https://certificat.example", or a name of its own below it. */
 static const char *
-door_url(struct http_request *req)
+door_url(struct http_request *req, bool card)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
     const struct idp *idp = http_app(req);
-    const char *host = strstr(idp->conf.cert_url, "://");
+    const char *url = card && idp->conf.cert_card_url[0] != '\0' ? idp->conf.cert_card_url : idp->conf.cert_url;
+    const char *host = strstr(url, "://");
     char label[FRESH_LABEL + 1];
     unsigned char random[FRESH_LABEL];
 
     if (!idp->conf.cert_fresh_names || host == NULL)
-        return idp->conf.cert_url;
+        return url;
     rand_bytes(random, sizeof(random));
     for (size_t i = 0; i < FRESH_LABEL; i++)
         label[i] = letters[random[i] & 31];
     label[FRESH_LABEL] = '\0';
-    return arena_printf(http_arena(req), "%.*s://%s.%s", (int)(host - idp->conf.cert_url), idp->conf.cert_url, label,
+    return arena_printf(http_arena(req), "%.*s://%s.%s", (int)(host - url), url, label,
                         host + 3);
 }
 
@@ -62,6 +77,7 @@ get_signon_flow_certificate(struct http_request *req)
 {
     const struct idp *idp = http_app(req);
     const char *cookie = http_cookie(req, BINDER_COOKIE);
+    bool card = certificate_at_card_door(req);
     char fresh[64];
     struct flow f;
 
@@ -77,8 +93,8 @@ get_signon_flow_certificate(struct http_request *req)
         cookie = fresh;
         http_cookie_set(req, BINDER_COOKIE, fresh, BINDER_LIFE_S, "Lax");
     }
-    http_reply_redirect(req, arena_printf(http_arena(req), "%s/certificate/%s?k=%s", door_url(req), f.token,
-                                          binder_of(req, cookie)));
+    http_reply_redirect(req, arena_printf(http_arena(req), "%s/certificate/%s?k=%s%s", door_url(req, card), f.token,
+                                          binder_of(req, cookie), card ? "&door=" CARD_DOOR : ""));
 }
 
 /* --- pages ------------------------------------------------------------------------------------------------------------ */
@@ -114,7 +130,7 @@ status_of(enum credential_outcome o)
 }
 
 static void
-outcome_page(struct http_request *req, const struct flow *f, enum credential_outcome o)
+outcome_page(struct http_request *req, const struct flow *f, enum credential_outcome o, bool card)
 {
     const struct idp *idp = http_app(req);
     struct page_data *d = idp_page(req);
@@ -122,7 +138,7 @@ outcome_page(struct http_request *req, const struct flow *f, enum credential_out
     page_msg(d, "message", words[o].message);
     page_msg(d, "advice", words[o].advice);
     if (words[o].again)
-        page_str(d, "again_url", signon_flow_url(req, f, "/certificate"));
+        page_str(d, "again_url", signon_flow_url(req, f, certificate_tail(idp, card)));
     page_bool(d, "remembered", words[o].choice && !idp->conf.cert_fresh_names);
     page_str(d, "other_url", signon_flow_url(req, f, ""));
     if (f->service_id != 0)
@@ -181,7 +197,7 @@ sign_in(struct http_request *req, const struct flow *f, const struct certificate
     enum err e;
 
     if (f->accept != METHOD_ANY && (f->accept & method) == 0) {
-        outcome_page(req, f, CERTIFICATE_WEAK);
+        outcome_page(req, f, CERTIFICATE_WEAK, (f->accept & METHOD_CARD) != 0);
         return;
     }
     e = session_start(req, t->account_id, method, visit_body, &visit, &why);
@@ -193,7 +209,8 @@ sign_in(struct http_request *req, const struct flow *f, const struct certificate
     if (e != ERR_DENIED)
         idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
     else
-        outcome_page(req, f, strcmp(why.code, "certificate.ticket") == 0 ? CERTIFICATE_GOOD : CERTIFICATE_BLOCKED);
+        outcome_page(req, f, strcmp(why.code, "certificate.ticket") == 0 ? CERTIFICATE_GOOD : CERTIFICATE_BLOCKED,
+                     t->card_door);
 }
 
 /* A flow that is there to try a certificate (idp/issuing) makes it and its account active: its holder has the key. */
@@ -231,11 +248,11 @@ get_signon_flow_certificate_ticket(struct http_request *req)
     }
     if (problem != NULL) {
         LOG_WARN_EV("signon.ticket", LF_STR("problem", problem));
-        outcome_page(req, &f, CERTIFICATE_GOOD);
+        outcome_page(req, &f, CERTIFICATE_GOOD, e == OK && t.card_door);
         return;
     }
     if (t.outcome == CERTIFICATE_GOOD || tried(req, &f, &t))
         sign_in(req, &f, &t);
     else
-        outcome_page(req, &f, t.outcome);
+        outcome_page(req, &f, t.outcome, t.card_door);
 }

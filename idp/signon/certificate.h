@@ -5,6 +5,10 @@
  * everybody would be asked. So the certificate door has host names of its own (settings cert.*), where the handshake
  * asks, and nothing but this step is served.
  *
+ * Cards may have a name of their own (cert.card.url) at the same door, where the handshake asks for nothing else; ?door=card leads
+ * there, and the ticket brings the word back for another try. Whatever name was used, the certificate's authority decides
+ * what it is.
+ *
  * The protocol.
  *   1. main:  GET /signon/{flow}/certificate     The browser gets the cookie "__Host-certificate", 32 random bytes (or
  *             keeps the one it has), and is sent to the door with k = SHA-256 of it in the address.
@@ -53,9 +57,11 @@ struct certificate_ticket {
     const char *flow_id, *binder;           /* binder: k */
     enum credential_outcome outcome;
     enum trust_use use;
+    bool card_door;                         /* came by the door of cards */
     const char *certificate_id, *account_id;
     utime at;
 };
+#define CARD_DOOR "card"                    /* value of "door" in addresses */
 #define BINDER_LEN 43                       /* SHA-256 in base64url */
 MUST_USE enum err certificate_ticket_seal(const struct idp *idp, const struct certificate_ticket *t, struct arena *a,
                                           const char **ret_token, struct why *why);
@@ -63,6 +69,10 @@ MUST_USE enum err certificate_ticket_seal(const struct idp *idp, const struct ce
 MUST_USE enum err certificate_ticket_open(const struct idp *idp, const char *token, struct arena *a,
                                           struct certificate_ticket *ret, struct why *why);
 
+/* For signon_flow_url(): to the door, to the one of cards when card is true and it has a name of its own. */
+const char *certificate_tail(const struct idp *idp, bool card);
+/* Does the request's address say so? */
+bool certificate_at_card_door(const struct http_request *req);
 void get_signon_flow_certificate(struct http_request *req);
 void get_signon_flow_certificate_ticket(struct http_request *req);
 

@@ -86,6 +86,7 @@ get_certificate(struct http_request *req)
     if (check.outcome != CERTIFICATE_GOOD)
         visit_note(req, &check, f.service_id);
     t = (struct certificate_ticket){ .flow_id = f.id, .binder = k, .outcome = check.outcome, .use = check.use,
+                                     .card_door = certificate_at_card_door(req),
                                      .certificate_id = check.id, .account_id = check.account_id, .at = http_now(req) };
     if ((e = certificate_ticket_seal(http_app(req), &t, http_arena(req), &ticket, &why)) != OK) {
         LOG_ERROR_EV("signon.certificate", LF_ERR(e), LF_WHY(&why));

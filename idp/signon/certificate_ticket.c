@@ -7,7 +7,7 @@
 #define PLAIN_MAX 512
 #define TOKEN_MAX 1024
 
-enum { T_FLOW, T_BINDER, T_OUTCOME, T_USE, T_CERTIFICATE, T_ACCOUNT, T_AT, FIELDS };
+enum { T_FLOW, T_BINDER, T_OUTCOME, T_USE, T_DOOR, T_CERTIFICATE, T_ACCOUNT, T_AT, FIELDS };
 
 enum err
 certificate_ticket_seal(const struct idp *idp, const struct certificate_ticket *t, struct arena *a, const char **ret_token,
@@ -19,8 +19,8 @@ certificate_ticket_seal(const struct idp *idp, const struct certificate_ticket *
     char id[FLOW_ID_SIZE];
 
     flow_id_new(id);
-    buf_addf(&plain, "%s\n%s\n%s\n%s\n%s\n%s\n%lld", t->flow_id, t->binder, credential_outcome_name(t->outcome),
-             trust_use_name(t->use), t->certificate_id, t->account_id, (long long)t->at);
+    buf_addf(&plain, "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%lld", t->flow_id, t->binder, credential_outcome_name(t->outcome),
+             trust_use_name(t->use), t->card_door ? CARD_DOOR : "", t->certificate_id, t->account_id, (long long)t->at);
     if (!buf_ok(&plain) || column_seal(idp->field, PLACE, id, buf_view(&plain), &sealed) != OK)
         return why_set(why, ERR_INTERNAL, "the ticket cannot be sealed");
     buf_addf(&token, "%s.", id);
@@ -47,6 +47,7 @@ fields_read(struct str text, struct arena *a, struct certificate_ticket *ret)
         trust_use_read(field[T_USE], &t.use) != OK ||
         str_to_i64(str_of(field[T_AT]), INT64_MIN, INT64_MAX, &t.at) != OK)
         return ERR_NOT_FOUND;
+    t.card_door = strcmp(field[T_DOOR], CARD_DOOR) == 0;
     t.flow_id = field[T_FLOW];
     t.binder = field[T_BINDER];
     t.certificate_id = field[T_CERTIFICATE];

@@ -99,7 +99,7 @@ session_store_insert(struct pg *pg, const struct session *s, utime now, utime id
                      struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
-    struct pg_args args = PG_ARGS_INIT;
+    struct pg_args args = PG_ARGS_INIT, copy = PG_ARGS_INIT;
     enum err e;
 
     pg_arg_bytes(&args, s->digest, 32);
@@ -113,7 +113,11 @@ session_store_insert(struct pg *pg, const struct session *s, utime now, utime id
         return e;
     if (pg_affected(r) != 1)
         return why_code(why, ERR_DENIED, "account.inactive", "the account is not active");
-    return OK;
+    /* Its authorisations in a statement of their own: it sees what was committed while the insert waited for the account's
+     * row, which is locked for every change of them. */
+    pg_arg_bytes(&copy, s->digest, 32);
+    pg_arg_time(&copy, now);
+    return pg_post(pg, &stmts[S_AUTHZ], &copy, why);
 }
 
 enum err

@@ -73,7 +73,7 @@ MUST_USE enum err session_store_find(struct pg *pg, const unsigned char digest[3
                                      utime *ret_idle, struct why *why);
 MUST_USE enum err session_store_touch(struct pg *pg, const unsigned char digest[32], utime idle_until, struct why *why);
 MUST_USE enum err session_store_authz(struct pg *pg, const unsigned char digest[32], utime now, struct why *why);
-/* ERR_DENIED: the account is not active. */
+/* With the copy of its authorisations, in a transaction. ERR_DENIED: the account is not active. */
 MUST_USE enum err session_store_insert(struct pg *pg, const struct session *s, utime now, utime idle_until,
                                        utime abs_until, struct why *why);
 MUST_USE enum err session_store_end(struct pg *pg, const unsigned char digest[32], const char *reason, utime now,

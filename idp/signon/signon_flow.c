@@ -11,6 +11,7 @@
 #include "base/core/secret.h"
 #include "idp/account/account.h"
 #include "idp/credential/login.h"
+#include "idp/signon/certificate.h"
 
 /* One name in a browser where it signed in before; else one name from one network, one network, one name from
  * everywhere. */
@@ -83,9 +84,9 @@ login_page(struct http_request *req, const struct flow *f, int status, const cha
     signon_service_label(req, f, d);
     page_bool(d, "password_door", (doors & METHOD_BY_PASSWORD) != 0);
     if ((doors & METHOD_CARD) != 0)
-        page_str(d, "card_url", signon_flow_url(req, f, "/certificate"));
+        page_str(d, "card_url", signon_flow_url(req, f, certificate_tail(http_app(req), true)));
     if ((doors & METHOD_SOFT_CERT) != 0)
-        page_str(d, "certificate_url", signon_flow_url(req, f, "/certificate"));
+        page_str(d, "certificate_url", signon_flow_url(req, f, certificate_tail(http_app(req), false)));
     /* Sent back by the certificate door, which had no time; or signed in, but not as this service asks. */
     if (http_method(req) == HTTP_GET && http_query(req, "busy") != NULL)
         page_msg(d, "notice", "signon.error.busy");

@@ -1,16 +1,18 @@
-// certificate.test.mjs: people sign in by certificate in Chromium, with its own TLS and store, and with curl and openssl.
+// certificate.test.mjs: people sign in by certificate in Chromium and Firefox, with their own TLS and stores, a card among
+// them, and with curl and openssl.
 //
 // Beside the instance stands one more web node over the same database, with a certificate door; authorities are made here.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
-import { assertAccessible, assertReflows, idp, newCitizen, screenshot, startBrowser, startSystem, visitor, walkByKeyboard,
+import { assertAccessible, assertReflows, idp, newCitizen, screenshot, startBrowser, startSystem, TOP, visitor, walkByKeyboard,
   withoutPolicies } from "./lib.mjs";
+import { startFirefox, until } from "./firefox.mjs";
 import { call } from "../../tools/demo-town.mjs";
 
 const run = promisify(execFile);
@@ -223,4 +225,110 @@ test("curl and openssl s_client", LIMIT, async () => {
   if (stdout !== "") assert.match(stdout, /^HTTP\/1\.1 303/);
   const names = (await run("sh", ["-c", `openssl s_client -connect 127.0.0.1:${node.certPort} -servername ${node.certHost} </dev/null 2>/dev/null; true`])).stdout;
   for (const name of ["Logiciels", "Cartes"]) assert.match(names, new RegExp(`O = Essai, CN = ${name}`));
+});
+
+// --- a card in a reader: a token of SoftHSM, behind a module that can draw the card (tests/lib/card_module.c) --------------
+const MODULE = join(process.env.BEFFROI_BUILD ?? join(TOP, "build"), "tests", "card_module.so");
+const NO_MODULE = existsSync(MODULE) ? false : `no ${MODULE}: build the tests`;
+const PIN = "4711";
+
+async function cardOf(who) {
+  const folder = mkdtempSync(path("card.")), store = `sql:${folder}`;
+  const env = { SOFTHSM2_CONF: join(folder, "softhsm2.conf"), BEFFROI_CARD_OUT: join(folder, "out") };
+  const tool = (program, ...words) => run(program, words, { env: { ...process.env, ...env } });
+  mkdirSync(join(folder, "tokens"));
+  writeFileSync(env.SOFTHSM2_CONF, `directories.tokendir = ${join(folder, "tokens")}\nobjectstore.backend = file\nlog.level = ERROR\n`);
+  writeFileSync(join(folder, "pin"), PIN);
+  await tool("softhsm2-util", "--init-token", "--free", "--label", "carte", "--so-pin", "12345678", "--pin", PIN);
+  await tool("certutil", "-N", "-d", store, "--empty-password");
+  await tool("modutil", "-force", "-dbdir", store, "-add", "carte", "-libfile", MODULE);
+  await tool("pk12util", "-i", who.p12.file, "-d", store, "-h", "carte", "-k", join(folder, "pin"), "-W", who.p12.password);
+  return { modules: { carte: MODULE }, env, draw: () => writeFileSync(env.BEFFROI_CARD_OUT, ""), insert: () => rmSync(env.BEFFROI_CARD_OUT) };
+}
+
+test("a card in Chromium, drawn and put back", { ...LIMIT, skip: withoutPolicies || NO_MODULE }, async () => {
+  const who = await person(card), token = await cardOf(who), door = new URL(system.CARD_LOGIN_URL);
+  // Chromium without a screen has nowhere to ask for the PIN: the module does, as the middleware of many cards.
+  const browser = await startBrowser(system, { modules: token.modules, env: { ...token.env, BEFFROI_CARD_PIN: PIN },
+    policy: { AutoSelectCertificateForUrls: [JSON.stringify({ pattern: `https://[*.]${door.host}`, filter: {} })] } });
+  const page = await visitor(browser);
+  await page.goto(`${system.IDP_BASE_URL}/login`);
+  await page.locator("#door-card").click();
+  await signedIn(page);
+  assert.match(await page.locator("main").textContent(), /carte/);
+  // Drawn during the session: the session goes on, and a new proof is not to be had.
+  token.draw();
+  await page.goto(`${system.IDP_BASE_URL}/`);
+  await signedIn(page);
+  await page.context().clearCookies();
+  await page.goto(`${system.IDP_BASE_URL}/login`);
+  await page.locator("#door-card").click();
+  await page.locator("#again").waitFor();
+  assert.match(await page.locator("main").textContent(), /aucun certificat.*Glissez-la dans le lecteur/s);
+  token.insert();
+  await page.locator("#again").click();
+  await signedIn(page);
+  assert.deepEqual(page.failures, []);
+});
+
+// --- Firefox ------------------------------------------------------------------------------------------------------------
+const firefox = (options = {}) => startFirefox({ authorities: [system.CA_CERT, node.authority], ...options });
+
+test("a software certificate in Firefox, which chooses by itself", LIMIT, async () => {
+  const who = await person(soft);
+  const browser = await firefox({ keys: [who.p12], prefs: { "security.default_personal_cert": "Select Automatically" } });
+  await browser.goto(`${node.url}/login`);
+  await browser.click("#door-certificate");
+  await browser.find("#logout");
+  assert.ok((await browser.url()).startsWith(`${node.url}/`), await browser.url());
+});
+
+test("a card in Firefox, which asks: cancelled, chosen, drawn and put back", { timeout: 300_000, skip: NO_MODULE }, async () => {
+  const who = await person(card), token = await cardOf(who);
+  const browser = await firefox({ modules: token.modules, env: token.env, prefs: { "security.default_personal_cert": "Ask Every Time" } });
+  const follow = async (link) => browser.begin(await browser.attribute(link, "href"));
+  const refused = async () => {
+    await browser.find("#again");
+    const text = await browser.text();
+    assert.match(text, /aucun certificat/);
+    return text;
+  };
+  await browser.answerPin(PIN);
+  // At a door of one name Firefox keeps the choice, a refusal too, and our page says so.
+  await browser.goto(`${node.url}/login`);
+  await follow("#door-card");
+  const offered = await browser.answerCertificate("cancel");
+  assert.equal(offered.length, 1, offered);
+  assert.match(offered[0], new RegExp(who.login));
+  assert.match(await refused(), /fermez toutes ses fenêtres/);
+  const before = await browser.url();
+  await follow("#again");
+  await until(async () => (await browser.url()) !== before, "the page once more, without a question");
+  await refused();
+  // At a door with fresh names it asks again.
+  await browser.goto(`${system.IDP_BASE_URL}/login`);
+  await follow("#door-card");
+  await browser.answerCertificate("cancel");
+  assert.doesNotMatch(await refused(), /fermez toutes/);
+  await follow("#again");
+  await browser.answerCertificate("accept");
+  await browser.find("#logout");
+  assert.equal(await browser.prompts(), 1);                           // the PIN, typed into Firefox's own question
+  assert.match(await browser.text(), /carte/);
+  // Drawn: the session goes on; a new proof needs the card, and its PIN.
+  token.draw();
+  await browser.goto(`${system.IDP_BASE_URL}/`);
+  await browser.find("#logout");
+  await browser.forget();
+  await browser.goto(`${system.IDP_BASE_URL}/login`);
+  await follow("#door-card");
+  assert.match(await refused(), /Glissez-la dans le lecteur/);
+  token.insert();
+  // NSS looks at a reader once in a second: the person tries once more.
+  await until(async () => {
+    await follow("#again");
+    return browser.answerCertificate("accept", 5).catch(() => null);
+  }, "the question which certificate to send, of a card that is back");
+  await browser.find("#logout");
+  assert.equal(await browser.prompts(), 2);
 });

@@ -74,10 +74,10 @@ export async function query(system, database, sql) {
 
 // --- the browser ----------------------------------------------------------------------------------------------------
 // Debian's Chromium with a home of its own whose certificate store trusts the demo's authority and nothing else new.
-// Options: authorities: further PEM files to trust; keys: [{ file, password }], PKCS#12 for its store; policy: an object that
-// it finds as its managed policy. Policies are the machine's, so they are shown to this browser alone: in a mount
+// Options: authorities: further PEM files to trust; keys: [{ file, password }], PKCS#12 for its store; modules: { name:
+// library }, PKCS#11; env: more of the environment; policy: an object that it finds as its managed policy. Policies are the machine's, so they are shown to this browser alone: in a mount
 // namespace of its own.
-export async function startBrowser(system, { authorities = [], keys = [], policy } = {}) {
+export async function startBrowser(system, { authorities = [], keys = [], modules = {}, env = {}, policy } = {}) {
   const home = mkdtempSync(join(tmpdir(), "beffroi-browser."));
   const store = join(home, ".pki", "nssdb");
   mkdirSync(store, { recursive: true });
@@ -87,10 +87,13 @@ export async function startBrowser(system, { authorities = [], keys = [], policy
     await run("certutil", ["-A", "-d", `sql:${store}`, "-n", `authority ${i}`, "-t", "C,,", "-i", file]);
   }
   for (const { file, password } of keys) await run("pk12util", ["-i", file, "-d", `sql:${store}`, "-K", "", "-W", password]);
+  for (const [name, library] of Object.entries(modules)) {
+    await run("modutil", ["-force", "-dbdir", `sql:${store}`, "-add", name, "-libfile", library], { env: { ...process.env, ...env } });
+  }
   const browser = await chromium.launch({
     executablePath: policy ? withPolicy(home, policy) : CHROMIUM,
     headless: true,
-    env: { PATH: process.env.PATH, HOME: home, LANG: "fr_FR.UTF-8", TMPDIR: home },
+    env: { PATH: process.env.PATH, HOME: home, LANG: "fr_FR.UTF-8", TMPDIR: home, ...env },
     args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run",
       "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-domain-reliability",
       "--host-resolver-rules=" + hostRules(system)],
@@ -124,7 +127,7 @@ exec unshare ${NAMESPACE.join(" ")} sh -c 'mount --bind "$1" /etc/chromium && sh
 // Our names are this machine, every other name does not exist: a page that would call out is found by its failure.
 function hostRules(system) {
   const hosts = Object.values(system).map((v) => /^https:\/\/([^/:]+)/.exec(v)?.[1]).filter(Boolean);
-  if (system.CERT_LOGIN_URL) hosts.push(`*.${new URL(system.CERT_LOGIN_URL).hostname}`);       // names of one attempt
+  for (const door of [system.CERT_LOGIN_URL, system.CARD_LOGIN_URL].filter(Boolean)) hosts.push(`*.${new URL(door).hostname}`);      // names of one attempt
   return [...new Set(hosts)].map((h) => `MAP ${h} 127.0.0.1`).join(",") + ",MAP * ~NOTFOUND" +
     [...new Set(hosts)].map((h) => ` , EXCLUDE ${h}`).join("");
 }

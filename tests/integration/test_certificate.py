@@ -142,6 +142,27 @@ class Certificate(Base):
         self.assertEqual(self.s.sql("SELECT DISTINCT result FROM authn_event v JOIN account a ON a.id = v.account_id "
                                     f"WHERE a.handle = '{handle}' AND method = 2"), 'closed')
 
+    def test_authorisations_that_change_under_a_sign_in(self):
+        """The session's copy is of what was committed before it, however long it waited."""
+        handle, _, base = self.person('change')
+        self.s.door('PUT', f'/v1/accounts/{handle}/authorisations', {'authorisations': [{'code': 'peut_voter'}]}, key=secrets_token(24))
+        account = f"(SELECT id FROM account WHERE handle = '{handle}')"
+        copy = lambda: self.s.sql(f"SELECT authz FROM session WHERE account_id = {account} AND live AND authz_until > now() ORDER BY created_at DESC LIMIT 1")
+        self.assertEqual(self.sign_in(base)[1].status, 200)
+        self.assertEqual(copy(), '{peut_voter}')                       # there from the start
+        with subprocess.Popen(['psql', '-qXAt', self.s.admin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as other:
+            other.stdin.write(f'BEGIN; SELECT 1 FROM account WHERE id = {account} FOR UPDATE;\n')
+            self.assertEqual(other.stdout.readline(), '1\n')
+            other.stdin.write(f'UPDATE account_authz SET ended_at = now() WHERE account_id = {account} RETURNING code;\n')
+            self.assertEqual(other.stdout.readline(), 'peut_voter\n')
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                late = pool.submit(self.sign_in, base)
+                self.wait(lambda: self.s.sql("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"), 't')
+                other.stdin.write('COMMIT;\n')
+                other.stdin.close()
+                self.assertEqual(late.result()[1].status, 200)
+        self.assertEqual(copy(), '{}')
+
     def test_somebody_elses_numbers(self):
         """Same serial number or subject from another authority, another key under the same number: nobody."""
         _, _, base = self.person('double')

@@ -91,6 +91,103 @@ class Grace(Clock):
         self.refused(base, 'vérifier ce certificat', 503)
 
 
+class TwoNamesSystem(CertificateSystem):
+    """Cards have a name of their own, and each attempt one below it."""
+    card_host = 'carte.beffroi.localhost'
+    door_lines = ('cert.fresh_names = yes',)
+
+    def __init__(self):
+        super().__init__(nodes=1)
+
+    def certificates(self):
+        super().certificates()
+        self.server_certificate()
+        self.door_lines = (*self.door_lines, f'cert.card.url = https://{self.card_host}:{self.cert_ports[0]}')
+
+
+    def server_certificate(self):
+        self.issue('cert-server', 'subjectAltName=' + ','.join(f'DNS:{h},DNS:*.{h}' for h in (self.cert_host, self.card_host)))
+
+
+class TwoNames(Base):
+    """carte. and certificat.: each handshake asks for its own kind."""
+    system = TwoNamesSystem
+
+    def asked(self, name):
+        """The authorities whose names a handshake for this host carries."""
+        out = run('openssl', 's_client', '-connect', f'127.0.0.1:{self.s.cert_ports[0]}', *(['-servername', name] if name else ['-noservername']),
+                  '-CAfile', self.s.path('ca.pem'), stdin='').stdout
+        return [n for n in ('Certificats logiciels', 'Cartes', 'Autres cartes') if f'CN = {n}\n' in out]
+
+    def served(self, name):
+        """The server's certificate for this name."""
+        out = run('openssl', 's_client', '-connect', f'127.0.0.1:{self.s.cert_ports[0]}', '-servername', name, stdin='', check=False).stdout
+        return out.split('-----BEGIN CERTIFICATE-----')[1].split('-----END')[0]
+
+    def to_door(self, b, path='/login', door='certificate'):
+        page = b.follow(b.get(path))
+        b.flow = b.at
+        href = re.search(rf'id="door-{door}" href="([^"]+)"', page.text).group(1).replace('&amp;', '&')
+        return b.get(href).headers['Location']
+
+    def visit(self, base, door, path='/login'):
+        """Through this door: its host name, and the page that the person ends on."""
+        b = Browser(self.s)
+        at = self.to_door(b, path, door)
+        return urllib.parse.urlsplit(at).hostname, b.follow(b.get(self.s.knock(at, base).headers['Location'])), b
+
+    def test_each_name_asks_for_its_own_kind(self):
+        soft, card = ['Certificats logiciels'], ['Cartes']
+        for host, kind in ((self.s.cert_host, soft), (self.s.card_host, card)):
+            for name in (host, 'abc.' + host, host.upper()):
+                self.assertEqual(self.asked(name), kind, name)
+        # every other name, and none, as with one name: both kinds
+        for name in (None, 'localhost', 'x' + self.s.card_host, 'beffroi.localhost', 'x' * 63 + '.example'):
+            self.assertEqual(self.asked(name), soft + card, name)
+        # an authority that is added, and one that is taken away, are in the names of its kind within seconds
+        other = Authority(self.s.dir, 'Autres cartes')
+        self.trust('autres', other, 'card')
+        for present, want in ((True, card + ['Autres cartes']), (False, card)):
+            if not present:
+                self.s.command('trust', 'remove', 'autres')
+            end = time.monotonic() + 30
+            while self.asked(self.s.card_host) != want and time.monotonic() < end:
+                time.sleep(0.2)
+            self.assertEqual(self.asked(self.s.card_host), want)
+            self.assertEqual(self.asked(self.s.cert_host), soft)
+        # a server certificate that is read again is every name's
+        before = self.served(self.s.card_host)
+        self.s.server_certificate()
+        self.s.processes['idp1'].send_signal(signal.SIGHUP)
+        end = time.monotonic() + 30
+        while self.served(self.s.card_host) == before and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertNotEqual(self.served(self.s.card_host), before)
+        self.assertEqual({self.served(h) for h in (self.s.card_host, self.s.cert_host, 'localhost')}, {self.served(self.s.card_host)})
+        self.assertEqual((self.asked(self.s.card_host), self.asked(self.s.cert_host)), (card, soft))
+
+    def test_each_door_leads_to_its_name_and_back(self):
+        _, _, soft = self.person('deux-noms')
+        _, _, card = self.person('deux-noms-carte', self.card)
+        for base, door, host, acr in ((soft, 'certificate', self.s.cert_host, SOFT), (card, 'card', self.s.card_host, CARD)):
+            at, reply, _ = self.visit(base, door, self.url())
+            self.assertRegex(at, r'^[a-z2-7]{13}\.' + re.escape(host) + '$')
+            self.assertEqual(self.id_token(reply)['acr'], acr)
+        # the authority says what it is, not the door it came by
+        self.assertEqual(self.id_token(self.visit(soft, 'card', self.url())[1])['acr'], SOFT)
+        # another try goes by the same door
+        for door, host in (('certificate', self.s.cert_host), ('card', self.s.card_host)):
+            _, page, b = self.visit(None, door)
+            self.assertEqual(page.status, 403)
+            again = re.search(r'id="again" href="([^"]+)"', page.text)
+            at = b.get(again.group(1).replace('&amp;', '&')).headers['Location']
+            self.assertTrue(urllib.parse.urlsplit(at).hostname.endswith('.' + host), at)
+        # a service that wants a card is told so, and the next try is at the card's door
+        _, page, b = self.visit(soft, 'card', self.url(acr_values=CARD))
+        self.assertIn('demande une carte', page.text)
+        self.assertIn('/certificate?door=card', page.text)
+
+
 class ProxySystem(CertificateSystem):
     cert_tls = False
     style = 'rfc9440'
@@ -213,11 +310,15 @@ class Settings(unittest.TestCase):
             cert, proxy = 'cert.url = https://certificat.idp.example', ['cert.proxy = nginx', 'proxy.trusted = 127.0.0.1']
             listen = 'cert.listen = 127.0.0.1:1'
             self.assertEqual(check(cert)[0], 0)
+            self.assertEqual(check(cert, 'cert.card.url = https://carte.idp.example')[0], 0)
             self.assertEqual(check(cert, listen, *proxy)[0], 0)
             for lines, text in (([listen], 'cert.listen needs cert.url'), ([cert, listen], 'or cert.proxy'),
                                 ([cert, listen, proxy[0]], 'cert.proxy needs proxy.trusted'),
                                 ([cert.replace('https', 'http')], 'no https'), (['cert.url = https://idp.example/'], 'host name of its own'),
-                                ([cert, listen, 'cert.tls.cert = x'], '')):
+                                ([cert, listen, 'cert.tls.cert = x'], ''), (['cert.card.url = https://carte.idp.example'], 'cert.card.url needs cert.url'),
+                                ([cert, 'cert.card.url = https://certificat.idp.example:8446'], 'host name of its own'),
+                                ([cert, 'cert.card.url = https://carte.certificat.idp.example'], 'host name of its own'),
+                                ([cert, 'cert.card.url = http://carte.idp.example'], 'no https')):
                 code, said = check(*lines)
                 self.assertNotEqual(code, 0, lines)
                 self.assertIn(text, said)

@@ -116,6 +116,7 @@ test_ticket_whole(void **state)
     (void)state;
     for (unsigned o = 0; o < CERTIFICATE_OUTCOMES; o++) {
         in.outcome = (enum credential_outcome)o;
+        in.card_door = o % 2 == 1;
         if (o != CERTIFICATE_GOOD)
             in.certificate_id = in.account_id = "";
         assert_int_equal(certificate_ticket_seal(&idp, &in, a, &token, NULL), OK);
@@ -126,6 +127,7 @@ test_ticket_whole(void **state)
         assert_string_equal(out.binder, in.binder);
         assert_int_equal(out.outcome, in.outcome);
         assert_int_equal(out.use, TRUST_CARD);
+        assert_int_equal(out.card_door, in.card_door);
         assert_string_equal(out.certificate_id, in.certificate_id);
         assert_string_equal(out.account_id, in.account_id);
         assert_true(out.at == -5);

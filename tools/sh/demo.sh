@@ -115,8 +115,8 @@ demo_names() {
     local name names missing=''
     SUFFIX=${SUFFIX:-beffroi.localhost}
     IDP_HOST=idp.$SUFFIX API_HOST=api.$SUFFIX MAIRIE_HOST=mairie.$SUFFIX AGENDA_HOST=agenda.$SUFFIX SONDAGE_HOST=sondage.$SUFFIX
-    PKI_HOST=pki.$SUFFIX CERT_HOST=certificat.$SUFFIX
-    names="$IDP_HOST $API_HOST $MAIRIE_HOST $AGENDA_HOST $SONDAGE_HOST $PKI_HOST $CERT_HOST"
+    PKI_HOST=pki.$SUFFIX CERT_HOST=certificat.$SUFFIX CARD_HOST=carte.$SUFFIX
+    names="$IDP_HOST $API_HOST $MAIRIE_HOST $AGENDA_HOST $SONDAGE_HOST $PKI_HOST $CERT_HOST $CARD_HOST"
     if [ "$HOSTS" = yes ]; then
         for name in $names; do
             grep -qE "^[^#]*[[:space:]]$name([[:space:]]|\$)" /etc/hosts || missing="$missing $name"
@@ -170,6 +170,7 @@ SETTINGS
     PKI_URL=https://$PKI_HOST:$PKI_PORT
     PKI_STATUS_URL=http://$PKI_HOST:$PKI_STATUS_PORT
     CERT_LOGIN_URL=https://$CERT_HOST:$CERT_PORT
+    CARD_LOGIN_URL=https://$CARD_HOST:$CERT_PORT
 }
 
 # Drawn once for this folder.
@@ -301,6 +302,7 @@ mail.from_name = $TOWN_LABEL
 outgoing.ca = $PKI_DIR/ca.pem
 outgoing.private = yes
 cert.url = $CERT_LOGIN_URL
+cert.card.url = $CARD_LOGIN_URL
 cert.fresh_names = $CERT_FRESH
 trust.crl.refresh = 1min
 pki.url = $PKI_URL
@@ -313,8 +315,8 @@ CONF
 idp_door_conf() {
     cat <<CONF
 cert.listen = $(listen_list "$CERT_PORT")
-cert.tls.cert = $PKI_DIR/certificat.pem
-cert.tls.key = $PKI_DIR/certificat.key
+cert.tls.cert = $PKI_DIR/doors.pem
+cert.tls.key = $PKI_DIR/doors.key
 CONF
 }
 mairie_conf() { # ROLE: the settings of one process of the town hall
@@ -410,7 +412,7 @@ demo_mail_start() {
 
 demo_programs_start() {
     local files
-    files="$PKI_DIR/idp.pem $PKI_DIR/certificat.pem $PKI_DIR/api.pem $PKI_DIR/servers-ca.pem $(staged templates)"
+    files="$PKI_DIR/idp.pem $PKI_DIR/doors.pem $PKI_DIR/api.pem $PKI_DIR/servers-ca.pem $(staged templates)"
     proc_start idp "$IDP_WEB_CONFIG $files" "$IDP_BIN" serve --config "$IDP_WEB_CONFIG"
     proc_start idp2 "$IDP2_CONFIG $files" "$IDP_BIN" serve --config "$IDP2_CONFIG"
     proc_start idp-worker "$IDP_WORKER_CONFIG $files" "$IDP_BIN" worker --config "$IDP_WORKER_CONFIG"
@@ -632,6 +634,7 @@ CITIZEN_PASSWORD=$CITIZEN_PASSWORD
 CITIZEN_P12=$CITIZEN_P12
 CITIZEN_P12_PASSWORD=$CITIZEN_P12_PASSWORD
 CERT_LOGIN_URL=$CERT_LOGIN_URL
+CARD_LOGIN_URL=$CARD_LOGIN_URL
 MAIL_IN_ADDRESS=$MAIL_IN_ADDRESS
 SMTP_IN_HOST=127.0.0.1
 SMTP_IN_PORT=$SMTP_IN_PORT

@@ -290,7 +290,7 @@ pki_stations() {
 pki_certificates() {
     local name
     for name in idp api mairie agenda sondage pki; do pki_certificate "$name" server "$name" --dns "$name.$SUFFIX"; done
-    pki_certificate certificat server certificat --dns "certificat.$SUFFIX,*.certificat.$SUFFIX"
+    pki_certificate doors server carte --dns "carte.$SUFFIX,*.carte.$SUFFIX,certificat.$SUFFIX,*.certificat.$SUFFIX"
     pki_certificate town town "$TOWN_NAME" --common-name "$TOWN_NAME"
     pki_certificate town2 town "${TOWN_NAME}2" --common-name "${TOWN_NAME}2"
     pki_stations
