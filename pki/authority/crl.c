@@ -222,26 +222,18 @@ static enum err
 entries_write(struct run *run, struct crl_list *list, bool delta, struct why *why)
 {
     const struct crl_order *o = run->order;
-    unsigned char last[SERIAL_MAX];
-    struct str after = STR_NULL;
-    int rows = CRL_PAGE;
+    int rows = 1;
+    enum err e = delta ? crl_store_delta_open(run->pg, o->ca_id, o->shard, ended_before(run), &run->before, why)
+                       : crl_store_full_open(run->pg, o->ca_id, o->shard, ended_before(run), why);
 
-    while (rows == CRL_PAGE) {
+    while (e == OK && rows > 0) {
         AUTO(pg_result_freep) struct pg_result *page = NULL;
-        enum err e = delta ? crl_store_delta_page(run->pg, o->ca_id, o->shard, after, ended_before(run), &run->before, &page, why)
-                           : crl_store_full_page(run->pg, o->ca_id, o->shard, after, ended_before(run), &page, why);
 
-        if (e != OK || (e = page_write(run, list, delta, page, why)) != OK)
+        if ((e = crl_store_rows(run->pg, delta, &page, why)) != OK || (e = page_write(run, list, delta, page, why)) != OK)
             return e;
         rows = pg_rows(page);
-        if (rows > 0) {
-            after = pg_str(page, rows - 1, 0);
-            CHECK(after.n <= sizeof(last));
-            memcpy(last, after.p, after.n);
-            after.p = (const char *)last;
-        }
     }
-    return OK;
+    return e;
 }
 
 /* Read by another hand before the key is touched; and the whole once more after, with its signature. */

@@ -1,13 +1,18 @@
-/* crl_store: the tables crl_counter and crl, and who stands in a list. */
+/*
+ * crl_store: the tables crl_counter and crl, and who stands in a list.
+ *
+ * Rows are read by a cursor: it is planned with the values at hand, for its first rows (our prepared statements are not), so that a
+ * full list is one scan of its index in the order of the serial numbers, and a delta looks its few changes up one by one.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "pki/authority/crl-internal.h"
 
-enum { S_NUMBER, S_BEFORE, S_FULL, S_DELTA, S_LOST, S_PUT, S_NEWEST, S_DROP };
+enum { S_NUMBER, S_BEFORE, S_FULL, S_DELTA, S_FULL_ROWS, S_DELTA_ROWS, S_LOST, S_PUT, S_NEWEST, S_DROP };
 
 /* -infinity when nothing was made before: then all are listed that ever were revoked. */
-#define ENDED "coalesce($4::timestamptz, '-infinity')"
+#define ENDED "coalesce($3::timestamptz, '-infinity')"
 #define ROW                                                                                                          \
     "c.serial, c.revoked_at IS NOT NULL AND c.not_after >= " ENDED ", coalesce(c.revoked_at, c.state_since), "       \
     "coalesce(c.reason, 0::int2), c.invalid_at, c.profile "
@@ -26,21 +31,26 @@ static const struct pg_stmt stmts[] = {
         "(SELECT max(number) FROM crl WHERE ca_id = $1::int4 AND shard = $2::int4) "
         "FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT * FROM crl WHERE ca_id = $1::int4 AND shard = $2::int4 AND kind = 'full' "
         "ORDER BY number DESC LIMIT 1) f ON true", 3 },
+    /* All of it stands in the index certificate_listed. */
     [S_FULL] = { "crl.full",
-        "SELECT " ROW "FROM certificate c WHERE c.ca_id = $1::int4 AND c.shard = $2::int4 AND c.serial > $3 AND "
-        "c.revoked_at IS NOT NULL AND c.not_after >= " ENDED " ORDER BY c.serial LIMIT 10000", 4 },
+        "DECLARE crl_full NO SCROLL CURSOR FOR SELECT c.serial, true, c.revoked_at, coalesce(c.reason, 0::int2), c.invalid_at, "
+        "c.profile FROM certificate c WHERE c.ca_id = $1::int4 AND c.shard = $2::int4 AND c.revoked_at IS NOT NULL AND "
+        "c.not_after >= " ENDED " ORDER BY c.serial", 3 },
     /* Changed since; dated after the base's thisUpdate, so that the base shows another date; in the base but past their end. */
     [S_DELTA] = { "crl.delta",
-        "WITH s AS (SELECT serial FROM status_change WHERE ca_id = $1::int4 AND shard = $2::int4 AND serial > $3 AND "
-        "tx >= $5::text::xid8 AND (was = 'held' OR state IN ('held', 'revoked')) "
-        "UNION SELECT serial FROM certificate WHERE ca_id = $1::int4 AND shard = $2::int4 AND serial > $3 AND revoked_at > $6::timestamptz "
-        "UNION SELECT serial FROM certificate WHERE ca_id = $1::int4 AND shard = $2::int4 AND serial > $3 AND revoked_at IS NOT NULL "
-        "AND not_after >= coalesce($7::timestamptz, '-infinity') AND not_after < " ENDED ") "
-        "SELECT " ROW "FROM s JOIN certificate c ON c.ca_id = $1::int4 AND c.serial = s.serial ORDER BY c.serial LIMIT 10000", 7 },
+        "DECLARE crl_delta NO SCROLL CURSOR FOR "
+        "WITH s AS (SELECT serial FROM status_change WHERE ca_id = $1::int4 AND shard = $2::int4 AND "
+        "tx >= $4::text::xid8 AND (was = 'held' OR state IN ('held', 'revoked')) "
+        "UNION SELECT serial FROM certificate WHERE ca_id = $1::int4 AND shard = $2::int4 AND revoked_at > $5::timestamptz "
+        "UNION SELECT serial FROM certificate WHERE ca_id = $1::int4 AND shard = $2::int4 AND revoked_at IS NOT NULL "
+        "AND not_after >= coalesce($6::timestamptz, '-infinity') AND not_after < " ENDED ") "
+        "SELECT " ROW "FROM s JOIN certificate c ON c.ca_id = $1::int4 AND c.serial = s.serial ORDER BY c.serial", 6 },
+    [S_FULL_ROWS] = { "crl.full_rows", "FETCH 10000 FROM crl_full", 0 },
+    [S_DELTA_ROWS] = { "crl.delta_rows", "FETCH 10000 FROM crl_delta", 0 },
     [S_LOST] = { "crl.lost",
         "SELECT count(*) FROM unnest($2::text[], $3::int8[]) AS g (serial, held) "
         "LEFT JOIN certificate c ON c.ca_id = $1::int4 AND c.serial = decode(g.serial, 'hex') "
-        "WHERE c.id IS NULL OR NOT (c.not_after < " ENDED " OR (g.held = 1 AND c.revoked_at IS NULL))", 4 },
+        "WHERE c.id IS NULL OR NOT (c.not_after < coalesce($4::timestamptz, '-infinity') OR (g.held = 1 AND c.revoked_at IS NULL))", 4 },
     [S_PUT] = { "crl.put",
         "INSERT INTO crl (ca_id, shard, number, kind, base, horizon, this_update, next_update, entries, sha256, der, made_at) "
         "VALUES ($1::int4, $2::int4, $3::int8, $4, $5::int8, $6::text::xid8, $7, $8, $9::int8, $10, $11, $12)", 12 },
@@ -98,40 +108,43 @@ crl_store_before(struct pg *pg, int ca_id, int shard, bool with_der, struct crl_
     return OK;
 }
 
-/* --- pages ----------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------------------------------ */
 
 static void
-page_args(struct pg_args *args, int ca_id, int shard, struct str after, utime ended_before)
+cursor_args(struct pg_args *args, int ca_id, int shard, utime ended_before)
 {
     pg_arg_i32(args, ca_id);
     pg_arg_i32(args, shard);
-    pg_arg_bytes(args, after.n == 0 ? "" : after.p, after.n);
     pg_arg_time(args, ended_before);
 }
 
 enum err
-crl_store_full_page(struct pg *pg, int ca_id, int shard, struct str after, utime ended_before, struct pg_result **ret,
-                    struct why *why)
+crl_store_full_open(struct pg *pg, int ca_id, int shard, utime ended_before, struct why *why)
 {
     struct pg_args args = PG_ARGS_INIT;
 
-    page_args(&args, ca_id, shard, after, ended_before);
-    return pg_exec(pg, &stmts[S_FULL], &args, ret, why);
+    cursor_args(&args, ca_id, shard, ended_before);
+    return pg_exec(pg, &stmts[S_FULL], &args, NULL, why);
 }
 
 enum err
-crl_store_delta_page(struct pg *pg, int ca_id, int shard, struct str after, utime ended_before, const struct crl_before *base,
-                     struct pg_result **ret, struct why *why)
+crl_store_delta_open(struct pg *pg, int ca_id, int shard, utime ended_before, const struct crl_before *base, struct why *why)
 {
     struct pg_args args = PG_ARGS_INIT;
     char horizon[24];
 
     snprintf(horizon, sizeof(horizon), "%" PRId64, base->horizon);
-    page_args(&args, ca_id, shard, after, ended_before);
+    cursor_args(&args, ca_id, shard, ended_before);
     pg_arg_text(&args, horizon);
     pg_arg_time(&args, base->full_this_update);
     pg_arg_time(&args, base->earlier);
-    return pg_exec(pg, &stmts[S_DELTA], &args, ret, why);
+    return pg_exec(pg, &stmts[S_DELTA], &args, NULL, why);
+}
+
+enum err
+crl_store_rows(struct pg *pg, bool delta, struct pg_result **ret, struct why *why)
+{
+    return pg_exec(pg, &stmts[delta ? S_DELTA_ROWS : S_FULL_ROWS], NULL, ret, why);
 }
 
 void
