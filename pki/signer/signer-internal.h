@@ -49,6 +49,9 @@ struct task {
     struct peer *peer;               /* NULL: of the scanner */
     char line[SIGNER_LINE_MAX + 1];
 };
+struct task_queue {
+    struct task *first, **last;
+};
 
 /* An authority whose key is in a token; lives as long as the signer. */
 struct token_ca {
@@ -89,8 +92,9 @@ struct signer {
 
     pthread_mutex_t queue_lock;
     pthread_cond_t queue_filled;
-    struct task *first, **last;
+    struct task_queue issues, others;    /* commands `issue ID`, which are taken several at a time; the others */
     size_t queued, working;
+    size_t batches, batches_max;     /* of `issue` that are at work and wait for no token: few, so that what comes meanwhile gathers */
 
     pthread_mutex_t lists_run;       /* one run of lists at a time */
     utime lists_last;                /* monotonic: when the last one began; with lists_run */
@@ -138,6 +142,7 @@ void work_failure(struct buf *out, enum err e, const struct why *why);
 bool work_is_idle(struct signer *s);
 void *work_run(void *signer);        /* a worker */
 void work_stop(struct signer *s);    /* wakes all */
+void work_drop(struct signer *s);    /* what nobody took; no worker runs */
 
 /* --- the socket (socket.c) ----------------------------------------------------------------------------------------------------- */
 
