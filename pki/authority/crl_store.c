@@ -9,7 +9,9 @@
 
 #include "pki/authority/crl-internal.h"
 
-enum { S_NUMBER, S_BEFORE, S_FULL, S_DELTA, S_FULL_ROWS, S_DELTA_ROWS, S_LOST, S_PUT, S_NEWEST, S_DROP };
+#define OCTETS_PART (1 << 20)          /* octets of a list that are read at a time */
+
+enum { S_NUMBER, S_BEFORE, S_FULL, S_DELTA, S_FULL_ROWS, S_DELTA_ROWS, S_LOST, S_PUT, S_NEWEST, S_OCTETS, S_DROP };
 
 /* -infinity when nothing was made before: then all are listed that ever were revoked. */
 #define ENDED "coalesce($3::timestamptz, '-infinity')"
@@ -55,8 +57,12 @@ static const struct pg_stmt stmts[] = {
         "INSERT INTO crl (ca_id, shard, number, kind, base, horizon, this_update, next_update, entries, sha256, der, made_at) "
         "VALUES ($1::int4, $2::int4, $3::int8, $4, $5::int8, $6::text::xid8, $7, $8, $9::int8, $10, $11, $12)", 12 },
     [S_NEWEST] = { "crl.newest",
-        "SELECT number, base, this_update, next_update, made_at, sha256, der FROM crl WHERE ca_id = $1::int4 AND "
+        "SELECT number, base, this_update, next_update, made_at, sha256, octet_length(der) FROM crl WHERE ca_id = $1::int4 AND "
         "shard = $2::int4 AND kind = $3 AND number > $4::int8 ORDER BY number DESC LIMIT 1", 4 },
+    /* A part of it, so that no copy of the whole lies in the connection: its octets are stored as they are. */
+    [S_OCTETS] = { "crl.octets",
+        "SELECT substr(der, $5::int4, $6::int4) FROM crl WHERE ca_id = $1::int4 AND shard = $2::int4 AND number = $3::int8 AND kind = $4",
+        6 },
     [S_DROP] = { "crl.octets_drop",
         "WITH d AS (UPDATE crl SET der = NULL WHERE made_at < $1 AND der IS NOT NULL AND EXISTS (SELECT FROM crl n WHERE "
         "n.ca_id = crl.ca_id AND n.shard = crl.shard AND n.kind = crl.kind AND n.number > crl.number) RETURNING 1) "
@@ -204,33 +210,69 @@ crl_store_put(struct pg *pg, const struct crl_order *order, const struct crl_mad
     return pg_exec(pg, &stmts[S_PUT], &args, NULL, why);
 }
 
+static enum err
+octets_away(int64_t number, struct why *why)
+{
+    return why_code(why, ERR_INTERNAL, "pki.crl.stored", "list %" PRId64 ": its octets are away or altered", number);
+}
+
+/* Appends the list's n octets. */
+static enum err
+octets_read(struct pg *pg, int ca_id, int shard, const char *kind, int64_t number, size_t n, struct buf *out, struct why *why)
+{
+    if (buf_reserve(out, n) == NULL)
+        return why_set(why, ERR_INTERNAL, "no room for the list");
+    for (size_t at = 0; at < n; at += OCTETS_PART) {
+        AUTO(pg_result_freep) struct pg_result *r = NULL;
+        struct pg_args args = PG_ARGS_INIT;
+        enum err e;
+
+        pg_arg_i32(&args, ca_id);
+        pg_arg_i32(&args, shard);
+        pg_arg_i64(&args, number);
+        pg_arg_text(&args, kind);
+        pg_arg_i32(&args, (int32_t)at + 1);
+        pg_arg_i32(&args, OCTETS_PART);
+        if ((e = pg_exec(pg, &stmts[S_OCTETS], &args, &r, why)) != OK)
+            return e;
+        if (pg_rows(r) == 0 || pg_str(r, 0, 0).n != (n - at < OCTETS_PART ? n - at : OCTETS_PART))
+            return octets_away(number, why);         /* dropped meanwhile: there is a newer list */
+        buf_add_str(out, pg_str(r, 0, 0));
+    }
+    return OK;
+}
+
 enum err
 crl_newest(struct pg *pg, int ca_id, int shard, bool delta, int64_t above, struct buf *out, struct crl_stored *ret, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
+    const char *kind = delta ? "delta" : "full";
+    const size_t before = out->len;
     struct pg_args args = PG_ARGS_INIT;
+    struct crl_stored stored;
     unsigned char digest[SHA256_LEN];
-    struct str der, stored;
     enum err e;
 
     pg_arg_i32(&args, ca_id);
     pg_arg_i32(&args, shard);
-    pg_arg_text(&args, delta ? "delta" : "full");
+    pg_arg_text(&args, kind);
     pg_arg_i64(&args, above);
     if ((e = pg_exec(pg, &stmts[S_NEWEST], &args, &r, why)) != OK)
         return e;
     if (pg_rows(r) == 0)
         return why_code(why, ERR_NOT_FOUND, "pki.crl.none", "no newer list");
-    stored = pg_str(r, 0, 5);
-    der = pg_str(r, 0, 6);
-    sha256(der, digest);
-    if (der.n == 0 || !str_eq(stored, (struct str){ (const char *)digest, SHA256_LEN }))
-        return why_code(why, ERR_INTERNAL, "pki.crl.stored", "list %" PRId64 ": its octets are away or altered", pg_i64(r, 0, 0));
-    *ret = (struct crl_stored){ .number = pg_i64(r, 0, 0), .base = pg_i64(r, 0, 1), .this_update = pg_time(r, 0, 2),
-                                .next_update = pg_time(r, 0, 3), .made_at = pg_time(r, 0, 4) };
-    memcpy(ret->sha256, digest, SHA256_LEN);
-    buf_add_str(out, der);
-    return buf_ok(out) ? OK : why_set(why, ERR_INTERNAL, "no room for the list");
+    stored = (struct crl_stored){ .number = pg_i64(r, 0, 0), .base = pg_i64(r, 0, 1), .this_update = pg_time(r, 0, 2),
+                                  .next_update = pg_time(r, 0, 3), .made_at = pg_time(r, 0, 4) };
+    memcpy(stored.sha256, pg_str(r, 0, 5).p, SHA256_LEN);            /* the schema knows no other length */
+    if (pg_i64(r, 0, 6) == 0)
+        return octets_away(stored.number, why);
+    if ((e = octets_read(pg, ca_id, shard, kind, stored.number, (size_t)pg_i64(r, 0, 6), out, why)) != OK)
+        return e;
+    sha256((struct str){ out->data + before, out->len - before }, digest);
+    if (memcmp(digest, stored.sha256, SHA256_LEN) != 0)      /* lint: secret-compare: both are public */
+        return octets_away(stored.number, why);
+    *ret = stored;
+    return OK;
 }
 
 enum err
