@@ -48,6 +48,7 @@ struct batch {
     utime now;
     struct issue_work *open[ISSUE_BATCH_MAX], *later[ISSUE_BATCH_MAX];
     size_t n, nlater;
+    const struct issue_ca *silent;   /* its token gave no signature this time: the others of it are not tried */
 };
 
 static void
@@ -219,9 +220,11 @@ static bool
 signed_or_waits(struct batch *b, struct issue_work *w)
 {
     struct why why = WHY_INIT;
-    const enum err e = issue_sign(w, &why);
+    const enum err e = w->ca == b->silent ? ERR_UNAVAILABLE : issue_sign(w, &why);
 
     w->waits = e == ERR_UNAVAILABLE;
+    if (w->waits)
+        b->silent = w->ca;
     if (w->waits && w->ca->away != NULL)
         atomic_store(w->ca->away, true);
     if (e == OK)
@@ -335,6 +338,7 @@ sign_and_commit(struct batch *b)
             break;
         }
     for (;;) {
+        b->silent = NULL;
         keep(b, signed_or_waits);
         waiting_split(b, &waiting);
         commit(b);

@@ -16,6 +16,8 @@
 #define SIGNER_PEERS_MAX 512
 #define SIGNER_PEERS_OF_USER 128     /* connections of one user; one more ends the one of theirs that rested longest */
 #define SIGNER_SCAN_MAX 256          /* requests that one scan takes */
+#define SIGNER_TOKEN_BATCH 4         /* requests that one thread takes where there is a token: it signs them one by one, and nothing
+                                        reserved waits for long; other threads sign beside it */
 
 /* Authorities with the keys that are open; made anew when something changes, never edited. */
 struct view {
@@ -84,6 +86,7 @@ struct signer {
     struct keyset sets[SIGNER_SETS_MAX];
     size_t nsets;
     struct token_ca *tokens;
+    atomic_bool has_tokens;          /* there is, or was, one */
 
     pthread_mutex_t view_lock;
     pthread_cond_t view_free;        /* a view was released */

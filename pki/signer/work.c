@@ -87,6 +87,8 @@ job_is_there(const struct signer *s)
 static bool
 work_take(struct signer *s, struct job *ret)
 {
+    const size_t max = atomic_load(&s->has_tokens) ? SIGNER_TOKEN_BATCH : ISSUE_BATCH_MAX;
+
     *ret = (struct job){ .n = 0 };
     pthread_mutex_lock(&s->queue_lock);
     while (!job_is_there(s) && !atomic_load(&s->stop))
@@ -94,7 +96,7 @@ work_take(struct signer *s, struct job *ret)
     if (s->others.first != NULL) {
         ret->tasks[ret->n++] = queue_take(&s->others);
     } else if (s->issues.first != NULL) {
-        while (s->issues.first != NULL && ret->n < ISSUE_BATCH_MAX)
+        while (s->issues.first != NULL && ret->n < max)
             ret->tasks[ret->n++] = queue_take(&s->issues);
         ret->batch = true;
         s->batches++;

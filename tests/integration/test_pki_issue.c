@@ -249,6 +249,8 @@ race(void *arg)
     if (e == OK) {
         memcpy(r->certificate, result.certificate, sizeof(r->certificate));
         r->fresh = result.fresh;
+    } else {
+        fprintf(stderr, "%s: %s %s\n", err_name(e), why.code, why.text);
     }
     pg_close(pg);
     return NULL;
