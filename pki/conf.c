@@ -28,7 +28,7 @@ const struct conf_item pki_conf_items[] = {
     ITEM("signer.custodians", CONF_TEXT, signer_custodians, "", NULL,
          "Group whose members may give shares and lock; empty: nobody, the signer stays locked."),
     ITEM("signer.threads", CONF_INT, signer_threads, "0", "0..128",
-         "Threads that sign, each with a connection; 0: eight per core, so that commits share their way to the disk."),
+         "Threads that work, each with a connection; 0: eight per core. One per core takes requests for certificates, several at a time."),
     ITEM("signer.collect_max", CONF_DURATION, unlock_collect, "15min", "1min..24h",
          "Shares that were given are forgotten after so long when the others do not come."),
     ITEM("signer.idle_max", CONF_DURATION, unlock_idle, "0s", "0s..30d", "Locks after so long without a signature; 0s: never."),

@@ -73,6 +73,7 @@ struct x509_crl_entry {
 
 struct x509_crl {
     atomic_int refs;
+    bool kept;                     /* false: only looked at, der is the caller's and entries are counted */
     struct buf der;                /* let go once verified */
     X509_NAME *issuer;
     utime this_update, next_update;
@@ -90,12 +91,14 @@ struct x509_crl {
     struct x509_crl_entry *entries;
     size_t n_entries;
 
-    struct str tbs, algorithm, signature;    /* into der; meaningless once verified */
+    struct str tbs, algorithm, signature, idp_at;    /* into der; meaningless once verified, if it is ours */
     struct buf signer_spki;        /* the key that verified it; empty: not yet */
 };
 
 /* ERR_DENIED: not signed by that key. On success the CRL is verified for good, and its DER is let go. */
 MUST_USE enum err x509_crl_verify(struct x509_crl *crl, const struct x509_cert *signer, struct why *why);
+/* The same by any certificate of the CRL's issuer in t. */
+MUST_USE enum err x509_trust_verify_crl(const struct x509_trust *t, struct x509_crl *crl, struct why *why);
 /* ReasonFlags, as X509_REASONS_ALL has them; may be 0. */
 MUST_USE enum err x509_reasons_read(struct str content, uint32_t *ret);
 /* NULL: not in the list. issuer: of the certificate. */

@@ -149,6 +149,7 @@ extension_read(struct x509_crl *crl, const struct x509_extension *e, struct str 
         return e->critical && number_read(e->value, crl->base) == OK ? OK : why_set(why, ERR_INPUT, "deltaCRLIndicator");
     }
     if (str_eq(e->oid, OID_CE_ISSUING_DISTRIBUTION_POINT)) {
+        crl->idp_at = e->value;
         buf_add_str(&crl->idp, e->value);
         return e->critical && buf_ok(&crl->idp) && idp_read(crl, issuer) == OK
                    ? OK : why_set(why, ERR_INPUT, "issuingDistributionPoint");
@@ -251,7 +252,8 @@ entry_read(struct x509_crl *crl, struct str content, uint16_t issuer, struct x50
         return why_set(why, ERR_INPUT, "removeFromCRL in a CRL that is no delta");        /* §5.3.1 */
     ret->serial_at = (uint32_t)crl->serials.len;
     ret->serial_len = (uint8_t)serial.n;
-    buf_add_str(&crl->serials, serial);
+    if (crl->kept)
+        buf_add_str(&crl->serials, serial);
     return OK;
 }
 
@@ -275,27 +277,43 @@ entry_compare(const void *a, const void *b, void *crl)
     return order != 0 ? order : (x->reason == X509_REASON_REMOVE) - (y->reason == X509_REASON_REMOVE);
 }
 
+/* Only looked at: read like any other, and counted. */
+static enum err
+entries_count(struct x509_crl *crl, struct str list, struct why *why)
+{
+    struct x509_crl_entry entry = { .issuer = 0 };
+    struct str content;
+
+    for (; list.n > 0; crl->n_entries++)
+        if (der_expect(&list, DER_SEQUENCE, &content) != OK || entry_read(crl, content, entry.issuer, &entry, why) != OK)
+            return why_set(why, ERR_INPUT, "entry %zu of the CRL", crl->n_entries + 1);
+    return OK;
+}
+
 static enum err
 entries_read(struct x509_crl *crl, struct str list, struct why *why)
 {
     struct str rest, content;
     uint16_t issuer = 0;
     size_t n = 0, room = 0;
+    bool in_order = true;          /* as ours are, and most others */
 
     for (rest = list; rest.n > 0; room++)
         if (der_expect(&rest, DER_SEQUENCE, &content) != OK)
             return why_set(why, ERR_INPUT, "entry of the CRL");
-    if (room == 0)
-        return why_set(why, ERR_INPUT, "empty list of revoked certificates");             /* §5.1.2.6 */
     crl->entries = mem_alloc_array(room, sizeof(*crl->entries));
     crl->n_entries = room;
     for (; n < room; n++) {
         if (der_expect(&list, DER_SEQUENCE, &content) != OK || entry_read(crl, content, issuer, &crl->entries[n], why) != OK)
             return ERR_INPUT;
         issuer = crl->entries[n].issuer;
+        in_order = in_order && buf_ok(&crl->serials) && (n == 0 || entry_compare(&crl->entries[n - 1], &crl->entries[n], crl) <= 0);
     }
-    qsort_r(crl->entries, n, sizeof(*crl->entries), entry_compare, crl);
-    return buf_ok(&crl->serials) ? OK : why_set(why, ERR_INPUT, "too many revoked certificates");
+    if (!buf_ok(&crl->serials))
+        return why_set(why, ERR_INPUT, "too many revoked certificates");
+    if (!in_order)
+        qsort_r(crl->entries, n, sizeof(*crl->entries), entry_compare, crl);
+    return OK;
 }
 
 const struct x509_crl_entry *
@@ -346,11 +364,13 @@ tbs_read(struct x509_crl *crl, struct why *why)
         return why_set(why, ERR_INPUT, "CRL without extensions, or with more than it may have");
     if (extensions_read(crl, extensions, issuer, why) != OK)
         return ERR_INPUT;
-    return revoked.p == NULL ? OK : entries_read(crl, revoked, why);
+    if (revoked.p == NULL)
+        return OK;
+    return crl->kept ? entries_read(crl, revoked, why) : entries_count(crl, revoked, why);
 }
 
-enum err
-x509_crl_read(struct str der, struct x509_crl **ret, struct why *why)
+static enum err
+read_as(struct str der, bool kept, struct x509_crl **ret, struct why *why)
 {
     AUTO(x509_crl_freep) struct x509_crl *crl = NULL;
     struct str content;
@@ -368,8 +388,12 @@ x509_crl_read(struct str der, struct x509_crl **ret, struct why *why)
     crl->serials = (struct buf)BUF_BOUNDED(X509_CRL_DER_MAX);
     crl->signer_spki = (struct buf)BUF_BOUNDED(X509_DER_MAX);
     crl->reasons = X509_REASONS_ALL;
-    buf_add_str(&crl->der, der);
-    if (x509_sequence(buf_view(&crl->der), &content) != OK || der_element(&content, &tag, &crl->tbs) != OK ||
+    crl->kept = kept;
+    if (kept) {
+        buf_add_str(&crl->der, der);
+        der = buf_view(&crl->der);
+    }
+    if (x509_sequence(der, &content) != OK || der_element(&content, &tag, &crl->tbs) != OK ||
         der_element(&content, &tag, &crl->algorithm) != OK || tag != DER_SEQUENCE ||
         der_expect(&content, DER_BIT_STRING, &crl->signature) != OK || content.n != 0 || crl->signature.p[0] != '\0')
         return why_set(why, ERR_INPUT, "not a CRL");
@@ -377,6 +401,29 @@ x509_crl_read(struct str der, struct x509_crl **ret, struct why *why)
     if ((e = tbs_read(crl, why)) != OK)
         return e;
     *ret = TAKE(crl);
+    return OK;
+}
+
+enum err
+x509_crl_read(struct str der, struct x509_crl **ret, struct why *why)
+{
+    return read_as(der, true, ret, why);
+}
+
+enum err
+x509_crl_judge(const struct x509_trust *t, struct str der, struct x509_crl_facts *ret, struct why *why)
+{
+    AUTO(x509_crl_freep) struct x509_crl *crl = NULL;
+    struct x509_crl_facts facts;
+    enum err e;
+
+    if ((e = read_as(der, false, &crl, why)) != OK || (e = x509_trust_verify_crl(t, crl, why)) != OK)
+        return e;
+    facts = (struct x509_crl_facts){ .this_update = crl->this_update, .next_update = crl->next_update, .entries = crl->n_entries,
+                                     .is_delta = crl->is_delta };
+    memcpy(facts.number, crl->number, sizeof(facts.number));
+    facts.scope = crl->idp_at;
+    *ret = facts;
     return OK;
 }
 

@@ -72,6 +72,17 @@ DEFINE_FREEP(struct x509_trust, x509_trust_free)
 MUST_USE enum err x509_trust_add_anchor(struct x509_trust *t, struct str der, struct why *why);
 /* Not trusted by itself; helps to find the way, and may sign CRLs. ERR_INPUT: malformed. */
 MUST_USE enum err x509_trust_add_intermediate(struct x509_trust *t, struct str der, struct why *why);
+/* What a list says of itself. */
+struct x509_crl_facts {
+    utime this_update, next_update;
+    size_t entries;
+    bool is_delta;
+    unsigned char number[20];      /* as x509_crl_number() */
+    struct str scope;              /* as x509_crl_scope(); a view of the list */
+};
+/* Reads a list as x509_crl_read() does and verifies it as x509_trust_add_crl() does, and keeps nothing of it: for who passes lists on
+ * and asks them nothing. ERR_INPUT, ERR_DENIED. */
+MUST_USE enum err x509_crl_judge(const struct x509_trust *t, struct str der, struct x509_crl_facts *ret, struct why *why);
 /* After the certificates. Verifies the signature unless that was done before, by a certificate of the CRL's issuer that is
  * in t; takes a reference. ERR_DENIED: nobody in t signed it. */
 MUST_USE enum err x509_trust_add_crl(struct x509_trust *t, struct x509_crl *crl, struct why *why);

@@ -139,13 +139,24 @@ signer_find(const struct x509_node *nodes, size_t n, struct x509_crl *crl, struc
 }
 
 enum err
-x509_trust_add_crl(struct x509_trust *t, struct x509_crl *crl, struct why *why)
+x509_trust_verify_crl(const struct x509_trust *t, struct x509_crl *crl, struct why *why)
 {
     struct why found = WHY_INIT;
 
     if (signer_find(t->anchors, t->n_anchors, crl, &found) != OK &&
         signer_find(t->intermediates, t->n_intermediates, crl, &found) != OK)
         return why_set(why, ERR_DENIED, "%s", found.text[0] != '\0' ? found.text : "no certificate of the CRL's issuer");
+    return OK;
+}
+
+enum err
+x509_trust_add_crl(struct x509_trust *t, struct x509_crl *crl, struct why *why)
+{
+    enum err e;
+
+    CHECK(crl->kept);
+    if ((e = x509_trust_verify_crl(t, crl, why)) != OK)
+        return e;
     t->crls = mem_realloc_array(t->crls, t->n_crls + 1, sizeof(struct x509_crl *));
     t->crls[t->n_crls++] = x509_crl_ref(crl);
     return OK;

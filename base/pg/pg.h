@@ -74,6 +74,7 @@ struct pg_args {
     int formats[PG_ARGS_MAX];
     char fixed[PG_ARGS_MAX][16];       /* storage of numbers, times and uuids */
     struct buf spill;                  /* storage of arrays; released by pg_exec */
+    bool bad;                          /* an item of an array is not of its type: pg_exec says ERR_INPUT */
 };
 #define PG_ARGS_INIT { .n = 0, .spill = { NULL, 0, 0, 1 << 20, false, false } }
 
@@ -89,6 +90,9 @@ void pg_arg_uuid(struct pg_args *a, const char *text36);     /* NULL = SQL NULL 
 void pg_arg_json(struct pg_args *a, const char *json_text);  /* for jsonb: sent as text; must outlive the call */
 void pg_arg_texts(struct pg_args *a, const char *const *items, size_t n);   /* text[]; NULL item = SQL NULL */
 void pg_arg_i64s(struct pg_args *a, const int64_t *items, size_t n);        /* int8[] */
+void pg_arg_blobs(struct pg_args *a, const struct str *items, size_t n);    /* bytea[] */
+void pg_arg_times(struct pg_args *a, const utime *items, size_t n);         /* timestamptz[], none infinite */
+void pg_arg_uuids(struct pg_args *a, const char *const *items, size_t n);   /* uuid[] */
 void pg_arg_null(struct pg_args *a);
 #define UTIME_NULL INT64_MIN
 

@@ -8,8 +8,11 @@
 
 #include "base/pg/pg-internal.h"
 
-#define OID_TEXT 25
+#define OID_BYTEA 17
 #define OID_INT8 20
+#define OID_TEXT 25
+#define OID_TIMESTAMPTZ 1184
+#define OID_UUID 2950
 
 enum { FORMAT_TEXT = 0, FORMAT_BINARY = 1, FORMAT_SPILLED = 2 };
 
@@ -128,34 +131,36 @@ hex_value(char c)
     return -1;
 }
 
-void
-pg_arg_uuid(struct pg_args *a, const char *text36)
+static bool
+uuid_wire(const char *text36, unsigned char wire[16])
 {
-    unsigned char wire[16];
     size_t digits = 0;
 
-    if (text36 == NULL) {
-        pg_arg_null(a);
-        return;
-    }
     for (size_t i = 0; i < 36; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
         int v = hex_value(text36[i]);
 
-        if (dash ? text36[i] != '-' : v < 0) {
-            /* Not a uuid: sent as text, so that the server refuses it and pg_exec says ERR_INPUT. */
-            pg_arg_text(a, text36);
-            return;
-        }
+        if (dash ? text36[i] != '-' : v < 0)
+            return false;
         if (dash)
             continue;
         wire[digits / 2] = (unsigned char)(digits % 2 == 0 ? v << 4 : wire[digits / 2] | v);
         digits++;
     }
-    if (text36[36] != '\0')
-        pg_arg_text(a, text36);
-    else
+    return text36[36] == '\0';
+}
+
+void
+pg_arg_uuid(struct pg_args *a, const char *text36)
+{
+    unsigned char wire[16];
+
+    if (text36 == NULL)
+        pg_arg_null(a);
+    else if (uuid_wire(text36, wire))
         set_fixed(a, wire, sizeof(wire));
+    else
+        pg_arg_text(a, text36);     /* sent as text, so that the server refuses it and pg_exec says ERR_INPUT */
 }
 
 /* --- arrays: dimensions, has-null flag, element type, length, lower bound, then each element with its length --- */
@@ -230,6 +235,52 @@ pg_arg_i64s(struct pg_args *a, const int64_t *items, size_t n)
     array_end(a, start);
 }
 
+static void
+spill_item(struct pg_args *a, const void *p, size_t n)
+{
+    CHECK(n <= INT32_MAX);
+    spill_i32(a, (int32_t)n);
+    buf_add(&a->spill, p, n);
+}
+
+void
+pg_arg_blobs(struct pg_args *a, const struct str *items, size_t n)
+{
+    size_t start = array_start(a, OID_BYTEA, n, false);
+
+    for (size_t i = 0; i < n; i++)
+        spill_item(a, items[i].n == 0 ? "" : items[i].p, items[i].n);
+    array_end(a, start);
+}
+
+void
+pg_arg_times(struct pg_args *a, const utime *items, size_t n)
+{
+    size_t start = array_start(a, OID_TIMESTAMPTZ, n, false);
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t wire = htobe64((uint64_t)(items[i] - PG_EPOCH));
+
+        CHECK(items[i] > INT64_MIN + PG_EPOCH && items[i] != INT64_MAX);
+        spill_item(a, &wire, sizeof(wire));
+    }
+    array_end(a, start);
+}
+
+void
+pg_arg_uuids(struct pg_args *a, const char *const *items, size_t n)
+{
+    size_t start = array_start(a, OID_UUID, n, false);
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned char wire[16] = { 0 };
+
+        a->bad = !uuid_wire(items[i], wire) || a->bad;
+        spill_item(a, wire, sizeof(wire));
+    }
+    array_end(a, start);
+}
+
 enum err
 pg_args_settle(struct pg_args *a, const struct pg_stmt *stmt, struct why *why)
 {
@@ -237,6 +288,8 @@ pg_args_settle(struct pg_args *a, const struct pg_stmt *stmt, struct why *why)
         panic("statement %s has %d parameters, %d were given", stmt->name, stmt->nparams, a->n);
     if (!buf_ok(&a->spill))
         return why_set(why, ERR_INPUT, "%s: list too long", stmt->name);
+    if (a->bad)
+        return why_set(why, ERR_INPUT, "%s: not a uuid", stmt->name);
     for (int i = 0; i < a->n; i++) {
         size_t start;
 
@@ -254,4 +307,5 @@ pg_args_done(struct pg_args *a)
 {
     buf_free(&a->spill);
     a->n = 0;
+    a->bad = false;
 }

@@ -34,12 +34,12 @@ struct crl_row {
     utime invalid_at;              /* 0: none */
     const char *profile;
 };
-#define CRL_PAGE 10000
-/* Rows with serial above after (n 0: from the first), in order, CRL_PAGE at most. */
-MUST_USE enum err crl_store_full_page(struct pg *pg, int ca_id, int shard, struct str after, utime ended_before,
-                                      struct pg_result **ret, struct why *why);
-MUST_USE enum err crl_store_delta_page(struct pg *pg, int ca_id, int shard, struct str after, utime ended_before,
-                                       const struct crl_before *base, struct pg_result **ret, struct why *why);
+/* Opens the rows of a full list or of a delta, in the order of their serial numbers; once in a transaction. */
+MUST_USE enum err crl_store_full_open(struct pg *pg, int ca_id, int shard, utime ended_before, struct why *why);
+MUST_USE enum err crl_store_delta_open(struct pg *pg, int ca_id, int shard, utime ended_before, const struct crl_before *base,
+                                       struct why *why);
+/* The next page of them; no rows: the end. */
+MUST_USE enum err crl_store_rows(struct pg *pg, bool delta, struct pg_result **ret, struct why *why);
 void crl_store_row(const struct pg_result *r, int row, struct crl_row *ret);
 
 /* Of those serial numbers (hexadecimal), which were in the previous list with reason hold or not (held[i]) and are not in the

@@ -5,11 +5,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/crypto/der-oid.h"
-#include "base/crypto/der.h"
 #include "base/crypto/x509_path.h"
 #include "base/pg/audit.h"
 #include "pki/authority/crl-internal.h"
+#include "pki/encode/parts.h"
 #include "pki/lint/lint.h"
 
 #define GONE_MAX 4096
@@ -43,77 +42,6 @@ crl_made_done(struct crl_made *made)
     list_done(&made->delta);
 }
 
-/* --- the previous list ------------------------------------------------------------------------------------------------ */
-
-struct previous {
-    struct str entries;            /* what is left of it */
-    struct str serial;             /* p NULL: at the end */
-    bool hold;                     /* the entry's reason */
-};
-
-static bool
-entry_is_hold(struct str entry)
-{
-    struct str list, extension, oid, value, code;
-    uint32_t reason;
-    utime at;
-
-    if (der_time(&entry, &at) != OK || der_expect(&entry, DER_SEQUENCE, &list) != OK)
-        return false;
-    while (der_expect(&list, DER_SEQUENCE, &extension) == OK) {
-        if (der_expect(&extension, DER_OID, &oid) != OK || !str_eq(oid, OID_CE_REASON_CODE))
-            continue;
-        return der_expect(&extension, DER_OCTET_STRING, &value) == OK && der_expect(&value, DER_ENUMERATED, &code) == OK &&
-               der_number(code, 10, &reason) == OK && reason == CRL_HOLD;
-    }
-    return false;
-}
-
-static enum err
-previous_next(struct previous *p, struct why *why)
-{
-    struct str entry;
-
-    p->serial = STR_NULL;
-    if (p->entries.n == 0)
-        return OK;
-    if (der_expect(&p->entries, DER_SEQUENCE, &entry) != OK || der_expect(&entry, DER_INTEGER, &p->serial) != OK ||
-        p->serial.n == 0 || p->serial.n > SERIAL_MAX + 1)
-        return why_code(why, ERR_INPUT, "pki.crl.previous", "the previous list cannot be read");
-    if (p->serial.n > 1 && p->serial.p[0] == 0)
-        p->serial = (struct str){ p->serial.p + 1, p->serial.n - 1 };
-    p->hold = entry_is_hold(entry);
-    return OK;
-}
-
-/* At its first entry. der n 0: an empty one. */
-static enum err
-previous_open(struct previous *p, struct str der, struct why *why)
-{
-    struct str outer, tbs, part, number;
-    utime at;
-    unsigned tag;
-
-    *p = (struct previous){ .serial = STR_NULL };
-    if (der.n == 0)
-        return OK;
-    if (der_expect(&der, DER_SEQUENCE, &outer) != OK || der_expect(&outer, DER_SEQUENCE, &tbs) != OK ||
-        der_expect(&tbs, DER_INTEGER, &number) != OK || der_expect(&tbs, DER_SEQUENCE, &part) != OK ||
-        der_element(&tbs, &tag, &part) != OK || der_time(&tbs, &at) != OK || der_time(&tbs, &at) != OK)
-        return why_code(why, ERR_INPUT, "pki.crl.previous", "the previous list cannot be read");
-    if (!der_optional(&tbs, DER_SEQUENCE, &p->entries))
-        p->entries = STR_NULL;
-    return previous_next(p, why);
-}
-
-static int
-serial_compare(struct str a, struct str b)
-{
-    if (a.n != b.n)
-        return a.n < b.n ? -1 : 1;
-    return memcmp(a.p, b.p, a.n);
-}
-
 /* --- one run ---------------------------------------------------------------------------------------------------------- */
 
 struct run {
@@ -128,7 +56,8 @@ struct run {
     int64_t above;                 /* of the newest that is, of any kind */
     int64_t horizon;
     bool reasons;                  /* some profile shows them */
-    struct previous previous;
+    struct crl_walk previous;
+    struct crl_walk_entry before_entry;      /* the next of the previous list */
     /* serial numbers that the new list jumped over */
     char gone[GONE_MAX][SERIAL_HEX];
     int64_t gone_held[GONE_MAX];
@@ -160,11 +89,28 @@ gone_ask(struct run *run, struct why *why)
     return e;
 }
 
+static enum err
+previous_next(struct run *run, struct why *why)
+{
+    return crl_walk_next(&run->previous, &run->before_entry, why) == OK
+               ? OK : why_code(why, ERR_INPUT, "pki.crl.previous", "the previous list cannot be read");
+}
+
+/* At its first entry. der n 0: an empty one. */
+static enum err
+previous_open(struct run *run, struct str der, struct why *why)
+{
+    run->previous.entries = STR_NULL;
+    if (der.n > 0 && crl_walk_begin(&run->previous, der, why) != OK)
+        return why_code(why, ERR_INPUT, "pki.crl.previous", "the previous list cannot be read");
+    return previous_next(run, why);
+}
+
 /* Walks the previous list up to serial (n 0: to its end), which is the next entry of the new one. */
 static enum err
 previous_pass(struct run *run, struct str serial, struct why *why)
 {
-    struct previous *p = &run->previous;
+    const struct crl_walk_entry *p = &run->before_entry;
     enum err e = OK;
 
     while (e == OK && p->serial.p != NULL) {
@@ -175,11 +121,11 @@ previous_pass(struct run *run, struct str serial, struct why *why)
         if (order < 0) {
             for (size_t i = 0; i < p->serial.n && i < SERIAL_MAX; i++)
                 snprintf(run->gone[run->gone_n] + 2 * i, 3, "%02x", (unsigned char)p->serial.p[i]);
-            run->gone_held[run->gone_n++] = p->hold;
+            run->gone_held[run->gone_n++] = crl_walk_is_hold(p);
             if (run->gone_n == GONE_MAX && (e = gone_ask(run, why)) != OK)
                 return e;
         }
-        e = previous_next(p, why);
+        e = previous_next(run, why);
     }
     return e;
 }
@@ -222,26 +168,18 @@ static enum err
 entries_write(struct run *run, struct crl_list *list, bool delta, struct why *why)
 {
     const struct crl_order *o = run->order;
-    unsigned char last[SERIAL_MAX];
-    struct str after = STR_NULL;
-    int rows = CRL_PAGE;
+    int rows = 1;
+    enum err e = delta ? crl_store_delta_open(run->pg, o->ca_id, o->shard, ended_before(run), &run->before, why)
+                       : crl_store_full_open(run->pg, o->ca_id, o->shard, ended_before(run), why);
 
-    while (rows == CRL_PAGE) {
+    while (e == OK && rows > 0) {
         AUTO(pg_result_freep) struct pg_result *page = NULL;
-        enum err e = delta ? crl_store_delta_page(run->pg, o->ca_id, o->shard, after, ended_before(run), &run->before, &page, why)
-                           : crl_store_full_page(run->pg, o->ca_id, o->shard, after, ended_before(run), &page, why);
 
-        if (e != OK || (e = page_write(run, list, delta, page, why)) != OK)
+        if ((e = crl_store_rows(run->pg, delta, &page, why)) != OK || (e = page_write(run, list, delta, page, why)) != OK)
             return e;
         rows = pg_rows(page);
-        if (rows > 0) {
-            after = pg_str(page, rows - 1, 0);
-            CHECK(after.n <= sizeof(last));
-            memcpy(last, after.p, after.n);
-            after.p = (const char *)last;
-        }
     }
-    return OK;
+    return e;
 }
 
 /* Read by another hand before the key is touched; and the whole once more after, with its signature. */
@@ -264,15 +202,15 @@ list_lint(const struct run *run, const struct crl_list *list, struct str tbs, st
 static enum err
 list_read_back(const struct run *run, const struct crl_list *list, bool delta, struct why *why)
 {
-    AUTO(x509_crl_freep) struct x509_crl *read = NULL;
+    struct x509_crl_facts facts;
     enum err e;
 
-    if ((e = x509_crl_read(list->der, &read, why)) != OK)
+    if ((e = x509_crl_judge(run->trust, list->der, &facts, why)) != OK)
         return e;
-    if (x509_crl_entries(read) != list->entries || x509_crl_is_delta(read) != delta ||
-        x509_crl_this_update(read) != run->made->this_update || x509_crl_next_update(read) != run->made->next_update)
+    if (facts.entries != list->entries || facts.is_delta != delta || facts.this_update != run->made->this_update ||
+        facts.next_update != run->made->next_update)
         return why_set(why, ERR_INTERNAL, "the list reads back as another than was written");
-    return x509_trust_add_crl(run->trust, read, why);
+    return OK;
 }
 
 static enum err
@@ -320,7 +258,7 @@ full_make(struct run *run, struct why *why)
 
     run->gone_n = 0;
     run->lost = 0;
-    if ((e = previous_open(&run->previous, published ? run->order->published : run->before.der, why)) != OK ||
+    if ((e = previous_open(run, published ? run->order->published : run->before.der, why)) != OK ||
         (e = list_make(run, &run->made->full, false, why)) != OK || (e = previous_pass(run, STR_NULL, why)) != OK ||
         (e = gone_ask(run, why)) != OK)
         return e;
@@ -416,22 +354,20 @@ run_body(struct pg *pg, void *arg, struct why *why)
 static enum err
 published_read(const struct run *run, struct str der, bool delta, int64_t *ret, struct why *why)
 {
-    AUTO(x509_crl_freep) struct x509_crl *read = NULL;
-    const unsigned char *digits;
+    struct x509_crl_facts facts;
     int64_t number = 0;
     enum err e;
 
     if (der.n == 0)
         return OK;
-    if ((e = x509_crl_read(der, &read, why)) != OK || (e = x509_trust_add_crl(run->trust, read, why)) != OK)
+    if ((e = x509_crl_judge(run->trust, der, &facts, why)) != OK)
         return e;
-    digits = x509_crl_number(read);
-    for (size_t i = 0; i < 20; i++) {
-        if (i < 13 && digits[i] != 0)
+    for (size_t i = 0; i < sizeof(facts.number); i++) {
+        if (i < 13 && facts.number[i] != 0)
             return why_code(why, ERR_INPUT, "pki.crl.previous", "the published list has a number that is not ours");
-        number = number << 8 | digits[i];
+        number = number << 8 | facts.number[i];
     }
-    if (x509_crl_is_delta(read) != delta)
+    if (facts.is_delta != delta)
         return why_code(why, ERR_INPUT, "pki.crl.previous", "the published list is %s", delta ? "no delta" : "a delta");
     *ret = number;
     return OK;

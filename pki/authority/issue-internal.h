@@ -1,11 +1,13 @@
-/* issue-internal: what the judge reads and writes, for issue.c (rules) and issue_store.c (statements). */
+/* issue-internal: what the judge reads and writes, for issue.c (rules), issue_batch.c (order) and issue_store.c (statements). */
 #ifndef PKI_AUTHORITY_ISSUE_INTERNAL_H
 #define PKI_AUTHORITY_ISSUE_INTERNAL_H
 
 #include "pki/authority/issue.h"
+#include "pki/request/csr.h"
 
 /* All that one statement reads of a request. */
 struct issue_case {
+    bool found;                    /* there is such a request; if not, the rest is empty */
     struct request request;
     struct registration registration;
     bool station_good;             /* or none is needed */
@@ -22,15 +24,21 @@ struct issue_case {
     utime follows_not_after;
 };
 
-/* ERR_NOT_FOUND. What *ret points to lives in a. */
-MUST_USE enum err issue_case_load(struct pg *pg, const char *request_id, struct arena *a, struct issue_case *ret,
-                                  struct why *why);
+/* Several at once: ret[i] is that of ids[i], and what it points to lives in a[i]. */
+MUST_USE enum err issue_cases_load(struct pg *pg, const char *const *ids, size_t n, struct arena *const *a, struct issue_case *ret,
+                                   struct why *why);
 /* The request is refused for good; in the audit trail too. Nothing when it has an end already. */
 MUST_USE enum err issue_refuse(struct pg *pg, const char *request_id, const char *code, const char *actor, utime now,
                                struct why *why);
 /* The same, but it may come again: the code stands in the request, which stays open. */
 MUST_USE enum err issue_hold_back(struct pg *pg, const char *request_id, const char *code, const char *actor, utime now,
                                   struct why *why);
+
+enum issue_reserved {
+    ISSUE_RESERVED,
+    ISSUE_TAKEN,                   /* the name is another holder's */
+    ISSUE_BUSY                     /* somebody was first, or something changed: load the case again */
+};
 
 struct issue_reservation {
     char id[37];                   /* of the certificate */
@@ -40,19 +48,58 @@ struct issue_reservation {
     unsigned char serial[16];
     int shard;
     unsigned char subject_sha256[SHA256_LEN];
-    utime not_before, not_after, now;
+    utime not_before, not_after;
     struct str tbs;
     bool is_station;               /* a client certificate of a station */
     bool may_retire;               /* the authority may be retiring: a responder of it */
     bool renewal;                  /* counts as one since the proof */
     bool erase;                    /* names of a person */
-    const char *actor;
+    enum issue_reserved outcome;   /* of issue_reserve() */
+    struct str der;                /* for issue_commit() */
+    bool issued;                   /* outcome of issue_commit(): false: it is void by now */
 };
-/* First commit. *ret_done: reserved. If not, *ret_taken: the name is another holder's; and neither: somebody was first, or
- * something changed: load the case again. */
-MUST_USE enum err issue_reserve(struct pg *pg, const struct issue_reservation *r, bool *ret_done, bool *ret_taken,
+/*
+ * First commit, of n at once, 1 to ISSUE_BATCH_MAX: all of it or nothing. No two may have the same request, registration, key, or
+ * authority and name. Who reserves beside another does it in the same order: list is in that of issue_reservation_order().
+ */
+MUST_USE enum err issue_reserve(struct pg *pg, struct issue_reservation *const *list, size_t n, const char *actor, utime now,
                                 struct why *why);
-/* Second commit; twice is once. ERR_CONFLICT, code pki.request.lost: it is void by now. */
-MUST_USE enum err issue_commit(struct pg *pg, const struct issue_reservation *r, struct str der, struct why *why);
+int issue_reservation_order(const struct issue_reservation *x, const struct issue_reservation *y);
+/* Second commit, of all of them or of none; twice is once. */
+MUST_USE enum err issue_commit(struct pg *pg, struct issue_reservation *const *list, size_t n, const char *actor, utime now,
+                               struct why *why);
+
+/* --- rules (issue.c) ------------------------------------------------------------------------------------------------ */
+
+/* One case on its way. */
+struct issue_work {
+    const struct issue_context *x;
+    struct pg *pg;
+    struct arena *a;
+    const char *id;                  /* that was asked for */
+    size_t at;                       /* its place in the batch */
+    struct issue_case c;
+    struct issue_reservation r;
+    bool waits;                      /* its token gave no signature yet */
+    const struct profile *profile;
+    const struct issue_ca *ca;
+    struct csr csr;
+    struct key_facts key;            /* of its quality */
+    struct subject subject;
+    struct buf name;                 /* of the subject, DER */
+    struct buf tbs, der;
+    bool renewal;
+    utime now;
+};
+
+/* What became of it before: *ret_ended, and the answer. */
+MUST_USE enum err issue_earlier_answer(const struct issue_case *c, struct issue_result *ret, bool *ret_ended, struct why *why);
+/* All rules that a refusal can come from, in the order of issue.h, and the text: fills w->r. */
+MUST_USE enum err issue_judge(struct issue_work *w, struct why *why);
+/* What issue_judge() answered, noted if it is a refusal: a refusal is written down before it is answered; one that cannot be written
+ * is no answer. */
+MUST_USE enum err issue_refusal_note(struct issue_work *w, enum err e, struct why *why);
+/* Signs, and believes nothing of it before it was read back. ERR_UNAVAILABLE: its token does not answer. */
+MUST_USE enum err issue_sign(struct issue_work *w, struct why *why);
 
 #endif

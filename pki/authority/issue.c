@@ -1,8 +1,6 @@
 /* issue: see issue.h. One small function for each rule, in the order in which they are asked. */
 #include "pki/authority/issue-internal.h"
 
-#include <time.h>
-
 #include "base/core/log.h"
 #include "base/core/rand.h"
 #include "base/crypto/der.h"
@@ -12,8 +10,6 @@
 #include "pki/lint/lint.h"
 #include "pki/request/csr.h"
 
-#define ARENA_MAX ((size_t)1 << 20)
-#define COMMIT_TRIES 5               /* of the second commit, when its answer is lost */
 
 /* --- the clock (L25) --------------------------------------------------------------------------------------------------- */
 
@@ -40,38 +36,10 @@ clock_guard_note(struct clock_guard *g, utime signed_at)
         ;
 }
 
-/* --- one case ------------------------------------------------------------------------------------------------------------ */
-
-struct work {
-    const struct issue_context *x;
-    struct pg *pg;
-    struct arena *a;
-    struct issue_case c;
-    const struct profile *profile;
-    const struct issue_ca *ca;
-    struct csr csr;
-    struct key_facts key;            /* of its quality */
-    struct subject subject;
-    struct buf name;                 /* of the subject, DER */
-    struct buf tbs, der;
-    bool renewal;
-    utime now;
-};
-
-static void
-work_done(struct work *w)
-{
-    csr_done(&w->csr);
-    buf_free(&w->name);
-    buf_free(&w->tbs);
-    buf_free(&w->der);
-    arena_free(w->a);
-}
-
 /* --- checks -------------------------------------------------------------------------------------------------------------- */
 
 static enum err
-profile_find(struct work *w, struct why *why)
+profile_find(struct issue_work *w, struct why *why)
 {
     w->profile = profile_set_find(w->x->profiles, str_of(w->c.registration.profile));
     if (w->profile == NULL)
@@ -83,7 +51,7 @@ profile_find(struct work *w, struct why *why)
 }
 
 static enum err
-registration_check(struct work *w, struct why *why)
+registration_check(struct issue_work *w, struct why *why)
 {
     const struct issue_case *c = &w->c;
 
@@ -100,14 +68,14 @@ registration_check(struct work *w, struct why *why)
 
 /* The names in clear; for approvals, and for the certificate. Erased ones are no failure here. */
 static enum err
-names_open(struct work *w, struct why *why)
+names_open(struct issue_work *w, struct why *why)
 {
     return w->c.registration.subject.p == NULL ? OK
                                                : registration_open(w->x->field, &w->c.registration, w->a, &w->subject, why);
 }
 
 static enum err
-approvals_check(struct work *w, struct why *why)
+approvals_check(struct issue_work *w, struct why *why)
 {
     AUTO(buf_free) struct buf names = BUF_SECRET(REGISTRATION_SUBJECT_MAX);
     unsigned char subject[SHA256_LEN];
@@ -120,7 +88,7 @@ approvals_check(struct work *w, struct why *why)
 }
 
 static enum err
-key_check(struct work *w, struct why *why)
+key_check(struct issue_work *w, struct why *why)
 {
     unsigned char sha[SHA256_LEN];
     enum err e;
@@ -141,7 +109,7 @@ key_check(struct work *w, struct why *why)
 
 /* The certificate that a renewal follows: good, of the same registration, near its end (DOMAIN 2.3, A2c III.3). */
 static enum err
-renewal_check(struct work *w, struct why *why)
+renewal_check(struct issue_work *w, struct why *why)
 {
     const struct issue_case *c = &w->c;
 
@@ -158,7 +126,7 @@ renewal_check(struct work *w, struct why *why)
 
 /* Who was identified when (P-116, P-117). A further certificate without a new proof is a renewal, whatever it calls itself. */
 static enum err
-proof_check(struct work *w, struct why *why)
+proof_check(struct issue_work *w, struct why *why)
 {
     const struct registration *r = &w->c.registration;
 
@@ -172,7 +140,7 @@ proof_check(struct work *w, struct why *why)
 
 /* None among those that the signer knows: is there none, or does it not know it yet? */
 static enum err
-ca_missing(struct work *w, bool responder, struct why *why)
+ca_missing(struct issue_work *w, bool responder, struct why *why)
 {
     struct ca ca = { .state = CA_ENDED };
     const enum err e = responder ? ca_by_id(w->pg, w->c.responder_ca, w->a, &ca, why)
@@ -186,7 +154,7 @@ ca_missing(struct work *w, bool responder, struct why *why)
 }
 
 static enum err
-ca_find_active(struct work *w, struct why *why)
+ca_find_active(struct issue_work *w, struct why *why)
 {
     const bool responder = w->profile->use == USE_OCSP_SIGNING;
 
@@ -205,7 +173,7 @@ ca_find_active(struct work *w, struct why *why)
 }
 
 static enum err
-profile_asks(struct work *w, utime not_before, utime not_after, struct why *why)
+profile_asks(struct issue_work *w, utime not_before, utime not_after, struct why *why)
 {
     const struct profile_issue facts = {
         .support = w->c.registration.support, .proof = w->c.registration.proof, .renewal = w->renewal,
@@ -237,7 +205,7 @@ tbs_subject(struct str tbs, struct buf *out, struct why *why)
 }
 
 static enum err
-name_make(struct work *w, struct why *why)
+name_make(struct issue_work *w, struct why *why)
 {
     if (w->c.registration.subject.p != NULL)
         return name_encode(w->profile, &w->subject, &w->name, why);
@@ -249,7 +217,7 @@ name_make(struct work *w, struct why *why)
 
 /* The text, read back by another hand than wrote it: a finding stops it before a key is touched. */
 static enum err
-text_lint(const struct work *w, const struct issue_reservation *r, const struct certificate_input *in, struct why *why)
+text_lint(const struct issue_work *w, const struct issue_reservation *r, const struct certificate_input *in, struct why *why)
 {
     const struct lint_certificate_context ctx = {
         .profile = w->profile,
@@ -263,7 +231,7 @@ text_lint(const struct work *w, const struct issue_reservation *r, const struct 
 }
 
 static enum err
-text_make(struct work *w, struct issue_reservation *r, struct why *why)
+text_make(struct issue_work *w, struct issue_reservation *r, struct why *why)
 {
     struct ca_urls urls;
     struct certificate_input in = {
@@ -288,9 +256,10 @@ text_make(struct work *w, struct issue_reservation *r, struct why *why)
 /* --- signing ----------------------------------------------------------------------------------------------------------------- */
 
 /* Signs, and believes nothing of it before it was read back: by OpenSSL's reader, and against the CA's public key. */
-static enum err
-sign(struct work *w, const struct issue_reservation *r, struct why *why)
+enum err
+issue_sign(struct issue_work *w, struct why *why)
 {
+    struct issue_reservation *r = &w->r;
     AUTO(buf_free) struct buf sig = BUF_BOUNDED(1024);
     AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
     const enum sig_alg alg = profile_sig_alg(key_algorithm(w->ca->public_key));
@@ -304,53 +273,15 @@ sign(struct work *w, const struct issue_reservation *r, struct why *why)
         return why_set(why, ERR_INTERNAL, "a certificate that we signed cannot be read back or verified (%s)", err_name(e));
     if (cert.not_before != r->not_before || cert.not_after != r->not_after || !str_eq(buf_view(&cert.spki), w->csr.spki))
         return why_set(why, ERR_INTERNAL, "a certificate that we signed says something else than it should");
+    r->der = buf_view(&w->der);
     return OK;
 }
 
-static void
-nap(int64_t usec)
-{
-    struct timespec t = { usec / USEC_PER_SEC, (usec % USEC_PER_SEC) * 1000 };
-
-    nanosleep(&t, NULL);
-}
-
-/* A token that does not answer gave no signature: the same text may be tried again. */
-static enum err
-sign_patiently(struct work *w, const struct issue_reservation *r, struct why *why)
-{
-    const utime until = clock_monotonic() + TOKEN_PATIENCE;
-    enum err e;
-
-    while ((e = sign(w, r, why)) == ERR_UNAVAILABLE) {
-        if (w->ca->away != NULL)
-            atomic_store(w->ca->away, true);
-        if (clock_monotonic() >= until)
-            return why_code(why, e, "signer.token", "the token with the key of %s does not answer", w->ca->ca.name);
-        nap(USEC_PER_SEC / 4);
-    }
-    return e;
-}
-
-/* The answer to a commit may be lost: the statement says itself when it was done before. */
-static enum err
-commit(struct work *w, const struct issue_reservation *r, struct why *why)
-{
-    enum err e = ERR_UNAVAILABLE;
-
-    for (int i = 0; i < COMMIT_TRIES && e == ERR_UNAVAILABLE; i++) {
-        if (i > 0)
-            nap(USEC_PER_SEC / 5 << i);
-        e = issue_commit(w->pg, r, buf_view(&w->der), why);
-    }
-    return e;
-}
-
-/* --- the whole --------------------------------------------------------------------------------------------------------------- */
+/* --- the judgement --------------------------------------------------------------------------------------------------------------- */
 
 /* What became of it before: *ret_ended, and the answer. */
-static enum err
-earlier_answer(const struct issue_case *c, struct issue_result *ret, bool *ret_ended, struct why *why)
+enum err
+issue_earlier_answer(const struct issue_case *c, struct issue_result *ret, bool *ret_ended, struct why *why)
 {
     *ret_ended = true;
     if (c->certificate[0] != '\0' && !str_eqs(c->certificate_state, "reserved") && !str_eqs(c->certificate_state, "void")) {
@@ -368,16 +299,16 @@ earlier_answer(const struct issue_case *c, struct issue_result *ret, bool *ret_e
 }
 
 /* All rules that a refusal can come from; in the order of issue.h. */
-static enum err
-judge(struct work *w, struct issue_reservation *r, struct why *why)
+enum err
+issue_judge(struct issue_work *w, struct why *why)
 {
+    struct issue_reservation *r = &w->r;
     enum err e;
 
     if ((e = profile_find(w, why)) != OK || (e = registration_check(w, why)) != OK || (e = names_open(w, why)) != OK ||
         (e = approvals_check(w, why)) != OK || (e = key_check(w, why)) != OK || (e = renewal_check(w, why)) != OK ||
         (e = proof_check(w, why)) != OK || (e = ca_find_active(w, why)) != OK)
         return e;
-    r->now = w->now;
     r->not_before = utime_seconds(w->now) * USEC_PER_SEC;
     r->not_after = profile_not_after(w->profile, r->not_before);
     if ((e = profile_asks(w, r->not_before, r->not_after, why)) != OK)
@@ -399,13 +330,12 @@ judge(struct work *w, struct issue_reservation *r, struct why *why)
     r->may_retire = w->profile->use == USE_OCSP_SIGNING;
     r->renewal = w->renewal;
     r->erase = w->c.registration.subject.p != NULL && registration_names_person(w->profile);
-    r->actor = w->x->actor;
     return text_make(w, r, why);
 }
 
 /* A refusal is written down before it is answered; one that cannot be written is no answer. */
-static enum err
-refuse(struct work *w, enum err e, struct why *why)
+enum err
+issue_refusal_note(struct issue_work *w, enum err e, struct why *why)
 {
     struct why failed = WHY_INIT;
     const bool waits = str_starts(str_of(why->code), "approval.");
@@ -425,47 +355,3 @@ refuse(struct work *w, enum err e, struct why *why)
     return ERR_DENIED;
 }
 
-static enum err
-sign_and_commit(struct work *w, struct issue_reservation *r, struct issue_result *ret, struct why *why)
-{
-    bool done, taken;
-    enum err e;
-
-    if ((e = issue_reserve(w->pg, r, &done, &taken, why)) != OK)
-        return e;
-    if (taken)
-        return refuse(w, why_code(why, ERR_DENIED, "pki.subject.taken", "the name belongs to another holder"), why);
-    if (!done)
-        return why_code(why, ERR_UNAVAILABLE, "signer.busy", "somebody was first");
-    if ((e = sign_patiently(w, r, why)) != OK)
-        return e;
-    clock_guard_note(w->x->clock, w->now);
-    if ((e = commit(w, r, why)) != OK)
-        return e == ERR_CONFLICT ? ERR_DENIED : e;
-    memcpy(ret->certificate, r->id, sizeof(ret->certificate));
-    ret->fresh = true;
-    ret->ca_id = w->ca->ca.id;
-    return OK;
-}
-
-enum err
-issue_request(const struct issue_context *x, struct pg *pg, const char *request_id, utime now, struct issue_result *ret,
-              struct why *why)
-{
-    AUTO(work_done) struct work w = { .x = x, .pg = pg, .a = arena_new(ARENA_MAX), .now = now,
-                                      .name = BUF_BOUNDED(NAME_MAX_LEN), .tbs = BUF_BOUNDED(CERTIFICATE_MAX),
-                                      .der = BUF_BOUNDED(CERTIFICATE_MAX) };
-    struct issue_reservation r = { .shard = 0 };
-    bool ended;
-    enum err e;
-
-    *ret = (struct issue_result){ .fresh = false };
-    if ((e = issue_case_load(pg, request_id, w.a, &w.c, why)) != OK)
-        return e;
-    e = earlier_answer(&w.c, ret, &ended, why);
-    if (ended)
-        return e;
-    if ((e = judge(&w, &r, why)) != OK)
-        return refuse(&w, e, why);
-    return sign_and_commit(&w, &r, ret, why);
-}

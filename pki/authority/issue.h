@@ -9,6 +9,10 @@
  *   sign      with the key of the CA; read the result back and verify it
  *   issue     second commit: certificate `issued`, request `issued`, names of a person erased
  *
+ * Several requests are judged together: one statement reads them, one reserves, one issues, and each is answered as if it had come
+ * alone. Two that meet in request, registration, key or name are judged one after the other. What one of them cannot pass stops that
+ * one; a statement that fails for the batch is tried again for each alone, unless the database is away.
+ *
  * A kill between the two commits leaves a reservation, which certificate_void_lost() makes void: it is never signed later, its
  * serial number and its key stay used.
  *
@@ -90,5 +94,19 @@ struct issue_result {
  * request.unknown; ERR_UNAVAILABLE: try again. */
 MUST_USE enum err issue_request(const struct issue_context *x, struct pg *pg, const char *request_id, utime now,
                                 struct issue_result *ret, struct why *why);
+
+#define ISSUE_BATCH_MAX 64
+/* Who hears of a batch. */
+struct issue_hooks {
+    /* ids[i] has its answer, as of issue_request(); ret is empty unless e is OK. Once for each, as soon as it is known; that id is not
+     * looked at any more. */
+    void (*answer)(void *arg, size_t i, enum err e, const struct issue_result *ret, const struct why *why);
+    /* Before something is signed by a token, or waited for: it takes time and little of this machine. NULL: nobody. */
+    void (*waits)(void *arg);
+    void *arg;
+};
+/* Judges n requests at once, ISSUE_BATCH_MAX at most. */
+void issue_requests(const struct issue_context *x, struct pg *pg, const char *const *ids, size_t n, utime now,
+                    const struct issue_hooks *hooks);
 
 #endif

@@ -6,7 +6,7 @@
 
 #define SCHEMA "pki"
 #define SCHEMA_MIN 1
-#define SCHEMA_MAX 1
+#define SCHEMA_MAX 2
 
 struct options {
     const char *dir, *ca, *generation, *profiles, *profile, *key, *alg, *lang, *level, *answers, *database;

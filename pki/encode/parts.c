@@ -1,9 +1,10 @@
 /* parts: see parts.h. */
 #include "pki/encode/parts.h"
 
+#include "base/crypto/der-oid.h"
 #include "base/crypto/der.h"
 #include "base/crypto/x509.h"
-#include "pki/encode/certificate.h"
+#include "pki/encode/crl.h"
 
 enum err
 signed_split(struct str der, size_t max, struct str *ret_tbs, struct str *ret_signature, struct why *why)
@@ -57,11 +58,11 @@ crl_walk_begin(struct crl_walk *w, struct str der, struct why *why)
 }
 
 enum err
-crl_walk_next(struct crl_walk *w, struct str *ret_serial, struct why *why)
+crl_walk_next(struct crl_walk *w, struct crl_walk_entry *ret, struct why *why)
 {
     struct str entry, serial;
 
-    *ret_serial = STR_NULL;
+    *ret = (struct crl_walk_entry){ .serial = STR_NULL };
     if (w->entries.n == 0)
         return OK;
     if (der_expect(&w->entries, DER_SEQUENCE, &entry) != OK || der_expect(&entry, DER_INTEGER, &serial) != OK || serial.n == 0 ||
@@ -69,20 +70,46 @@ crl_walk_next(struct crl_walk *w, struct str *ret_serial, struct why *why)
         return why_set(why, ERR_INPUT, "an entry of a list that cannot be read");
     if (serial.n > 1 && serial.p[0] == 0)
         serial = (struct str){ serial.p + 1, serial.n - 1 };
-    *ret_serial = serial;
+    *ret = (struct crl_walk_entry){ serial, entry };
     return OK;
+}
+
+bool
+crl_walk_is_hold(const struct crl_walk_entry *entry)
+{
+    struct str rest = entry->rest, list, extension, oid, value, code;
+    uint32_t reason;
+    utime at;
+
+    if (der_time(&rest, &at) != OK || der_expect(&rest, DER_SEQUENCE, &list) != OK)
+        return false;
+    while (der_expect(&list, DER_SEQUENCE, &extension) == OK) {
+        if (der_expect(&extension, DER_OID, &oid) != OK || !str_eq(oid, OID_CE_REASON_CODE))
+            continue;
+        return der_expect(&extension, DER_OCTET_STRING, &value) == OK && der_expect(&value, DER_ENUMERATED, &code) == OK &&
+               der_number(code, 10, &reason) == OK && reason == CRL_HOLD;
+    }
+    return false;
+}
+
+int
+serial_compare(struct str a, struct str b)
+{
+    if (a.n != b.n)
+        return a.n < b.n ? -1 : 1;
+    return memcmp(a.p, b.p, a.n);
 }
 
 bool
 crl_walk_finds(struct str der, struct str serial)
 {
     struct crl_walk w;
-    struct str one;
+    struct crl_walk_entry one;
 
     if (crl_walk_begin(&w, der, NULL) != OK)
         return false;
-    while (crl_walk_next(&w, &one, NULL) == OK && one.p != NULL)
-        if (str_eq(one, serial))
+    while (crl_walk_next(&w, &one, NULL) == OK && one.serial.p != NULL)
+        if (str_eq(one.serial, serial))
             return true;
     return false;
 }

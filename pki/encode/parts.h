@@ -16,14 +16,21 @@ struct certificate_parts {
 };
 MUST_USE enum err certificate_split(struct str der, struct certificate_parts *ret, struct why *why);
 
-/* The entries of a list, one after the other, in their order. */
+/* The entries of a list, one after the other, in their order. The list is one that der_check() has passed, or ours. */
 struct crl_walk {
     struct str entries;              /* what is left */
 };
+struct crl_walk_entry {
+    struct str serial;               /* octets without a leading zero; p NULL at the end */
+    struct str rest;                 /* its date and extensions */
+};
 /* ERR_INPUT: not a list. */
 MUST_USE enum err crl_walk_begin(struct crl_walk *w, struct str der, struct why *why);
-/* *ret_serial: octets without a leading zero; p NULL at the end. */
-MUST_USE enum err crl_walk_next(struct crl_walk *w, struct str *ret_serial, struct why *why);
+MUST_USE enum err crl_walk_next(struct crl_walk *w, struct crl_walk_entry *ret, struct why *why);
+/* Is its reason certificateHold? */
+bool crl_walk_is_hold(const struct crl_walk_entry *entry);
+/* The order of serial numbers in our lists. */
+int serial_compare(struct str a, struct str b);
 /* Is there an entry of that serial number? */
 bool crl_walk_finds(struct str der, struct str serial);
 

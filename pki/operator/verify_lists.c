@@ -109,7 +109,7 @@ entries_verify(struct verify *v, const struct list *l, struct why *why)
 {
     char hex[VERIFY_PAGE][SERIAL_HEX];
     struct crl_walk w;
-    struct str serial;
+    struct crl_walk_entry entry;
     size_t n = 0;
     enum err e;
 
@@ -118,11 +118,11 @@ entries_verify(struct verify *v, const struct list *l, struct why *why)
     for (;;) {
         AUTO(buf_free) struct buf text = BUF_BOUNDED(SERIAL_HEX);
 
-        if ((e = crl_walk_next(&w, &serial, why)) != OK)
+        if ((e = crl_walk_next(&w, &entry, why)) != OK)
             return e;
-        if (serial.p == NULL)
+        if (entry.serial.p == NULL)
             return entries_flush(v, l, hex, n, why);
-        hex_encode(&text, serial.p, serial.n);
+        hex_encode(&text, entry.serial.p, entry.serial.n);
         memcpy(hex[n++], buf_cstr(&text), text.len + 1);
         if (n < VERIFY_PAGE)
             continue;
@@ -132,13 +132,14 @@ entries_verify(struct verify *v, const struct list *l, struct why *why)
     }
 }
 
-/* The walk of the list beside the revoked certificates, both in the order of serial numbers (of one length: our own). */
+/* The walk of the list beside the revoked certificates, both in the order of serial numbers. */
 static enum err
 revoked_verify(struct verify *v, const struct list *l, struct why *why)
 {
     char after[SERIAL_MAX];
-    struct str last = { after, 0 }, entry = STR_NULL;
+    struct str last = { after, 0 };
     struct crl_walk w;
+    struct crl_walk_entry entry;
     int rows;
     enum err e;
 
@@ -154,10 +155,10 @@ revoked_verify(struct verify *v, const struct list *l, struct why *why)
             const struct str serial = pg_str(r, i, 0);
             AUTO(buf_free) struct buf hex = BUF_BOUNDED(SERIAL_HEX);
 
-            while (entry.p != NULL && (entry.n < serial.n || (entry.n == serial.n && memcmp(entry.p, serial.p, serial.n) < 0)))
+            while (entry.serial.p != NULL && serial_compare(entry.serial, serial) < 0)
                 if ((e = crl_walk_next(&w, &entry, why)) != OK)
                     return e;
-            if (entry.p == NULL || !str_eq(entry, serial)) {
+            if (entry.serial.p == NULL || !str_eq(entry.serial, serial)) {
                 hex_encode(&hex, serial.p, serial.n);
                 verify_say(v, "crl.missing", l->object, "%s is revoked and does not stand in it", buf_cstr(&hex));
             }

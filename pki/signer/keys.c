@@ -168,6 +168,7 @@ token_of(struct signer *s, const struct ca *ca)
         atomic_init(&t->away, false);
         t->next = s->tokens;
         s->tokens = t;
+        atomic_store(&s->has_tokens, true);
     }
     return t;
 }

@@ -16,6 +16,8 @@
 #define SIGNER_PEERS_MAX 512
 #define SIGNER_PEERS_OF_USER 128     /* connections of one user; one more ends the one of theirs that rested longest */
 #define SIGNER_SCAN_MAX 256          /* requests that one scan takes */
+#define SIGNER_TOKEN_BATCH 4         /* requests that one thread takes where there is a token: it signs them one by one, and nothing
+                                        reserved waits for long; other threads sign beside it */
 
 /* Authorities with the keys that are open; made anew when something changes, never edited. */
 struct view {
@@ -49,6 +51,9 @@ struct task {
     struct peer *peer;               /* NULL: of the scanner */
     char line[SIGNER_LINE_MAX + 1];
 };
+struct task_queue {
+    struct task *first, **last;
+};
 
 /* An authority whose key is in a token; lives as long as the signer. */
 struct token_ca {
@@ -81,6 +86,7 @@ struct signer {
     struct keyset sets[SIGNER_SETS_MAX];
     size_t nsets;
     struct token_ca *tokens;
+    atomic_bool has_tokens;          /* there is, or was, one */
 
     pthread_mutex_t view_lock;
     pthread_cond_t view_free;        /* a view was released */
@@ -89,8 +95,9 @@ struct signer {
 
     pthread_mutex_t queue_lock;
     pthread_cond_t queue_filled;
-    struct task *first, **last;
+    struct task_queue issues, others;    /* commands `issue ID`, which are taken several at a time; the others */
     size_t queued, working;
+    size_t batches, batches_max;     /* of `issue` that are at work and wait for no token: few, so that what comes meanwhile gathers */
 
     pthread_mutex_t lists_run;       /* one run of lists at a time */
     utime lists_last;                /* monotonic: when the last one began; with lists_run */
@@ -138,6 +145,7 @@ void work_failure(struct buf *out, enum err e, const struct why *why);
 bool work_is_idle(struct signer *s);
 void *work_run(void *signer);        /* a worker */
 void work_stop(struct signer *s);    /* wakes all */
+void work_drop(struct signer *s);    /* what nobody took; no worker runs */
 
 /* --- the socket (socket.c) ----------------------------------------------------------------------------------------------------- */
 

@@ -21,7 +21,8 @@ init(struct signer *s, struct pki *pki, const struct pg_config *pg, const struct
     s->pki = pki;
     s->pg = pg;
     s->worker = worker;
-    s->last = &s->first;
+    s->issues.last = &s->issues.first;
+    s->others.last = &s->others.first;
     s->listen_fd = s->wake_fd = -1;
     CHECK(pthread_mutex_init(&s->sets_lock, NULL) == 0 && pthread_mutex_init(&s->view_lock, NULL) == 0 &&
           pthread_cond_init(&s->view_free, NULL) == 0 && pthread_mutex_init(&s->queue_lock, NULL) == 0 &&
@@ -43,13 +44,7 @@ static void
 done(struct signer *s)
 {
     keys_done(s);
-    while (s->first != NULL) {
-        struct task *t = s->first;
-
-        s->first = t->next;
-        mem_wipe(t, sizeof(*t));
-        free(t);
-    }
+    work_drop(s);
     socket_close(s);
     pg_close(s->scan_pg);
     free(s->lists);
@@ -85,6 +80,7 @@ serve(struct signer *s, const struct process *process)
     AUTO(mem_freep) pthread_t *workers = mem_alloc_array(n, sizeof(*workers));
     pthread_t at_socket, scanner, lister, timer;
 
+    s->batches_max = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
     for (size_t i = 0; i < n; i++)
         CHECK(pthread_create(&workers[i], NULL, work_run, s) == 0);
     CHECK(pthread_create(&at_socket, NULL, socket_run, s) == 0 && pthread_create(&scanner, NULL, scanner_run, s) == 0 &&

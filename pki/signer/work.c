@@ -1,4 +1,10 @@
-/* work: the threads that do what the socket and the scanner ask. */
+/*
+ * work: the threads that do what the socket and the scanner ask.
+ *
+ * Requests for certificates are taken several at a time: whoever begins takes all that wait (ISSUE_BATCH_MAX), and no more than
+ * batches_max threads do so at once. While few ask, each is taken at once and alone; when many do, they gather behind those that are at
+ * work, and a batch costs PostgreSQL little more than one. A batch that waits for a token does not count: tokens sign side by side.
+ */
 #include "pki/signer/signer-internal.h"
 
 #include <stdio.h>
@@ -21,6 +27,34 @@ const struct pg_stmts *const signer_stmts[] = { &audit_stmts, &issue_stmts, &req
 
 /* --- the queue ------------------------------------------------------------------------------------------------------------ */
 
+/* The id in `issue ID`; NULL: another command, or none. */
+static const char *
+issue_id(const char *line)
+{
+    const char *id = line + strlen("issue ");
+
+    return str_starts(str_of(line), "issue ") && strlen(id) == UUID_TEXT_LEN && strchr(id, ' ') == NULL ? id : NULL;
+}
+
+static void
+queue_add(struct task_queue *q, struct task *t)
+{
+    *q->last = t;
+    q->last = &t->next;
+}
+
+static struct task *
+queue_take(struct task_queue *q)
+{
+    struct task *t = q->first;
+
+    q->first = t->next;
+    if (q->first == NULL)
+        q->last = &q->first;
+    t->next = NULL;
+    return t;
+}
+
 void
 work_add(struct signer *s, struct peer *peer, const char *line)
 {
@@ -29,31 +63,55 @@ work_add(struct signer *s, struct peer *peer, const char *line)
     t->peer = peer;
     CHECK((size_t)snprintf(t->line, sizeof(t->line), "%s", line) < sizeof(t->line));
     pthread_mutex_lock(&s->queue_lock);
-    *s->last = t;
-    s->last = &t->next;
+    queue_add(issue_id(line) != NULL ? &s->issues : &s->others, t);
     s->queued++;
     pthread_cond_signal(&s->queue_filled);
     pthread_mutex_unlock(&s->queue_lock);
 }
 
-static struct task *
-work_take(struct signer *s)
-{
-    struct task *t;
+/* What one thread does next: one other command, or some `issue`. */
+struct job {
+    struct task *tasks[ISSUE_BATCH_MAX];
+    size_t n;
+    bool batch;                      /* it counts among the batches at work */
+};
 
+/* With the lock. */
+static bool
+job_is_there(const struct signer *s)
+{
+    return s->others.first != NULL || (s->issues.first != NULL && (s->batches < s->batches_max || atomic_load(&s->stop)));
+}
+
+/* false: it is over, and nothing is left. */
+static bool
+work_take(struct signer *s, struct job *ret)
+{
+    const size_t max = atomic_load(&s->has_tokens) ? SIGNER_TOKEN_BATCH : ISSUE_BATCH_MAX;
+
+    *ret = (struct job){ .n = 0 };
     pthread_mutex_lock(&s->queue_lock);
-    while (s->first == NULL && !atomic_load(&s->stop))
+    while (!job_is_there(s) && !atomic_load(&s->stop))
         pthread_cond_wait(&s->queue_filled, &s->queue_lock);
-    t = s->first;
-    if (t != NULL) {
-        s->first = t->next;
-        if (s->first == NULL)
-            s->last = &s->first;
-        s->queued--;
-        s->working++;
+    if (s->others.first != NULL) {
+        ret->tasks[ret->n++] = queue_take(&s->others);
+    } else if (s->issues.first != NULL) {
+        while (s->issues.first != NULL && ret->n < max)
+            ret->tasks[ret->n++] = queue_take(&s->issues);
+        ret->batch = true;
+        s->batches++;
     }
+    s->queued -= ret->n;
+    s->working += ret->n;
     pthread_mutex_unlock(&s->queue_lock);
-    return t;
+    return ret->n > 0;
+}
+
+static void
+task_free(struct task *t)
+{
+    mem_wipe(t, sizeof(*t));           /* a share may have been in it */
+    free(t);
 }
 
 static void
@@ -62,8 +120,30 @@ work_ended(struct signer *s, struct task *t)
     pthread_mutex_lock(&s->queue_lock);
     s->working--;
     pthread_mutex_unlock(&s->queue_lock);
-    mem_wipe(t, sizeof(*t));           /* a share may have been in it */
-    free(t);
+    task_free(t);
+}
+
+/* Others may take what gathered. */
+static void
+batch_ended(struct signer *s, struct job *job)
+{
+    if (!job->batch)
+        return;
+    job->batch = false;
+    pthread_mutex_lock(&s->queue_lock);
+    s->batches--;
+    if (s->issues.first != NULL)
+        pthread_cond_signal(&s->queue_filled);
+    pthread_mutex_unlock(&s->queue_lock);
+}
+
+void
+work_drop(struct signer *s)
+{
+    while (s->issues.first != NULL)
+        task_free(queue_take(&s->issues));
+    while (s->others.first != NULL)
+        task_free(queue_take(&s->others));
 }
 
 bool
@@ -86,7 +166,7 @@ work_stop(struct signer *s)
     pthread_mutex_unlock(&s->queue_lock);
 }
 
-/* --- commands ---------------------------------------------------------------------------------------------------------------- */
+/* --- answers ----------------------------------------------------------------------------------------------------------------- */
 
 /* A code is always there. */
 void
@@ -114,55 +194,147 @@ work_failure(struct buf *out, enum err e, const struct why *why)
     }
 }
 
-static enum err
-issue_once(struct signer *s, struct pg *pg, const char *id, struct issue_result *ret, char ret_set[37], struct why *why)
+/* over: it said what no peer of ours says. */
+static void
+task_answer(struct signer *s, struct task *t, bool over, const struct buf *out)
+{
+    if (t->peer == NULL)
+        return;
+    peer_answer(t->peer, buf_view(out));
+    if (over)
+        atomic_store(&t->peer->over, true);
+    atomic_store(&t->peer->busy, false);
+    socket_wake(s);
+}
+
+static bool
+may(const struct task *t, unsigned right, struct buf *out)
+{
+    if (t->peer == NULL || (t->peer->rights & right) != 0)
+        return true;
+    LOG_WARN_EV("signer.peer", LF_INT("uid", t->peer->uid));
+    buf_adds(out, "refused signer.peer\n");
+    return false;
+}
+
+/* --- certificates ------------------------------------------------------------------------------------------------------------- */
+
+/* Some requests on their way through the judge. */
+struct issuing {
+    struct signer *s;
+    const struct view *view;
+    struct job *job;                 /* those that are answered leave it: NULL in tasks */
+    bool last_try;                   /* `signer.busy` is an answer */
+};
+
+static void
+issue_answer(struct issuing *x, struct task *t, enum err e, const struct issue_result *ret, const struct why *why)
+{
+    AUTO(buf_free) struct buf out = BUF_BOUNDED(1024);
+    const char *id = issue_id(t->line);
+
+    for (size_t i = 0; i < x->view->n && ret->fresh; i++)
+        if (x->view->cas[i].ca.id == ret->ca_id)
+            keys_used(x->s, x->view->cas[i].ca.set_id);
+    if (e == OK)
+        buf_addf(&out, "ok %s\n", ret->certificate);
+    else
+        work_failure(&out, e, why);
+    if (e == ERR_DENIED)
+        LOG_INFO_EV("signer.refused", LF_STR("request", id), LF_WHY(why));
+    else if (e == ERR_INTERNAL)
+        LOG_ERROR_EV("signer.failed", LF_STR("request", id), LF_ERR(e), LF_WHY(why));
+    else if (e != OK)
+        LOG_DEBUG_EV("signer.later", LF_STR("request", id), LF_WHY(why));
+    task_answer(x->s, t, false, &out);
+}
+
+static void
+issue_heard(void *arg, size_t i, enum err e, const struct issue_result *ret, const struct why *why)
+{
+    struct issuing *x = arg;
+    struct task *t = x->job->tasks[i];
+
+    if (e == ERR_UNAVAILABLE && strcmp(why->code, "signer.busy") == 0 && !x->last_try)
+        return;                      /* it stays */
+    issue_answer(x, t, e, ret, why);
+    work_ended(x->s, t);
+    x->job->tasks[i] = NULL;
+}
+
+static void
+issue_waits(void *arg)
+{
+    struct issuing *x = arg;
+
+    batch_ended(x->s, x->job);
+}
+
+/* Those of the job once; who is busy stays in it. */
+static void
+issue_once(struct signer *s, struct pg *pg, struct job *job, bool last_try)
 {
     struct view *v = view_take(s);
     const struct issue_context x = {
         .profiles = &s->pki->profiles, .weak_keys = s->pki->weak_keys, .field = s->pki->field,
         .base_url = s->pki->conf.base_url, .clock = &s->clock, .cas = v->cas, .ncas = v->n, .actor = "signer",
     };
-    enum err e;
+    struct issuing issuing = { .s = s, .view = v, .job = job, .last_try = last_try };
+    const char *ids[ISSUE_BATCH_MAX];
+    size_t n = 0;
 
-    *why = (struct why)WHY_INIT;
-    e = issue_request(&x, pg, id, clock_now(), ret, why);
-    ret_set[0] = '\0';
-    for (size_t i = 0; i < v->n && ret->fresh; i++)
-        if (v->cas[i].ca.id == ret->ca_id)
-            memcpy(ret_set, v->cas[i].ca.set_id, 37);
+    for (size_t i = 0; i < job->n; i++)
+        ids[i] = issue_id(job->tasks[i]->line);
+    issue_requests(&x, pg, ids, job->n, clock_now(), &(struct issue_hooks){ issue_heard, issue_waits, &issuing });
     view_drop(s, v);
-    return e;
+    for (size_t i = 0; i < job->n; i++)
+        if (job->tasks[i] != NULL)
+            job->tasks[n++] = job->tasks[i];
+    job->n = n;
 }
 
+/* Who may not ask, or cannot be served, is answered; the others stay in the job. */
 static void
-issue(struct signer *s, struct pg *pg, const char *id, struct buf *out)
+issue_admit(struct signer *s, bool database, struct job *job)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < job->n; i++) {
+        AUTO(buf_free) struct buf out = BUF_BOUNDED(64);
+        struct task *t = job->tasks[i];
+        const bool good = may(t, PEER_ISSUE, &out);
+
+        if (good && database) {
+            job->tasks[n++] = t;
+            continue;
+        }
+        if (good)
+            buf_adds(&out, "later signer.database\n");
+        task_answer(s, t, false, &out);
+        work_ended(s, t);
+    }
+    job->n = n;
+}
+
+/* Somebody else may be at a request: a signer before us, or another thread. */
+static void
+issue(struct signer *s, struct pg *pg, struct job *job)
 {
     const utime until = clock_monotonic() + BUSY_MAX;
-    struct issue_result result;
-    char set[37];
-    struct why why;
     int64_t pause = 1000;
-    enum err e;
 
-    while ((e = issue_once(s, pg, id, &result, set, &why)) == ERR_UNAVAILABLE && strcmp(why.code, "signer.busy") == 0 &&
-           clock_monotonic() < until) {
+    issue_admit(s, pg != NULL, job);
+    if (job->n > 0)
+        issue_once(s, pg, job, false);
+    batch_ended(s, job);
+    while (job->n > 0) {
         signer_nap(pause);
         pause = pause < 50000 ? 2 * pause : pause;
+        issue_once(s, pg, job, clock_monotonic() >= until);
     }
-    if (set[0] != '\0')
-        keys_used(s, set);
-    if (e == OK) {
-        buf_addf(out, "ok %s\n", result.certificate);
-        return;
-    }
-    if (e == ERR_DENIED)
-        LOG_INFO_EV("signer.refused", LF_STR("request", id), LF_WHY(&why));
-    else if (e == ERR_INTERNAL)
-        LOG_ERROR_EV("signer.failed", LF_STR("request", id), LF_ERR(e), LF_WHY(&why));
-    else
-        LOG_DEBUG_EV("signer.later", LF_STR("request", id), LF_WHY(&why));
-    work_failure(out, e, &why);
 }
+
+/* --- custodians --------------------------------------------------------------------------------------------------------------- */
 
 /* share SET NUMBER THRESHOLD TOTAL PERSON VALUE */
 static enum err
@@ -239,16 +411,6 @@ words_split(char *line, char *words[WORDS_MAX])
     return 0;
 }
 
-static bool
-may(const struct task *t, unsigned right, struct buf *out)
-{
-    if (t->peer == NULL || (t->peer->rights & right) != 0)
-        return true;
-    LOG_WARN_EV("signer.peer", LF_INT("uid", t->peer->uid));
-    buf_adds(out, "refused signer.peer\n");
-    return false;
-}
-
 /* false: not a command; the connection ends. */
 static bool
 command(struct signer *s, struct pg *pg, struct task *t, struct buf *out)
@@ -256,10 +418,7 @@ command(struct signer *s, struct pg *pg, struct task *t, struct buf *out)
     char *words[WORDS_MAX];
     const size_t n = words_split(t->line, words);
 
-    if (n == 2 && strcmp(words[0], "issue") == 0 && strlen(words[1]) == UUID_TEXT_LEN) {
-        if (may(t, PEER_ISSUE, out))
-            issue(s, pg, words[1], out);
-    } else if ((n == 2 || n == 3) && strcmp(words[0], "crl") == 0) {
+    if ((n == 2 || n == 3) && strcmp(words[0], "crl") == 0) {
         int64_t shard = -1;
 
         if (n == 3 && str_to_i64(str_of(words[2]), 0, INT16_MAX, &shard) != OK) {
@@ -294,13 +453,8 @@ task_run(struct signer *s, struct pg *pg, struct task *t)
 
     if (pg == NULL)
         buf_adds(&out, "later signer.database\n");
-    if (t->peer == NULL)
-        return;
-    peer_answer(t->peer, buf_view(&out));
-    if (!good)
-        atomic_store(&t->peer->over, true);
-    atomic_store(&t->peer->busy, false);
-    socket_wake(s);
+    task_answer(s, t, !good, &out);
+    work_ended(s, t);
 }
 
 void *
@@ -308,15 +462,17 @@ work_run(void *signer)
 {
     struct signer *s = signer;
     AUTO(pg_closep) struct pg *pg = NULL;
-    struct task *t;
+    struct job job;
 
-    while ((t = work_take(s)) != NULL) {
+    while (work_take(s, &job)) {
         struct why why = WHY_INIT;
 
         if (pg == NULL && pg_open(s->pg, &pg, &why) != OK)
             LOG_ERROR_EV("signer.database", LF_WHY(&why));
-        task_run(s, pg, t);
-        work_ended(s, t);
+        if (job.batch)
+            issue(s, pg, &job);
+        else
+            task_run(s, pg, job.tasks[0]);
     }
     return NULL;
 }

@@ -19,9 +19,8 @@
 
 /* Lists of authorities in several parts say in the issuingDistributionPoint which part they are (RFC 5280 §5.2.5). */
 static bool
-part_is(const struct authority *a, const struct list_slot *slot, const struct x509_crl *crl)
+part_is(const struct authority *a, const struct list_slot *slot, struct str scope)
 {
-    const struct str scope = x509_crl_scope(crl);
     char path[CRL_PATH_SIZE];
 
     crl_path(&a->ca, slot->shard, false, path);
@@ -32,9 +31,8 @@ part_is(const struct authority *a, const struct list_slot *slot, const struct x5
 
 /* Our numbers have 63 bits. */
 static enum err
-number_read(const struct x509_crl *crl, int64_t *ret, struct why *why)
+number_read(const unsigned char octets[20], int64_t *ret, struct why *why)
 {
-    const unsigned char *octets = x509_crl_number(crl);
     uint64_t n = 0;
 
     for (size_t i = 0; i < 20; i++) {
@@ -52,17 +50,17 @@ number_read(const struct x509_crl *crl, int64_t *ret, struct why *why)
 static enum err
 list_judge(const struct authority *a, const struct list_slot *slot, struct str der, struct list_slot *ret, struct why *why)
 {
-    AUTO(x509_crl_freep) struct x509_crl *crl = NULL;
+    struct x509_crl_facts facts;
     enum err e;
 
-    if ((e = x509_crl_read(der, &crl, why)) != OK || (e = x509_trust_add_crl(a->trust, crl, why)) != OK)
+    if ((e = x509_crl_judge(a->trust, der, &facts, why)) != OK)
         return why_code(why, ERR_DENIED, "status.list.signature", "not a list that %s signed (%s)", a->label, err_name(e));
-    if (x509_crl_is_delta(crl) != slot->delta || !part_is(a, slot, crl))
+    if (facts.is_delta != slot->delta || !part_is(a, slot, facts.scope))
         return why_code(why, ERR_DENIED, "status.list.scope", "another kind or part of list");
-    if ((e = number_read(crl, &ret->number, why)) != OK)
+    if ((e = number_read(facts.number, &ret->number, why)) != OK)
         return e;
-    ret->this_update = x509_crl_this_update(crl);
-    ret->next_update = x509_crl_next_update(crl);
+    ret->this_update = facts.this_update;
+    ret->next_update = facts.next_update;
     return OK;
 }
 

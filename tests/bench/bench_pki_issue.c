@@ -1,8 +1,9 @@
 /*
  * bench_pki_issue: certificates per second through the judge, each with its two durable commits, beside the signing rate of
- * the CA's key in the same run. Run beside a PostgreSQL of its own: tests/lib/with-pg -- bench_pki_issue [N [THREADS [ALG]]].
+ * the CA's key in the same run. Run beside a PostgreSQL of its own: tests/lib/with-pg -- bench_pki_issue [N [THREADS [ALG [BATCH]]]].
  *
- * Requests are made first and not counted: what is measured is what the signer does when it is told `issue ID`. CPU time is that
+ * Requests are made first and not counted: what is measured is what the signer does when it is told `issue ID`, BATCH of them at a
+ * time (default 1; the signer takes what waits). CPU time is that
  * of this process, and beside it that of PostgreSQL's processes (those below BEFFROI_TEST_PG_PID).
  */
 #include "tests/integration/pki_support.h"
@@ -22,7 +23,7 @@ static struct clock_guard guard;
 static struct issue_ca ca;
 static struct issue_context x;
 static char (*ids)[37];
-static size_t n = 2000;
+static size_t n = 2000, batch = 1;
 static atomic_size_t next, failed;
 
 static double
@@ -62,11 +63,22 @@ cpu_of_server(void)
     return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
+static void
+answered(void *arg, size_t i, enum err e, const struct issue_result *ret, const struct why *why)
+{
+    (void)arg;
+    (void)i;
+    (void)ret;
+    if (e != OK && atomic_fetch_add(&failed, 1) == 0)
+        fprintf(stderr, "%s: %s\n", why->code, why->text);
+}
+
 static void *
 work(void *arg)
 {
+    const struct issue_hooks hooks = { .answer = answered };
+    const char *list[ISSUE_BATCH_MAX];
     struct pg *pg = NULL;
-    struct issue_result result;
     struct why why = WHY_INIT;
     size_t i;
 
@@ -75,9 +87,14 @@ work(void *arg)
         fprintf(stderr, "%s\n", why.text);
         exit(1);
     }
-    while ((i = atomic_fetch_add(&next, 1)) < n) {
-        if (issue_request(&x, pg, ids[i], NOW, &result, &why) != OK && atomic_fetch_add(&failed, 1) == 0)
-            fprintf(stderr, "%s: %s\n", why.code, why.text);
+    while ((i = atomic_fetch_add(&next, batch)) < n) {
+        size_t m = 0;
+
+        while (m < batch && i + m < n) {
+            list[m] = ids[i + m];
+            m++;
+        }
+        issue_requests(&x, pg, list, m, NOW, &hooks);
     }
     pg_close(pg);
     return NULL;
@@ -166,8 +183,8 @@ measure(const char *name, enum key_alg alg, int bits, size_t threads)
     wall = (double)(clock_monotonic() - begun) / 1e6;
     used = cpu() - before;
     server = cpu_of_server() - server;
-    printf("%-9s %zu certificates, %zu threads: %.0f/s; CPU each: %.0f us ours, %.0f us PostgreSQL, %.0f/s and core; "
-           "raw %.0f signatures/s of CPU: %.2f of it by our CPU\n", name, n, threads, (double)n / wall, used / (double)n * 1e6,
+    printf("%-9s %zu certificates, %zu threads, %zu at a time: %.0f/s; CPU each: %.0f us ours, %.0f us PostgreSQL, %.0f/s and core; "
+           "raw %.0f signatures/s of CPU: %.2f of it by our CPU\n", name, n, threads, batch, (double)n / wall, used / (double)n * 1e6,
            server / (double)n * 1e6, (double)n / (used + server), raw, (double)n / used / raw);
     if (atomic_load(&failed) > 0)
         exit(1);
@@ -186,7 +203,9 @@ main(int argc, char **argv)
         n = (size_t)strtoul(argv[1], NULL, 10);
     if (argc > 2)
         threads = (size_t)strtoul(argv[2], NULL, 10);
-    if (n == 0 || threads == 0 || threads > THREADS_MAX || mkdtemp(folder) == NULL)
+    if (argc > 4)
+        batch = (size_t)strtoul(argv[4], NULL, 10);
+    if (n == 0 || threads == 0 || batch == 0 || batch > ISSUE_BATCH_MAX || threads > THREADS_MAX || mkdtemp(folder) == NULL)
         return 2;
     ids = calloc(n, sizeof(*ids));
     snprintf(path, sizeof(path), "%s/field", folder);

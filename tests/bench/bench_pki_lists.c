@@ -3,16 +3,19 @@
  * made (crl_make(), as the signer does), taken over, verified, written and offered; and from a revocation to its OCSP answer.
  * Run beside a PostgreSQL of its own: tests/lib/with-pg -- bench_pki_lists BEFFROI-PKI [ENTRIES [REVOCATIONS]].
  *
- * Times are of the wall clock: on a machine with other work, upper bounds. Memory is the peak of the process (VmHWM).
+ * Times are of the wall clock: on a machine with other work, upper bounds; beside them the CPU time of all three, this process,
+ * status and PostgreSQL. Memory is the peak of the process (VmHWM).
  */
 #include "tests/integration/pki_authority.h"
 #include "tests/unit/tool.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "pki/authority/crl.h"
 #include "pki/encode/ocsp.h"
@@ -64,7 +67,7 @@ certificates_put(size_t n, const char *state, const char *salt)
         "clock_timestamp() + interval '1 year', %s, %s FROM generate_series(1, %zu) i", cards.id, salt, state, salt, bad ? "1" : "NULL",
         bad ? "clock_timestamp() - interval '1 hour'" : "NULL", n);
     sql("RESET session_replication_role");
-    sql("ANALYZE certificate");
+    sql("VACUUM ANALYZE certificate");
 }
 
 /* --- the process ------------------------------------------------------------------------------------------------------------- */
@@ -195,6 +198,42 @@ memory_of(const char *what)
 }
 
 static double
+cpu_of(pid_t pid)
+{
+    struct timespec t;
+    clockid_t clock;
+
+    return clock_getcpuclockid(pid, &clock) == 0 && clock_gettime(clock, &t) == 0 ? (double)t.tv_sec + (double)t.tv_nsec / 1e9 : 0;
+}
+
+/* CPU seconds of this process, of status and of PostgreSQL's processes that live. */
+static double
+cpu(void)
+{
+    const char *text = getenv("BEFFROI_TEST_PG_PID");
+    const long server = text == NULL ? 0 : strtol(text, NULL, 10);
+    double all = cpu_of(0) + cpu_of(status);
+    struct dirent *entry;
+    DIR *proc = opendir("/proc");
+
+    while (proc != NULL && server > 0 && (entry = readdir(proc)) != NULL) {
+        char path[300];
+        long parent = 0;
+        FILE *in;
+
+        snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || (in = fopen(path, "re")) == NULL)
+            continue;
+        if (fscanf(in, "%*d (%*[^)]) %*c %ld", &parent) == 1 && parent == server)
+            all += cpu_of((pid_t)strtol(entry->d_name, NULL, 10));
+        fclose(in);
+    }
+    if (proc != NULL)
+        closedir(proc);
+    return all;
+}
+
+static double
 since(utime began)
 {
     return (double)(clock_monotonic() - began) / 1e6;
@@ -228,22 +267,25 @@ list_offer(bool delta)
     AUTO(mem_freep) char *before = NULL;
     const int fd = dial();
     struct crl_made made;
-    double made_after, all;
+    double made_after, all, before_made, made_cpu, all_cpu;
     const char *etag;
     utime began;
 
     (void)ask(fd, head, true, &in);
     etag = strcasestr(in.data, "etag:");
     before = mem_strndup(etag == NULL ? "" : etag, etag == NULL ? 0 : 41);
+    before_made = cpu();
     began = clock_monotonic();
     if (crl_make(pg, &order, key, &made, &w.why) != OK)
         panic("%s", w.why.text);
     made_after = since(began);
+    made_cpu = cpu() - before_made;
     while (ask(fd, head, true, &in) != 200 || (before[0] != '\0' && strstr(in.data, before) != NULL))
         usleep(2000);
     all = since(began);
-    printf("%s of %zu entries: made and stored %.2f s, on offer after %.2f s; %zu octets; status peak %ld MiB\n",
-           delta ? "delta" : "full list", delta ? made.delta.entries : made.full.entries, made_after, all,
+    all_cpu = cpu() - before_made;
+    printf("%s of %zu entries: made and stored %.2f s (CPU %.2f), on offer after %.2f s (CPU %.2f); %zu octets; status peak %ld MiB\n",
+           delta ? "delta" : "full list", delta ? made.delta.entries : made.full.entries, made_after, made_cpu, all, all_cpu,
            delta ? made.delta.der.n : made.full.der.n, memory_of("VmHWM:"));
     fflush(stdout);
     crl_made_done(&made);

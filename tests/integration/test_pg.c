@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-enum { ECHO, SLEEP, PUT, PUT_CHILD, PUT_LATER, COUNT, UPDATE, PID, ALWAYS_SERIAL, ARRAYS };
+enum { ECHO, SLEEP, PUT, PUT_CHILD, PUT_LATER, COUNT, UPDATE, PID, ALWAYS_SERIAL, ARRAYS, COLUMNS };
 static const struct pg_stmt list[] = {
     [ECHO] = { "test.echo", "SELECT $1::text, $2::bytea, $3::int8, $4::int4, $5::boolean, $6::timestamptz, $7::uuid,"
                             " $8::jsonb, $3::int8::int2, 'name'::name, '5'::xid8, NULL::text[]", 8 },
@@ -21,6 +21,8 @@ static const struct pg_stmt list[] = {
     [PID] = { "test.pid", "SELECT pg_backend_pid()", 0 },
     [ALWAYS_SERIAL] = { "test.serial", "SELECT always_serial()", 0 },
     [ARRAYS] = { "test.arrays", "SELECT $1::text[], $2::int8[], cardinality($1::text[]), $1::text[] IS NULL", 2 },
+    [COLUMNS] = { "test.columns", "SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::timestamptz[]) WITH ORDINALITY ORDER BY ordinality",
+                  3 },
 };
 static const struct pg_stmts stmts = PG_STMTS(list);
 static const struct pg_stmts *const tables[] = { &stmts, NULL };
@@ -335,6 +337,46 @@ arrays_come_back(void **state)
     assert_int_equal(pg_texts_count(r, 0, 0), 0);
     assert_int_equal(pg_i64s_count(r, 0, 1), 0);
     assert_false(pg_bool(r, 0, 3));
+    pg_result_free(r);
+}
+
+/* Arrays as columns of rows. */
+static void
+arrays_as_columns(void **state)
+{
+    static const char *const ids[] = { "00000000-0000-4000-8000-00000000000a", "ffffffff-ffff-4fff-bfff-ffffffffffff" };
+    static const char *const bad[] = { "00000000-0000-4000-8000-00000000000a", "ffffffff-ffff-4fff-bfff-fffffffffffg" };
+    static const struct str octets[] = { { "a\0b", 3 }, { NULL, 0 } };
+    static const utime times[] = { 0, INT64_C(1795000000123456) };
+    struct fixture *f = *state;
+    struct pg_args a = PG_ARGS_INIT;
+    struct pg_result *r = NULL;
+
+    pg_arg_uuids(&a, bad, 2);
+    pg_arg_blobs(&a, octets, 2);
+    pg_arg_times(&a, times, 2);
+    assert_err(pg_exec(f->pg, &list[COLUMNS], &a, &r, &f->why), ERR_INPUT, &f->why);
+    pg_arg_uuids(&a, ids, 2);
+    pg_arg_blobs(&a, octets, 2);
+    pg_arg_times(&a, times, 2);
+    assert_ok(pg_exec(f->pg, &list[COLUMNS], &a, &r, &f->why), &f->why);
+    assert_int_equal(pg_rows(r), 2);
+    for (int i = 0; i < 2; i++) {
+        char id[37];
+
+        pg_uuid(r, i, 0, id);
+        assert_string_equal(id, ids[i]);
+        assert_true(!pg_is_null(r, i, 1) && pg_str(r, i, 1).n == octets[i].n);
+        assert_true(octets[i].n == 0 || memcmp(pg_str(r, i, 1).p, octets[i].p, octets[i].n) == 0);
+        assert_true(pg_time(r, i, 2) == times[i]);
+    }
+    pg_result_free(r);
+    r = NULL;
+    pg_arg_uuids(&a, ids, 0);
+    pg_arg_blobs(&a, octets, 0);
+    pg_arg_times(&a, times, 0);
+    assert_ok(pg_exec(f->pg, &list[COLUMNS], &a, &r, &f->why), &f->why);
+    assert_int_equal(pg_rows(r), 0);
     pg_result_free(r);
 }
 
@@ -1129,7 +1171,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(a_snapshot_stays), T(open_names_what_does_not_fit), T(open_checks_the_schema_version), T(open_before_migration_says_so),
         T(open_without_a_server_is_unavailable), T(values_come_back), T(nulls_come_back), T(empty_is_not_null),
-        T(arrays_come_back), T(array_beyond_the_ceiling_is_refused), T(bad_values_are_the_peers_fault),
+        T(arrays_come_back), T(arrays_as_columns), T(array_beyond_the_ceiling_is_refused), T(bad_values_are_the_peers_fault),
         T(violations_are_conflicts_with_the_constraint), T(our_bugs_panic), T(refused_at_commit_is_refused),
         T(round_trips_are_counted),
         T(posted_statements_cost_no_trip), T(any_number_may_be_posted), T(posted_failure_commits_nothing),

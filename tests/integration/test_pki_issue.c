@@ -1,6 +1,7 @@
 /*
  * the judge: one good request for each family of profiles; every refusal beside the good request that differs in one thing;
- * the same request again, 64 at once, a crash between the commits, a clock moved back, a locked key, renewals.
+ * the same request again, 64 at once, batches with bad ones among good ones and beside each other, a crash between the commits,
+ * a clock moved back, a locked key, renewals.
  */
 #include "tests/integration/pki_support.h"
 
@@ -248,6 +249,8 @@ race(void *arg)
     if (e == OK) {
         memcpy(r->certificate, result.certificate, sizeof(r->certificate));
         r->fresh = result.fresh;
+    } else {
+        fprintf(stderr, "%s: %s %s\n", err_name(e), why.code, why.text);
     }
     pg_close(pg);
     return NULL;
@@ -275,6 +278,224 @@ many_at_once(void **state)
     }
     assert_int_equal(fresh, 1);
     assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), 1);
+}
+
+/* --- several at once ---------------------------------------------------------------------------------------------------------- */
+
+struct outcome {
+    enum err e;
+    int answers;
+    char certificate[37], code[64];
+    bool fresh;
+};
+
+static void
+heard(void *arg, size_t i, enum err e, const struct issue_result *ret, const struct why *why)
+{
+    struct outcome *o = (struct outcome *)arg + i;
+
+    o->e = e;
+    o->answers++;
+    o->fresh = ret->fresh;
+    snprintf(o->certificate, sizeof(o->certificate), "%s", ret->certificate);
+    snprintf(o->code, sizeof(o->code), "%s", e == OK ? "" : why->code);
+}
+
+static void
+judged_together(struct fixture *f, const char *const *ids, size_t n, struct outcome *ret)
+{
+    memset(ret, 0, n * sizeof(*ret));
+    issue_requests(&f->x, f->w.pg, ids, n, NOW, &(struct issue_hooks){ .answer = heard, .arg = ret });
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(ret[i].answers, 1);
+}
+
+static const char *
+asked_of(struct fixture *f, const char *holder, const char *number, struct key *k)
+{
+    struct wish w = card;
+    struct registration r;
+    const char *id;
+
+    w.holder = holder;
+    w.names.number = str_of(number);
+    r = registered(f, &w);
+    if (k == NULL)
+        return asked(f, &r, REQUEST_ENROLL, "");
+    id = pki_request_make(&f->w, &r, k, REQUEST_ENROLL, "");
+    pki_approve_two(&f->w, f->field, id);
+    return id;
+}
+
+/* Each is answered as if it had come alone, whatever stands beside it. */
+static void
+a_batch(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(key_freep) struct key *shared = pki_key_make(KEY_P256, 0);
+    const struct registration twice = registered(f, &card);
+    struct wish closed = card, soft = { "citizen-soft", "s-1", { .number = { "777", 3 } }, SUPPORT_SOFTWARE, PROOF_NONE };
+    struct registration r;
+    struct outcome o[16];
+    const char *ids[16];
+    size_t n = 0;
+
+    ids[n++] = asked_of(f, "b-0", "100", NULL);
+    ids[n++] = "00000000-0000-4000-8000-00000000dead";          /* 1: no such request */
+    ids[n++] = "00000000-0000-4000-8000-00000000zzzz";          /* 2: not a UUID */
+    closed.holder = "b-3";
+    closed.names.number = STR_LIT("103");
+    r = registered(f, &closed);
+    ids[n++] = asked(f, &r, REQUEST_ENROLL, "");                  /* 3: closed */
+    assert_ok(registration_close(f->w.pg, r.id, "operator:test", NOW, &f->w.why), &f->w.why);
+    ids[n++] = ids[0];                                            /* 4: the same request again */
+    ids[n++] = asked(f, &twice, REQUEST_ENROLL, "");              /* 5, 6, 7: one holder, three keys: a renewal, and one too many */
+    ids[n++] = asked(f, &twice, REQUEST_ENROLL, "");
+    ids[n++] = asked(f, &twice, REQUEST_ENROLL, "");
+    ids[n++] = asked_of(f, "b-8", "108", shared);                 /* 8, 9: two holders, one key */
+    ids[n++] = asked_of(f, "b-9", "109", shared);
+    ids[n++] = asked_of(f, "b-10", "110", NULL);                  /* 10, 11: two holders, one name */
+    ids[n++] = asked_of(f, "b-11", "110", NULL);
+    r = registered(f, &soft);                                     /* 12: another authority */
+    ids[n++] = asked(f, &r, REQUEST_ENROLL, "");
+    f->cas[SERVERS].key = (key_free(f->cas[SERVERS].key), NULL);
+    r = registered(f, &(struct wish){ "server", "idp", { .dns = (const struct str[]){ { "idp.example", 11 } }, .dns_n = 1 },
+                                      SUPPORT_SOFTWARE, PROOF_NONE });
+    ids[n++] = asked(f, &r, REQUEST_ENROLL, "");                  /* 13: a locked one */
+    ids[n++] = asked_of(f, "b-14", "114", NULL);
+    judged_together(f, ids, n, o);
+    for (size_t i = 0; i < n; i++) {
+        static const struct {
+            enum err e;
+            const char *code;
+        } expected[] = {
+            { OK, "" }, { ERR_NOT_FOUND, "request.unknown" }, { ERR_INPUT, NULL }, { ERR_DENIED, "pki.registration.state" }, { OK, "" },
+            { OK, "" }, { OK, "" }, { ERR_DENIED, "pki.profile.renewals" }, { OK, "" }, { ERR_DENIED, "pki.key.used" }, { OK, "" },
+            { ERR_DENIED, "pki.subject.taken" }, { OK, "" }, { ERR_UNAVAILABLE, "signer.locked" }, { OK, "" },
+        };
+
+        if (o[i].e != expected[i].e || (expected[i].code != NULL && strcmp(o[i].code, expected[i].code) != 0))
+            fail_msg("%zu: %s, %s", i, err_name(o[i].e), o[i].code);
+    }
+    assert_string_equal(o[0].certificate, o[4].certificate);
+    assert_true(o[0].fresh && !o[4].fresh);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'issued'"), 7);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), 7);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate_der WHERE der IS NOT NULL AND position(tbs IN der) = 5"), 7);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.audit_event WHERE verb = 'certificate.reserve'"), 7);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.audit_event e JOIN pki.certificate c ON e.object = 'certificate:' || c.id "
+                                    "WHERE verb = 'certificate.issue' AND detail->>'request' = c.request_id::text"), 7);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.audit_event WHERE verb = 'request.refuse'"), 4);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.status_change WHERE state = 'issued' AND was = 'reserved'"), 7);
+    assert_int_equal(operator_count("SELECT renewals FROM pki.registration WHERE holder = 'a-1'"), 1);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.request WHERE state = 'issued'"), 7);
+    /* the text of each is its own */
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate c JOIN pki.certificate_der d ON d.certificate_id = c.id "
+                                    "WHERE position(c.serial IN d.tbs) > 0 AND position(c.serial IN d.der) > 0"), 7);
+    /* and again: the same answers, nothing new */
+    judged_together(f, ids, n, o);
+    assert_true(o[0].e == OK && o[14].e == OK && !o[0].fresh && !o[14].fresh);
+    assert_string_equal(o[9].code, "pki.key.used");
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), 7);
+}
+
+/* What the database refuses for one of them is not the others' trouble: in either commit. */
+static void
+a_row_that_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome o[5];
+    const char *ids[5];
+
+    for (size_t i = 0; i < 5; i++)
+        ids[i] = asked_of(f, arena_printf(f->w.a, "b-%zu", i), arena_printf(f->w.a, "%zu", 100 + i), NULL);
+    operator_run("CREATE FUNCTION pki.fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$", NULL, 0);
+    operator_run(arena_printf(f->w.a, "CREATE TRIGGER fails BEFORE INSERT ON pki.certificate FOR EACH ROW WHEN (NEW.request_id = '%s') "
+                              "EXECUTE FUNCTION pki.fails()", ids[1]), NULL, 0);
+    operator_run(arena_printf(f->w.a, "CREATE TRIGGER fails_late BEFORE UPDATE ON pki.certificate FOR EACH ROW WHEN "
+                              "(NEW.request_id = '%s' AND NEW.state = 'issued') EXECUTE FUNCTION pki.fails()", ids[3]), NULL, 0);
+    judged_together(f, ids, 5, o);
+    for (size_t i = 0; i < 5; i++)
+        if ((o[i].e == OK) != (i != 1 && i != 3))
+            fail_msg("%zu: %s, %s", i, err_name(o[i].e), o[i].code);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'issued'"), 3);
+    assert_int_equal(operator_count(arena_printf(f->w.a, "SELECT count(*) FROM pki.certificate WHERE state = 'reserved' AND "
+                                                 "request_id = '%s'", ids[3])), 1);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), 4);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate_der WHERE der IS NOT NULL"), 3);
+    /* nothing was written of the one that could not be reserved: it may come again */
+    operator_run("DROP TRIGGER fails ON pki.certificate", NULL, 0);
+    issued(f, ids[1], NOW);
+}
+
+#define CROWD 8
+#define CROWD_IDS 24
+
+struct crowd {
+    struct fixture *f;
+    const char *const *ids;
+    size_t turn;                   /* where it begins */
+    int fresh;
+};
+
+/* Until each has a certificate. */
+static void *
+crowd_run(void *arg)
+{
+    struct crowd *c = arg;
+    struct pg *pg = NULL;
+    struct why why = WHY_INIT;
+    size_t left = CROWD_IDS;
+
+    if (pg_open(&c->f->w.conf, &pg, &why) != OK)
+        return NULL;
+    for (int tries = 0; left > 0 && tries < 1000; tries++) {
+        struct outcome o[CROWD_IDS];
+        const char *ids[CROWD_IDS];
+
+        memset(o, 0, sizeof(o));
+        for (size_t i = 0; i < CROWD_IDS; i++)      /* each in another order, half of them backwards */
+            ids[i] = c->ids[(c->turn + (c->turn % 2 == 0 ? i : CROWD_IDS - i)) % CROWD_IDS];
+        issue_requests(&c->f->x, pg, ids, CROWD_IDS, NOW, &(struct issue_hooks){ .answer = heard, .arg = o });
+        left = 0;
+        for (size_t i = 0; i < CROWD_IDS; i++) {
+            c->fresh += o[i].fresh;
+            left += o[i].e != OK;
+            if (o[i].e != OK && strcmp(o[i].code, "signer.busy") != 0)
+                fprintf(stderr, "%s %s\n", err_name(o[i].e), o[i].code);
+        }
+        usleep(2000);
+    }
+    pg_close(pg);
+    return (void *)(uintptr_t)(left == 0);
+}
+
+static void
+batches_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct crowd crowd[CROWD];
+    pthread_t threads[CROWD];
+    const char *ids[CROWD_IDS];
+    int fresh = 0;
+
+    for (size_t i = 0; i < CROWD_IDS; i++)
+        ids[i] = asked_of(f, arena_printf(f->w.a, "b-%zu", i), arena_printf(f->w.a, "%zu", 100 + i), NULL);
+    for (size_t i = 0; i < CROWD; i++) {
+        crowd[i] = (struct crowd){ f, ids, 5 * i, 0 };
+        assert_int_equal(pthread_create(&threads[i], NULL, crowd_run, &crowd[i]), 0);
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        void *good = NULL;
+
+        pthread_join(threads[i], &good);
+        assert_non_null(good);
+        fresh += crowd[i].fresh;
+    }
+    assert_int_equal(fresh, CROWD_IDS);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'issued'"), CROWD_IDS);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), CROWD_IDS);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.audit_event WHERE verb = 'certificate.issue'"), CROWD_IDS);
 }
 
 /* --- refusals -------------------------------------------------------------------------------------------------------------- */
@@ -536,20 +757,20 @@ a_reservation_left_behind(void **state)
     AUTO(key_freep) struct key *k = pki_key_make(KEY_P256, 0);
     const char *id = pki_request_make(&f->w, &r, k, REQUEST_ENROLL, ""), *again;
     struct issue_reservation res = { .profile = profile_set_find(&f->profiles, STR_LIT("citizen-card")), .ca = &f->cas[CARDS].ca,
-                                     .not_before = NOW, .not_after = NOW + YEAR, .now = NOW, .tbs = STR_LIT("text"),
-                                     .serial = { 0x11 }, .actor = "signer" };
+                                     .not_before = NOW, .not_after = NOW + YEAR, .tbs = STR_LIT("text"), .der = STR_LIT("der"),
+                                     .serial = { 0x11 } }, *list = &res;
     struct registration other;
     struct issue_result result;
     struct issue_case c;
-    bool done = false, taken = true;
     int n = 0;
 
     pki_approve_two(&f->w, f->field, id);
-    assert_ok(issue_case_load(f->w.pg, id, f->w.a, &c, &f->w.why), &f->w.why);
+    assert_ok(issue_cases_load(f->w.pg, &id, 1, &f->w.a, &c, &f->w.why), &f->w.why);
+    assert_true(c.found);
     res.c = &c;
     rand_uuid(res.id);
-    assert_ok(issue_reserve(f->w.pg, &res, &done, &taken, &f->w.why), &f->w.why);
-    assert_true(done && !taken);
+    assert_ok(issue_reserve(f->w.pg, &list, 1, "signer", NOW, &f->w.why), &f->w.why);
+    assert_int_equal(res.outcome, ISSUE_RESERVED);
     assert_err(judged(f, id, NOW, &result), ERR_UNAVAILABLE, &f->w.why);
     assert_string_equal(f->w.why.code, "signer.busy");
     assert_ok(certificate_void_lost(f->w.pg, NOW - 1, NOW, &n, &f->w.why), &f->w.why);
@@ -561,7 +782,8 @@ a_reservation_left_behind(void **state)
     assert_err(judged(f, id, NOW, &result), ERR_DENIED, &f->w.why);
     assert_string_equal(f->w.why.code, "pki.request.lost");
     /* whoever signed meanwhile comes too late */
-    assert_err(issue_commit(f->w.pg, &res, STR_LIT("der"), &f->w.why), ERR_CONFLICT, &f->w.why);
+    assert_ok(issue_commit(f->w.pg, &list, 1, "signer", NOW, &f->w.why), &f->w.why);
+    assert_false(res.issued);
     assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate_der WHERE der IS NOT NULL"), 0);
     /* its key stays used, for anybody */
     w.holder = "a-2";
@@ -604,6 +826,9 @@ main(void)
         cmocka_unit_test_setup_teardown(each_family, setup, teardown),
         cmocka_unit_test_setup_teardown(the_same_again, setup, teardown),
         cmocka_unit_test_setup_teardown(many_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_batch, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_row_that_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(batches_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(profile_and_registration, setup, teardown),
         cmocka_unit_test_setup_teardown(approvals, setup, teardown),
         cmocka_unit_test_setup_teardown(keys, setup, teardown),

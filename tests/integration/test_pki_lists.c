@@ -315,6 +315,28 @@ others_read(struct fixture *f, struct str der, size_t n)
         fail_msg("certtool: %s", buf_cstr(&gnutls));
 }
 
+/* What `openssl crl -text` reads in it is what the database has, number for number and in their order. */
+static void
+openssl_reads_the_rows(struct fixture *f, struct str der)
+{
+    AUTO(buf_free) struct buf text = BUF_BOUNDED(1 << 24), got = BUF_BOUNDED(1 << 24);
+    AUTO(mem_freep) char *rows = mem_alloc(1 << 22);
+    static const char mark[] = "Serial Number: ";
+    char list[128];
+
+    pki_write_pem(&f->folder, "list.pem", "X509 CRL", der);
+    snprintf(list, sizeof(list), "%s", tool_file(&f->folder, "list.pem"));
+    assert_int_equal(TOOL(true, &text, "openssl", "crl", "-noout", "-text", "-in", list), 0);
+    for (const char *at = strstr(buf_cstr(&text), mark); at != NULL; at = strstr(at, mark)) {
+        at += strlen(mark);
+        buf_add(&got, at, strcspn(at, "\n") + 1);
+    }
+    operator_run("SELECT string_agg(upper(encode(serial, 'hex')) || E'\\n', '' ORDER BY serial) FROM pki.certificate "
+                 "WHERE revoked_at IS NOT NULL", rows, 1 << 22);
+    if (strcmp(rows, buf_cstr(&got)) != 0)
+        fail_msg("openssl reads %zu octets of serial numbers, the database has %zu, or others", got.len, strlen(rows));
+}
+
 static const struct list *
 newest(const struct fixture *f, int shard, bool full_only)
 {
@@ -724,6 +746,7 @@ many_entries(void **state)
     assert_int_equal(f->made.delta.entries, 25000);
     assert_int_equal(f->made.base, 1);
     others_read(f, f->made.full.der, 25000);
+    openssl_reads_the_rows(f, f->made.full.der);
     assert_ok(make(f, &both), &f->why);
     assert_int_equal(f->made.full.entries, 25000);
     assert_int_equal(f->made.delta.entries, 0);

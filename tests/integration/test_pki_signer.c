@@ -1,6 +1,6 @@
 /*
  * the signer, as a process: locked after each start; opened by two custodians and nobody less; who may say what; a lost caller;
- * many callers at once; killed between its commits; a second signer.
+ * many callers at once; killed between its commits, inside a batch, at any moment; a second signer.
  */
 #include "tests/integration/signer_support.h"
 
@@ -217,6 +217,140 @@ killed_between_the_commits(void **state)
     assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'issued'"), 1);
 }
 
+/* Waits until so many statements of the signer's second commit wait for a lock. */
+static void
+commits_wait(int64_t n)
+{
+    await("SELECT count(*) FROM pg_stat_activity WHERE usename = 'pki_signer' AND wait_event_type = 'Lock' AND "
+          "query LIKE '%state = ''issued''%'", n);
+}
+
+static PGconn *
+requests_hold(const char *const *ids, size_t n)
+{
+    PGconn *c = operator_open("");
+
+    PQclear(PQexec(c, "BEGIN"));
+    for (size_t i = 0; i < n; i++) {
+        char query[120];
+
+        snprintf(query, sizeof(query), "SELECT FROM pki.request WHERE id = '%s' FOR NO KEY UPDATE", ids[i]);
+        PQclear(PQexec(c, query));
+    }
+    return c;
+}
+
+#define GATHERED 8
+
+/* Those that come while all are at work make a batch. It is killed when its first commit is done and the second waits: nothing of it
+ * is signed that the database does not know, and nothing is known half. */
+static void
+killed_inside_a_batch(void **state)
+{
+    struct fixture *f = *state;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const size_t ahead = cores < 6 ? (size_t)cores : 6;           /* signer.threads */
+    struct caller callers[6 + GATHERED];
+    pthread_t threads[6 + GATHERED];
+    const char *ids[6 + GATHERED] = { NULL };
+    char certificate[37];
+    PGconn *first, *second;
+
+    signer_start(f);
+    unlock(f);
+    for (size_t i = 0; i < ahead + GATHERED; i++) {
+        ids[i] = asked(f, "citizen-card", arena_printf(f->w.a, "%zu", 1001 + i), SUPPORT_CARD);
+        callers[i] = (struct caller){ .f = f, .id = ids[i] };
+    }
+    first = requests_hold(ids, ahead);
+    second = requests_hold(ids + ahead + 3, 1);
+    for (size_t i = 0; i < ahead; i++) {     /* each alone */
+        assert_int_equal(pthread_create(&threads[i], NULL, call, &callers[i]), 0);
+        commits_wait((int64_t)i + 1);
+    }
+    for (size_t i = ahead; i < ahead + GATHERED; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, call, &callers[i]), 0);
+    usleep(300 * 1000);                      /* most of them wait in its queue by now; the test holds if not */
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), (int64_t)ahead);
+    PQclear(PQexec(first, "ROLLBACK"));
+    await(arena_printf(f->w.a, "SELECT count(*) FROM pki.certificate WHERE state = 'reserved' AND request_id = '%s'", ids[ahead + 3]), 1);
+    commits_wait(1);                         /* and those with it */
+    signer_end(f, SIGKILL);
+    operator_run("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename IN ('pki_signer', 'pki_worker')", NULL, 0);
+    await("SELECT count(*) FROM pg_stat_activity WHERE usename IN ('pki_signer', 'pki_worker')", 0);
+    PQclear(PQexec(second, "ROLLBACK"));
+    PQfinish(first);
+    PQfinish(second);
+    for (size_t i = 0; i < ahead + GATHERED; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_not_equal(callers[ahead + 3].e, OK);
+    assert_true(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'reserved'") >= 1);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate_der d JOIN pki.certificate c ON c.id = d.certificate_id WHERE "
+                                    "(d.der IS NOT NULL) <> (c.state = 'issued')"), 0);
+    signer_start(f);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'reserved'"), 0);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate c WHERE state = 'void' AND NOT EXISTS (SELECT FROM pki.alarm "
+                                    "WHERE object = 'certificate:' || c.id AND ended_at IS NULL)"), 0);
+    unlock(f);
+    for (size_t i = 0; i < ahead + GATHERED; i++) {
+        const enum err e = issue(f, ids[i], certificate);
+
+        if (callers[i].e == OK) {            /* whoever had an answer has it again */
+            assert_int_equal(e, OK);
+            assert_string_equal(certificate, callers[i].certificate);
+        } else if (e != OK) {
+            assert_string_equal(f->w.why.code, "pki.request.lost");
+        }
+    }
+    assert_err(issue(f, ids[ahead + 3], certificate), ERR_DENIED, &f->w.why);
+    assert_string_equal(f->w.why.code, "pki.request.lost");
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state = 'reserved'"), 0);
+}
+
+#define KILLS 4
+#define EACH 24
+
+/* Killed wherever it is. */
+static void
+killed_at_any_moment(void **state)
+{
+    struct fixture *f = *state;
+    static struct caller callers[KILLS * EACH];
+    pthread_t threads[EACH];
+    char certificate[37];
+
+    for (size_t i = 0; i < KILLS * EACH; i++)
+        callers[i] = (struct caller){ .f = f, .id = asked(f, "citizen-card", arena_printf(f->w.a, "%zu", 1001 + i), SUPPORT_CARD) };
+    for (size_t k = 0; k < KILLS; k++) {
+        signer_start(f);
+        unlock(f);
+        for (size_t i = 0; i < EACH; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, call, &callers[k * EACH + i]), 0);
+        usleep(rand_below(150 * 1000));
+        signer_kill(f);
+        for (size_t i = 0; i < EACH; i++)
+            pthread_join(threads[i], NULL);
+    }
+    signer_start(f);
+    unlock(f);
+    for (size_t i = 0; i < KILLS * EACH; i++) {
+        const enum err e = issue(f, callers[i].id, certificate);
+
+        if (callers[i].e == OK) {
+            assert_int_equal(e, OK);
+            assert_string_equal(certificate, callers[i].certificate);
+        } else if (e != OK) {
+            assert_string_equal(f->w.why.code, "pki.request.lost");
+        }
+    }
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE state NOT IN ('issued', 'void')"), 0);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), KILLS * EACH);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate_der d JOIN pki.certificate c ON c.id = d.certificate_id WHERE "
+                                    "(d.der IS NOT NULL) <> (c.state = 'issued')"), 0);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate c WHERE state = 'issued' AND 1 <> (SELECT count(*) FROM "
+                                    "pki.audit_event WHERE verb = 'certificate.issue' AND object = 'certificate:' || c.id)"), 0);
+}
+
 static void
 one_signer_at_a_time(void **state)
 {
@@ -244,6 +378,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_lost_caller, setup, teardown),
         cmocka_unit_test_setup_teardown(many_callers, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_between_the_commits, setup, teardown),
+        cmocka_unit_test_setup_teardown(killed_inside_a_batch, setup, teardown),
+        cmocka_unit_test_setup_teardown(killed_at_any_moment, setup, teardown),
         cmocka_unit_test_setup_teardown(one_signer_at_a_time, setup, teardown),
     };
 

@@ -505,6 +505,44 @@ test_crl_find(void **state)
 }
 
 /* A CRL goes from one trust to the next and stays verified; a trust that does not know its key refuses it. */
+/* What is only looked at is read and verified as strictly, and says the same of itself. */
+static void
+test_crl_judge(void **state)
+{
+    struct buf der = BUF_BOUNDED(X509_DER_MAX);
+    struct x509_trust *trust, *stranger = x509_trust_new();
+    struct x509_crl_facts facts = { .entries = 77 };
+    struct x509_crl *crl = NULL;
+    struct world w;
+
+    (void)state;
+    made_world(&w, &keys);
+    w.no_ca_crl = true;
+    revoked(&w);
+    trust = made_trust(&w, NULL);
+    made_crl(&der, &w.ca_crl);
+    assert_int_equal(x509_crl_read(buf_view(&der), &crl, NULL), OK);
+    assert_int_equal(x509_crl_judge(stranger, buf_view(&der), &facts, NULL), ERR_DENIED);
+    assert_int_equal(facts.entries, 77);
+    assert_int_equal(x509_crl_judge(trust, buf_view(&der), &facts, NULL), OK);
+    assert_int_equal(facts.entries, x509_crl_entries(crl));
+    assert_int_equal(facts.this_update, x509_crl_this_update(crl));
+    assert_int_equal(facts.next_update, x509_crl_next_update(crl));
+    assert_true(facts.is_delta == x509_crl_is_delta(crl));
+    assert_memory_equal(facts.number, x509_crl_number(crl), sizeof(facts.number));
+    assert_int_equal(facts.scope.n, x509_crl_scope(crl).n);
+    for (size_t i = 0; i < der.len; i++) {                  /* no octet may be another */
+        der.data[i] ^= 1;
+        assert_int_not_equal(x509_crl_judge(trust, buf_view(&der), &facts, NULL), OK);
+        der.data[i] ^= 1;
+    }
+    assert_int_equal(x509_crl_judge(trust, buf_view(&der), &facts, NULL), OK);
+    x509_crl_free(crl);
+    x509_trust_free(trust);
+    x509_trust_free(stranger);
+    buf_free(&der);
+}
+
 static void
 test_crl_is_shared(void **state)
 {
@@ -607,6 +645,7 @@ main(void)
         cmocka_unit_test(test_other_keys),     cmocka_unit_test(test_anchor),
         cmocka_unit_test(test_what_comes_along), cmocka_unit_test(test_nothing_is_fetched),
         cmocka_unit_test(test_crl_read),       cmocka_unit_test(test_crl_find),
+        cmocka_unit_test(test_crl_judge),
         cmocka_unit_test(test_crl_is_shared),  cmocka_unit_test(test_threads),
         cmocka_unit_test(test_verdict_names),
     };
