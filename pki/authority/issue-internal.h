@@ -12,6 +12,7 @@ struct issue_case {
     bool key_used;                 /* by a certificate of another request */
     int earlier;                   /* certificates of the registration since the proof of identity; void ones do not count */
     bool revoked;                  /* one of them was revoked */
+    int place;                     /* how many the registration has had, void ones too: the place that the next one takes */
     int responder_ca;              /* whose responder asks; 0: none */
     char certificate[37];          /* of this request; "": none */
     struct str certificate_state;

@@ -19,13 +19,13 @@ static const struct pg_stmt stmts[] = {
         "r.station_id IS NULL AND coalesce(r.holder = oa.name || '/' || o.node, false) ELSE q.station_id IS NULL END, "
         "EXISTS (SELECT FROM certificate k WHERE k.spki_sha256 = q.spki_sha256 AND k.request_id IS DISTINCT FROM q.id), "
         "e.n, e.revoked, o.ca_id, c.id, c.state, "
-        "f.state, f.not_after, (SELECT d.tbs FROM certificate_der d WHERE d.certificate_id = f.id) "
+        "e.place, f.state, f.not_after, (SELECT d.tbs FROM certificate_der d WHERE d.certificate_id = f.id) "
         "FROM request q JOIN registration r ON r.id = q.registration_id LEFT JOIN station s ON s.id = q.station_id "
         "LEFT JOIN ocsp_signer o ON o.request_id = q.id LEFT JOIN ca oa ON oa.id = o.ca_id LEFT JOIN certificate c ON c.request_id = q.id "
         "LEFT JOIN certificate f ON f.id = q.replaces AND f.registration_id = r.id "
-        "CROSS JOIN LATERAL (SELECT count(*) AS n, coalesce(bool_or(x.state = 'revoked'), false) AS revoked "
-        "FROM certificate x WHERE x.registration_id = r.id AND x.state <> 'void' AND x.request_id IS DISTINCT FROM q.id "
-        "AND (r.proof_at IS NULL OR x.not_before >= r.proof_at)) e WHERE q.id = $1", 1 },
+        "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE counts) AS n, coalesce(bool_or(state = 'revoked') FILTER (WHERE counts), false) AS revoked, "
+        "count(*) AS place FROM (SELECT x.state, x.state <> 'void' AND x.request_id IS DISTINCT FROM q.id AND (r.proof_at IS NULL OR "
+        "x.not_before >= r.proof_at) AS counts FROM certificate x WHERE x.registration_id = r.id) x) e WHERE q.id = $1", 1 },
     [S_REFUSE] = { "issue.refuse",
         "WITH q AS (UPDATE request SET state = 'refused', reason = $2, ended_at = $3 WHERE id = $1 "
         "AND state IN ('received', 'approved') RETURNING id) INSERT INTO audit_event (at, actor, role, verb, object, result, "
@@ -35,21 +35,21 @@ static const struct pg_stmt stmts[] = {
         "INSERT INTO audit_event (at, actor, role, verb, object, result, detail) SELECT $3, $4, '', 'request.hold_back', "
         "'request:' || q.id, $2, '{}' FROM q", 4 },
     [S_RESERVE] = { "issue.reserve",
-        "WITH g AS (SELECT q.id AS request, r.id AS registration, r.holder, r.station_id FROM request q "
+        "WITH g AS (SELECT q.id AS request, r.id AS registration, r.holder, r.town, r.station_id FROM request q "
         "JOIN registration r ON r.id = q.registration_id JOIN ca ON ca.id = $3::int4 AND (ca.state = 'active' OR "
         "$4::bool AND ca.state = 'retiring') WHERE q.id = $2 AND q.state IN ('received', 'approved') AND r.state = 'open'), "
-        "n AS (INSERT INTO subject_name (ca_id, sha256, holder) SELECT $3::int4, $5, g.holder FROM g "
-        "ON CONFLICT (ca_id, sha256) DO UPDATE SET holder = EXCLUDED.holder WHERE subject_name.holder = EXCLUDED.holder "
-        "RETURNING ca_id), "
+        "n AS (INSERT INTO subject_name (ca_id, sha256, holder, town) SELECT $3::int4, $5, g.holder, g.town FROM g "
+        "ON CONFLICT (ca_id, sha256) DO UPDATE SET town = EXCLUDED.town WHERE subject_name.holder = EXCLUDED.holder "
+        "AND coalesce(subject_name.town, EXCLUDED.town) = EXCLUDED.town RETURNING ca_id), "
         "c AS (INSERT INTO certificate (id, ca_id, serial, shard, state, state_since, request_id, registration_id, station_id, "
-        "profile, profile_sha256, spki_sha256, not_before, not_after) SELECT $1, $3::int4, $6, $7::int4, 'reserved', $8, g.request, "
+        "profile, profile_sha256, spki_sha256, not_before, not_after, ordinal) SELECT $1, $3::int4, $6, $7::int4, 'reserved', $8, g.request, "
         "g.registration, CASE WHEN $9::bool THEN (SELECT s.id FROM station s WHERE s.name = g.holder AND "
-        "(g.station_id IS NULL OR g.station_id = s.id)) END, $10, $11, $12, $13, $14 FROM g, n ON CONFLICT DO NOTHING "
+        "(g.station_id IS NULL OR g.station_id = s.id)) END, $10, $11, $12, $13, $14, $18::int4 FROM g, n ON CONFLICT DO NOTHING "
         "RETURNING id), "
         "d AS (INSERT INTO certificate_der (certificate_id, tbs) SELECT c.id, $15 FROM c), "
         "a AS (INSERT INTO audit_event (at, actor, role, verb, object, result, detail) SELECT $8, $16, '', "
         "'certificate.reserve', 'certificate:' || c.id, 'ok', $17::jsonb FROM c) "
-        "SELECT (SELECT count(*) FROM g), (SELECT count(*) FROM n), (SELECT count(*) FROM c)", 17 },
+        "SELECT (SELECT count(*) FROM g), (SELECT count(*) FROM n), (SELECT count(*) FROM c)", 18 },
     [S_ISSUE] = { "issue.issue",
         "WITH c AS (UPDATE certificate SET state = 'issued', state_since = $2 WHERE id = $1 AND state = 'reserved' "
         "RETURNING id, request_id, registration_id), "
@@ -130,14 +130,14 @@ issue_case_load(struct pg *pg, const char *request_id, struct arena *a, struct i
         return why_code(why, ERR_NOT_FOUND, "request.unknown", "no such request");
     *ret = (struct issue_case){ .station_good = pg_bool(r, 0, 23), .key_used = pg_bool(r, 0, 24),
                                 .earlier = (int)pg_i64(r, 0, 25), .revoked = pg_bool(r, 0, 26),
-                                .responder_ca = (int)pg_i64(r, 0, 27), .follows = !pg_is_null(r, 0, 30) };
+                                .responder_ca = (int)pg_i64(r, 0, 27), .place = (int)pg_i64(r, 0, 30), .follows = !pg_is_null(r, 0, 31) };
     request_read(r, a, &ret->request);
     registration_read(r, a, &ret->registration);
     pg_uuid(r, 0, 28, ret->certificate);
     ret->certificate_state = kept(r, 29, a);
-    ret->follows_state = kept(r, 30, a);
-    ret->follows_not_after = pg_time(r, 0, 31);
-    ret->follows_tbs = kept(r, 32, a);
+    ret->follows_state = kept(r, 31, a);
+    ret->follows_not_after = pg_time(r, 0, 32);
+    ret->follows_tbs = kept(r, 33, a);
     return OK;
 }
 
@@ -197,6 +197,7 @@ issue_reserve(struct pg *pg, const struct issue_reservation *r, bool *ret_done, 
     pg_arg_bytes(&args, r->tbs.p, r->tbs.n);
     pg_arg_text(&args, r->actor);
     pg_arg_json(&args, detail);
+    pg_arg_i32(&args, r->c->place);
     if ((e = pg_exec(pg, &stmts[S_RESERVE], &args, &result, why)) != OK)
         return e;
     *ret_done = pg_i64(result, 0, 2) > 0;
