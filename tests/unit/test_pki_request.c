@@ -304,7 +304,8 @@ test_weak_rsa(void **state)
         { "exponent 3", "00" RSA_VECTOR_SOUND, "03", "pki.key.exponent" },
         { "exponent 65535", "00" RSA_VECTOR_SOUND, "00ffff", "pki.key.exponent" },
         { "exponent 65536", "00" RSA_VECTOR_SOUND, "010000", "pki.key.exponent" },
-        { "exponent 65539", "00" RSA_VECTOR_SOUND, "010003", "" },
+        { "exponent 65539", "00" RSA_VECTOR_SOUND, "010003", "pki.key.exponent" },
+        { "exponent 65537", "00" RSA_VECTOR_SOUND, "010001", "" },
     };
 
     (void)state;
