@@ -10,7 +10,7 @@ static const struct pg_stmt stmts[] = {
     [S_ADD] = { "registration.add",
         "WITH u AS (SELECT EXISTS (SELECT FROM registration y JOIN certificate x ON x.registration_id = y.id WHERE y.id <> $1 "
         "AND y.state = 'closed' AND y.station_id IS NOT DISTINCT FROM $2::uuid AND y.profile = $3 AND y.holder = $5 AND "
-        "x.state <> 'void' AND x.not_before >= $10::timestamptz) AS used), "
+        "x.state <> 'void' AND x.not_before >= $10::timestamptz) AND NOT EXISTS (SELECT FROM registration z WHERE z.id = $1) AS used), "
         "r AS (INSERT INTO registration (id, station_id, profile, town, holder, subject, support, proof, proof_ref, "
         "proof_at, state, made_at) SELECT $1, $2::uuid, $3, $4, $5, $6, $7, $8, $9, $10::timestamptz, $11, $12 FROM u WHERE NOT u.used "
         "ON CONFLICT (id) DO NOTHING RETURNING id), "

@@ -233,7 +233,7 @@ def registers(a):
     wait(lambda: answers.append(put({'proof_at': newer}, at=third).status) or answers[-1] != 400)        # its moment has come
     assert answers[-1] == 201, answers
     expect(put({'proof_at': newer}, at=third), 200)
-    expect(put({}, at=id), 409, 'registration.exists')
+    expect(put({'proof_ref': 'pv-8'}, at=again), 409, 'registration.exists')
 
 
 def accepts(a):
