@@ -17,7 +17,7 @@ const struct conf_item pki_conf_items[] = {
     ITEM("database", CONF_TEXT, database, NULL, NULL,
          "Connection string of this process (libpq); its role is pki_signer, pki_front or pki_status."),
     ITEM("database.worker", CONF_TEXT, database_worker, "", NULL,
-         "Connection string of the signer's timers and audit seal, role pki_worker; the front's mail too."),
+         "Connection string of the signer's timers and audit seal, role pki_worker; no other process has it."),
     ITEM("database.owner", CONF_TEXT, database_owner, "", NULL,
          "Connection string of the schema's owner, for `migrate` and the operator's commands only."),
     ITEM("keys", CONF_PATH, keys, NULL, NULL, "Folder of the key files made by `beffroi-pki keys init`."),

@@ -24,7 +24,7 @@ struct pki_conf {
     char *profiles;                      /* folder */
     char *weak_keys;                     /* file or folder of known weak keys; may be empty */
     char *database;                      /* conninfo of this process */
-    char *database_worker;               /* of the signer's timers and of the front's mail, role pki_worker */
+    char *database_worker;               /* of the signer's timers, role pki_worker */
     char *database_owner;                /* for migrate and the operator's commands; may be empty */
     char *keys;                          /* folder: audit.pem, field/, csrf.key */
     char *clock_file;                    /* demo and test only */
@@ -86,7 +86,7 @@ extern const struct program_process pki_processes[];
 extern const size_t pki_nprocesses;
 
 #define PKI_SCHEMA "pki"
-#define PKI_SCHEMA_MIN 2
-#define PKI_SCHEMA_MAX 2
+#define PKI_SCHEMA_MIN 3
+#define PKI_SCHEMA_MAX 3
 
 #endif

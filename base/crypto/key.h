@@ -93,6 +93,9 @@ MUST_USE enum err key_sign(struct key *k, enum key_purpose purpose, enum sig_alg
 /* ERR_DENIED: signature wrong, or the algorithm does not fit the key. */
 MUST_USE enum err key_verify(const struct key *k, enum sig_alg alg, struct str message, struct str sig,
                              bool raw_ecdsa, struct why *why);
+/* ECDSA (DER) by an EC key with a hash of hash_len octets (SHA-256, SHA-384, SHA-512) whatever its curve: in certification requests
+ * tools choose the hash (RFC 5758 §3.2). ERR_DENIED: signature wrong, no EC key, another length. */
+MUST_USE enum err key_verify_ecdsa(const struct key *k, size_t hash_len, struct str message, struct str sig, struct why *why);
 /* The OpenSSL object for the fences that need it (XML encryption, TLS); owned by k; public half only when the key is
  * in a token. Include <openssl/evp.h>. */
 struct evp_pkey_st *key_evp(const struct key *k);

@@ -11,6 +11,7 @@
 #include <openssl/rsa.h>
 
 #include "base/crypto/der.h"
+#include "base/crypto/digest.h"
 #include "base/crypto/key-internal.h"
 #include "base/crypto/pkcs11-internal.h"
 
@@ -223,4 +224,32 @@ key_verify(const struct key *k, enum sig_alg alg, struct str message, struct str
         return why_set(why, ERR_DENIED, "ECDSA signature of a wrong length");
     ecdsa_to_der(str_bytes(sig), row->half, &der);
     return digest_verify(k, alg, message, buf_view(&der), why);
+}
+
+enum err
+key_verify_ecdsa(const struct key *k, size_t hash_len, struct str message, struct str sig, struct why *why)
+{
+    AUTO(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = NULL;
+    const size_t half = k->alg == KEY_P256 ? sig_alg_rows[SIG_ES256].half : sig_alg_rows[SIG_ES384].half;
+    unsigned char digest[SHA512_LEN], raw[2 * EC_HALF_MAX];
+
+    if (k->alg != KEY_P256 && k->alg != KEY_P384)
+        return why_set(why, ERR_DENIED, "ECDSA does not fit the key");
+    if (hash_len == SHA256_LEN)
+        sha256(message, digest);
+    else if (hash_len == SHA384_LEN)
+        sha384(message, digest);
+    else if (hash_len == SHA512_LEN)
+        sha512(message, digest);
+    else
+        return why_set(why, ERR_DENIED, "a hash that is not taken");
+    if (ecdsa_to_raw(sig, half, raw) != OK)
+        return why_set(why, ERR_DENIED, "ECDSA signature is not DER");
+    /* no hash is set: the leftmost bits of what we computed, as FIPS 186-4 §6.4 has it */
+    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey, NULL);
+    if (ctx == NULL || EVP_PKEY_verify_init(ctx) != 1)
+        return ossl_why(why, ERR_INTERNAL, "ECDSA context");
+    if (EVP_PKEY_verify(ctx, str_bytes(sig), sig.n, digest, hash_len) != 1)
+        return ossl_why(why, ERR_DENIED, "ECDSA signature is wrong");
+    return OK;
 }

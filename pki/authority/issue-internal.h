@@ -15,6 +15,7 @@ struct issue_case {
     int earlier;                   /* certificates of the registration since the proof of identity; void ones do not count, nor do
                                       those that were superseded before their holder accepted them: nobody has them */
     bool revoked;                  /* one of them was revoked */
+    int place;                     /* how many the registration has had, void ones too: the place that the next one takes */
     int responder_ca;              /* whose responder asks; 0: none */
     char certificate[37];          /* of this request; "": none */
     struct str certificate_state;

@@ -59,6 +59,9 @@ registration_check(struct issue_work *w, struct why *why)
         return why_code(why, ERR_DENIED, "pki.registration.state", "the registration is not open");
     if (!c->station_good)
         return why_code(why, ERR_DENIED, "pki.station", "the station may not ask for this registration");
+    /* What the operator registered under a station's name is the station's when it is a machine's: a holder may be called alike. */
+    if (c->request.origin == REQUEST_EST && c->registration.station[0] == '\0' && !profile_is_of_machine(w->profile))
+        return why_code(why, ERR_DENIED, "pki.station", "a person whom the operator registered is no station");
     /* A responder is asked for by status alone, and status asks for nothing else. */
     if ((c->request.origin == REQUEST_STATUS) != (w->profile->use == USE_OCSP_SIGNING) ||
         (c->request.origin == REQUEST_STATUS && c->responder_ca == 0))
@@ -172,12 +175,19 @@ ca_find_active(struct issue_work *w, struct why *why)
     return w->ca == NULL ? ca_missing(w, responder, why) : OK;
 }
 
+/* Those that are reserved and not issued yet count too: of requests that came together, each is judged after the ones before it. */
+static int64_t
+renewals_of(const struct issue_case *c)
+{
+    return c->earlier - 1 > c->registration.renewals ? c->earlier - 1 : c->registration.renewals;
+}
+
 static enum err
 profile_asks(struct issue_work *w, utime not_before, utime not_after, struct why *why)
 {
     const struct profile_issue facts = {
         .support = w->c.registration.support, .proof = w->c.registration.proof, .renewal = w->renewal,
-        .renewals = w->c.registration.renewals, .alg = key_algorithm(w->csr.key), .bits = key_bits(w->csr.key),
+        .renewals = renewals_of(&w->c), .alg = key_algorithm(w->csr.key), .bits = key_bits(w->csr.key),
         .not_before = not_before, .not_after = not_after, .ca_not_after = w->ca->ca.not_after,
     };
 

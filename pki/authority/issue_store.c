@@ -20,15 +20,16 @@ static const struct pg_stmt stmts[] = {
         "r.station_id IS NULL AND coalesce(r.holder = oa.name || '/' || o.node, false) ELSE q.station_id IS NULL END, "
         "EXISTS (SELECT FROM certificate k WHERE k.spki_sha256 = q.spki_sha256 AND k.request_id IS DISTINCT FROM q.id), "
         "e.n, e.revoked, o.ca_id, c.id, c.state, "
-        "f.state, f.not_after, (SELECT d.tbs FROM certificate_der d WHERE d.certificate_id = f.id) "
+        "e.place, f.state, f.not_after, (SELECT d.tbs FROM certificate_der d WHERE d.certificate_id = f.id) "
         "FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN request q ON q.id = u.id "
         "JOIN registration r ON r.id = q.registration_id LEFT JOIN station s ON s.id = q.station_id "
         "LEFT JOIN ocsp_signer o ON o.request_id = q.id LEFT JOIN ca oa ON oa.id = o.ca_id LEFT JOIN certificate c ON c.request_id = q.id "
         "LEFT JOIN certificate f ON f.id = q.replaces AND f.registration_id = r.id "
-        "CROSS JOIN LATERAL (SELECT count(*) AS n, coalesce(bool_or(x.state = 'revoked'), false) AS revoked "
-        "FROM certificate x WHERE x.registration_id = r.id AND x.state <> 'void' AND x.request_id IS DISTINCT FROM q.id "
+        "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE counts) AS n, coalesce(bool_or(state = 'revoked') FILTER (WHERE counts), false) "
+        "AS revoked, count(*) AS place FROM (SELECT x.state, x.state <> 'void' AND x.request_id IS DISTINCT FROM q.id "
         "AND (r.proof_at IS NULL OR x.not_before >= r.proof_at) "
-        "AND NOT (x.state = 'revoked' AND x.reason = 4 AND x.accepted_at IS NULL)) e", 1 },
+        "AND NOT (x.state = 'revoked' AND x.reason = 4 AND x.accepted_at IS NULL) AS counts FROM certificate x "
+        "WHERE x.registration_id = r.id) x) e", 1 },
     [S_REFUSE] = { "issue.refuse",
         "WITH q AS (UPDATE request SET state = 'refused', reason = $2, ended_at = $3 WHERE id = $1 "
         "AND state IN ('received', 'approved') RETURNING id) INSERT INTO audit_event (at, actor, role, verb, object, result, "
@@ -40,26 +41,26 @@ static const struct pg_stmt stmts[] = {
     /* One of them that conflicts leaves the others alone. Names are taken in one order by all (issue_reservation_order()). */
     [S_RESERVE] = { "issue.reserve",
         "WITH u AS (SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::int8[], $6::int8[], $7::bytea[], $8::bytea[], $9::int8[], "
-        "$10::int8[], $11::text[], $12::bytea[], $13::bytea[], $14::timestamptz[], $15::timestamptz[], $16::bytea[], $17::text[]) "
+        "$10::int8[], $11::text[], $12::bytea[], $13::bytea[], $14::timestamptz[], $15::timestamptz[], $16::bytea[], $17::text[], $18::int8[]) "
         "WITH ORDINALITY AS u (id, request, ca, may_retire, name, serial, shard, is_station, profile, profile_sha256, key, not_before, "
-        "not_after, tbs, detail, n)), "
-        "g AS (SELECT u.n, q.id AS request, r.id AS registration, r.holder, r.station_id FROM u JOIN request q ON q.id = u.request "
+        "not_after, tbs, detail, ordinal, n)), "
+        "g AS (SELECT u.n, q.id AS request, r.id AS registration, r.holder, r.town, r.station_id FROM u JOIN request q ON q.id = u.request "
         "JOIN registration r ON r.id = q.registration_id JOIN ca ON ca.id = u.ca AND (ca.state = 'active' OR "
         "u.may_retire = 1 AND ca.state = 'retiring') WHERE q.state IN ('received', 'approved') AND r.state = 'open'), "
-        "n AS (INSERT INTO subject_name (ca_id, sha256, holder) SELECT u.ca, u.name, g.holder FROM g JOIN u USING (n) ORDER BY n "
-        "ON CONFLICT (ca_id, sha256) DO UPDATE SET holder = EXCLUDED.holder WHERE subject_name.holder = EXCLUDED.holder "
-        "RETURNING ca_id, sha256), "
+        "n AS (INSERT INTO subject_name (ca_id, sha256, holder, town) SELECT u.ca, u.name, g.holder, g.town FROM g JOIN u USING (n) "
+        "ORDER BY n ON CONFLICT (ca_id, sha256) DO UPDATE SET town = EXCLUDED.town WHERE subject_name.holder = EXCLUDED.holder "
+        "AND coalesce(subject_name.town, EXCLUDED.town) = EXCLUDED.town RETURNING ca_id, sha256), "
         "c AS (INSERT INTO certificate (id, ca_id, serial, shard, state, state_since, request_id, registration_id, station_id, "
-        "profile, profile_sha256, spki_sha256, not_before, not_after) SELECT u.id, u.ca, u.serial, u.shard, 'reserved', $1, g.request, "
+        "profile, profile_sha256, spki_sha256, not_before, not_after, ordinal) SELECT u.id, u.ca, u.serial, u.shard, 'reserved', $1, g.request, "
         "g.registration, CASE WHEN u.is_station = 1 THEN (SELECT s.id FROM station s WHERE s.name = g.holder AND "
-        "(g.station_id IS NULL OR g.station_id = s.id)) END, u.profile, u.profile_sha256, u.key, u.not_before, u.not_after "
+        "(g.station_id IS NULL OR g.station_id = s.id)) END, u.profile, u.profile_sha256, u.key, u.not_before, u.not_after, u.ordinal "
         "FROM g JOIN u USING (n) JOIN n AS taken ON taken.ca_id = u.ca AND taken.sha256 = u.name ORDER BY u.n ON CONFLICT DO NOTHING "
         "RETURNING id), "
         "d AS (INSERT INTO certificate_der (certificate_id, tbs) SELECT id, u.tbs FROM c JOIN u USING (id)), "
         "a AS (INSERT INTO audit_event (at, actor, role, verb, object, result, detail) SELECT $1, $2, '', "
         "'certificate.reserve', 'certificate:' || id, 'ok', u.detail::jsonb FROM c JOIN u USING (id) ORDER BY u.n) "
         "SELECT u.n, g.n IS NOT NULL, taken.ca_id IS NOT NULL, c.id IS NOT NULL FROM u LEFT JOIN g USING (n) "
-        "LEFT JOIN n AS taken ON taken.ca_id = u.ca AND taken.sha256 = u.name LEFT JOIN c ON c.id = u.id", 17 },
+        "LEFT JOIN n AS taken ON taken.ca_id = u.ca AND taken.sha256 = u.name LEFT JOIN c ON c.id = u.id", 18 },
     [S_ISSUE] = { "issue.issue",
         "WITH u AS (SELECT * FROM unnest($3::uuid[], $4::bytea[], $5::int8[], $6::int8[]) "
         "WITH ORDINALITY AS u (id, der, renewal, erase, n)), "
@@ -125,14 +126,15 @@ case_read(const struct pg_result *r, int row, struct arena *a, struct issue_case
 {
     *ret = (struct issue_case){ .found = true, .station_good = pg_bool(r, row, 24), .key_used = pg_bool(r, row, 25),
                                 .earlier = (int)pg_i64(r, row, 26), .revoked = pg_bool(r, row, 27),
-                                .responder_ca = (int)pg_i64(r, row, 28), .follows = !pg_is_null(r, row, 31) };
+                                .responder_ca = (int)pg_i64(r, row, 28), .place = (int)pg_i64(r, row, 31),
+                                .follows = !pg_is_null(r, row, 32) };
     request_read(r, row, a, &ret->request);
     registration_read(r, row, a, &ret->registration);
     pg_uuid(r, row, 29, ret->certificate);
     ret->certificate_state = pg_str_dup(r, row, 30, a);
-    ret->follows_state = pg_str_dup(r, row, 31, a);
-    ret->follows_not_after = pg_time(r, row, 32);
-    ret->follows_tbs = pg_str_dup(r, row, 33, a);
+    ret->follows_state = pg_str_dup(r, row, 32, a);
+    ret->follows_not_after = pg_time(r, row, 33);
+    ret->follows_tbs = pg_str_dup(r, row, 34, a);
 }
 
 enum err
@@ -192,7 +194,8 @@ issue_reservation_order(const struct issue_reservation *x, const struct issue_re
 /* A parameter each: columns of what is reserved. */
 struct columns {
     const char *id[ISSUE_BATCH_MAX], *request[ISSUE_BATCH_MAX], *profile[ISSUE_BATCH_MAX], *detail[ISSUE_BATCH_MAX];
-    int64_t ca[ISSUE_BATCH_MAX], may_retire[ISSUE_BATCH_MAX], shard[ISSUE_BATCH_MAX], is_station[ISSUE_BATCH_MAX];
+    int64_t ca[ISSUE_BATCH_MAX], may_retire[ISSUE_BATCH_MAX], shard[ISSUE_BATCH_MAX], is_station[ISSUE_BATCH_MAX],
+            ordinal[ISSUE_BATCH_MAX];
     struct str name[ISSUE_BATCH_MAX], serial[ISSUE_BATCH_MAX], profile_sha256[ISSUE_BATCH_MAX], key[ISSUE_BATCH_MAX], tbs[ISSUE_BATCH_MAX];
     utime not_before[ISSUE_BATCH_MAX], not_after[ISSUE_BATCH_MAX];
     char details[ISSUE_BATCH_MAX][256];
@@ -214,6 +217,7 @@ columns_set(struct columns *c, size_t i, const struct issue_reservation *r)
     c->may_retire[i] = r->may_retire;
     c->shard[i] = r->shard;
     c->is_station[i] = r->is_station;
+    c->ordinal[i] = r->c->place;
     c->name[i] = (struct str){ (const char *)r->subject_sha256, SHA256_LEN };
     c->serial[i] = (struct str){ (const char *)r->serial, sizeof(r->serial) };
     c->profile_sha256[i] = (struct str){ (const char *)r->profile->sha256, SHA256_LEN };
@@ -251,6 +255,7 @@ issue_reserve(struct pg *pg, struct issue_reservation *const *list, size_t n, co
     pg_arg_times(&args, c->not_after, n);
     pg_arg_blobs(&args, c->tbs, n);
     pg_arg_texts(&args, c->detail, n);
+    pg_arg_i64s(&args, c->ordinal, n);
     if ((e = pg_exec(pg, &stmts[S_RESERVE], &args, &result, why)) != OK)
         return e;
     CHECK((size_t)pg_rows(result) == n);

@@ -1,7 +1,12 @@
 /* registration: words of the columns, names as text, sealed; the rows are in registration_store.c. */
 #include "pki/authority/registration.h"
 
+#include "base/core/text.h"
+
 #define PLACE "registration.subject"
+#define HOLDER_MAX 64
+#define TOWN_MAX 63
+#define REFERENCE_MAX 200
 
 const char *
 registration_support_name(enum profile_support support)
@@ -164,6 +169,29 @@ registration_open(const struct keyring *field, const struct registration *r, str
     if ((e = column_open(field, PLACE, r->id, r->subject, &text, why)) != OK)
         return e;
     return registration_subject_parse(buf_view(&text), a, ret, why);
+}
+
+enum err
+registration_texts_check(const struct registration *r, struct why *why)
+{
+    const struct {
+        const char *name, *text;
+        size_t min, max;
+    } rows[] = {
+        { "profile", r->profile, 1, PROFILE_NAME_MAX },
+        { "town", r->town, 0, TOWN_MAX },
+        { "holder", r->holder, 1, HOLDER_MAX },
+        { "the reference of the proof", r->proof_ref, 0, REFERENCE_MAX },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct str s = str_of(rows[i].text);
+
+        if (s.n < rows[i].min || s.n > rows[i].max || !text_is_clean(s, false))
+            return why_code(why, ERR_INPUT, "registration.text", "%s: %zu to %zu octets of one line", rows[i].name, rows[i].min,
+                            rows[i].max);
+    }
+    return OK;
 }
 
 bool

@@ -50,19 +50,24 @@ MUST_USE enum err registration_seal(const struct keyring *field, const char *id,
 /* ERR_NOT_FOUND: erased. ERR_DENIED: altered, or of another row. */
 MUST_USE enum err registration_open(const struct keyring *field, const struct registration *r, struct arena *a,
                                     struct subject *ret, struct why *why);
+/* Profile, town, holder and reference: of bounded length, without control characters: they stand in texts that persons approve.
+ * ERR_INPUT, code "registration.text". */
+MUST_USE enum err registration_texts_check(const struct registration *r, struct why *why);
 /* Are the names those of a person, to be erased once they stand in a certificate? */
 bool registration_names_person(const struct profile *p);
 
 /* --- rows (registration_store.c) ------------------------------------------------------------------------------------- */
 
-/* Twice with the same id and content is once. ERR_CONFLICT, code "registration.exists": the id is there with another
- * content, or this holder has one for the profile. Inside a transaction or not. */
-MUST_USE enum err registration_add(struct pg *pg, const struct registration *r, const char *actor, utime now,
+/* Twice with the same id and content is once; ret_new, NULL allowed: it was not there. ERR_INPUT, code "registration.text";
+ * ERR_CONFLICT, code "registration.exists": the id is there with another content, or this holder has one for the profile that is
+ * not closed; code "pki.proof.used": a closed one of this holder had a certificate on that proof, so that closing and coming
+ * again would count renewals from none (P-117). Inside a transaction or not. */
+MUST_USE enum err registration_add(struct pg *pg, const struct registration *r, const char *actor, utime now, bool *ret_new,
                                    struct why *why);
 /* ERR_NOT_FOUND, code "registration.unknown". What *ret points to lives in a. */
 MUST_USE enum err registration_find(struct pg *pg, const char *id, struct arena *a, struct registration *ret,
                                     struct why *why);
-/* The same by station ("": operator), profile and holder. */
+/* The same by station ("": operator), profile and holder: the one that is not closed, or the newest. */
 MUST_USE enum err registration_find_holder(struct pg *pg, const char *station, const char *profile, const char *holder,
                                            struct arena *a, struct registration *ret, struct why *why);
 /* The holder was identified anew (P-117): renewals begin at none, the names are these (sealed; p NULL: as they are).

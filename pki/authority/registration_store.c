@@ -8,13 +8,19 @@ enum { S_ADD, S_FIND, S_FIND_HOLDER, S_IDENTIFY, S_CLOSE };
     "FROM registration "
 static const struct pg_stmt stmts[] = {
     [S_ADD] = { "registration.add",
-        "WITH r AS (INSERT INTO registration (id, station_id, profile, town, holder, subject, support, proof, proof_ref, "
-        "proof_at, state, made_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING "
-        "RETURNING id) SELECT r.id, audit_add($12, $13, '', 'registration.add', 'registration:' || r.id, 'ok', "
-        "jsonb_build_object('profile', $3::text)) FROM r", 13 },
+        "WITH u AS (SELECT EXISTS (SELECT FROM registration y JOIN certificate x ON x.registration_id = y.id WHERE y.id <> $1 "
+        "AND y.state = 'closed' AND y.station_id IS NOT DISTINCT FROM $2::uuid AND y.profile = $3 AND y.holder = $5 AND "
+        "x.state <> 'void' AND x.not_before >= $10::timestamptz) AND NOT EXISTS (SELECT FROM registration z WHERE z.id = $1) AS used), "
+        "r AS (INSERT INTO registration (id, station_id, profile, town, holder, subject, support, proof, proof_ref, "
+        "proof_at, state, made_at) SELECT $1, $2::uuid, $3, $4, $5, $6, $7, $8, $9, $10::timestamptz, $11, $12 FROM u WHERE NOT u.used "
+        "ON CONFLICT (id) DO NOTHING RETURNING id), "
+        "a AS (INSERT INTO audit_event (at, actor, role, verb, object, result, detail) SELECT $12, $13, '', 'registration.add', "
+        "'registration:' || r.id, 'ok', jsonb_build_object('profile', $3::text) FROM r) SELECT u.used, r.id FROM u LEFT JOIN r ON true",
+        13 },
     [S_FIND] = { "registration.find", COLUMNS "WHERE id = $1", 1 },
     [S_FIND_HOLDER] = { "registration.find_holder",
-        COLUMNS "WHERE station_id IS NOT DISTINCT FROM $1::uuid AND profile = $2 AND holder = $3", 3 },
+        COLUMNS "WHERE station_id IS NOT DISTINCT FROM $1::uuid AND profile = $2 AND holder = $3 "
+        "ORDER BY state = 'closed', made_at DESC LIMIT 1", 3 },
     [S_IDENTIFY] = { "registration.identify",
         "WITH r AS (UPDATE registration SET proof = $2, proof_ref = $3, proof_at = $4::timestamptz, renewals = 0, "
         "subject = coalesce($5, subject) WHERE id = $1 AND state = 'open' RETURNING id) SELECT r.id, audit_add($6, $7, '', "
@@ -46,7 +52,7 @@ same(const struct registration *a, const struct registration *b)
 }
 
 enum err
-registration_add(struct pg *pg, const struct registration *r, const char *actor, utime now, struct why *why)
+registration_add(struct pg *pg, const struct registration *r, const char *actor, utime now, bool *ret_new, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *result = NULL;
     AUTO(arena_freep) struct arena *a = arena_new(1 << 16);
@@ -54,6 +60,8 @@ registration_add(struct pg *pg, const struct registration *r, const char *actor,
     struct registration there;
     enum err e;
 
+    if ((e = registration_texts_check(r, why)) != OK)
+        return e;
     pg_arg_uuid(&args, r->id);
     pg_arg_uuid(&args, r->station[0] == '\0' ? NULL : r->station);
     pg_arg_text(&args, r->profile);
@@ -70,8 +78,15 @@ registration_add(struct pg *pg, const struct registration *r, const char *actor,
     e = pg_exec(pg, &stmts[S_ADD], &args, &result, why);
     if (e == ERR_CONFLICT)
         return why_code(why, e, "registration.exists", "this holder is registered for the profile already");
-    if (e != OK || pg_rows(result) > 0)
+    if (e != OK)
         return e;
+    if (ret_new != NULL)
+        *ret_new = !pg_is_null(result, 0, 1);
+    if (!pg_is_null(result, 0, 1))
+        return OK;
+    if (pg_bool(result, 0, 0))
+        return why_code(why, ERR_CONFLICT, "pki.proof.used", "a certificate was issued on that proof, in a registration that is "
+                        "closed: the holder has to be identified anew");
     if ((e = registration_find(pg, r->id, a, &there, why)) != OK)
         return e;
     return same(r, &there) ? OK : why_code(why, ERR_CONFLICT, "registration.exists", "another registration has this id");

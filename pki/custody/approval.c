@@ -46,8 +46,18 @@ approval_act_parse(struct str name, enum approval_act *ret)
 void
 approval_line(struct buf *text, const char *name, const char *value)
 {
-    CHECK(strpbrk(value, "\r\n") == NULL);
-    buf_addf(text, "%s %s\n", name, value);
+    buf_addf(text, "%s ", name);
+    for (; *value != '\0'; value++) {
+        const unsigned char c = (unsigned char)*value;
+
+        if (c == '\\')
+            buf_adds(text, "\\\\");
+        else if (c < ' ' || c == 0x7f)
+            buf_addf(text, "\\x%02x", c);
+        else
+            buf_addc(text, (char)c);
+    }
+    buf_addc(text, '\n');
 }
 
 static void

@@ -48,7 +48,7 @@ struct approval {
     utime at;                    /* signed; whole seconds count */
 };
 
-/* Appends "name value\n". A value with a line end is our bug. */
+/* Appends "name value\n". A control character is written \xNN, and a backslash twice: no value looks like another line. */
 void approval_line(struct buf *text, const char *name, const char *value);
 
 MUST_USE enum err approval_sign(struct key *person_key, enum approval_act act, utime at,

@@ -136,12 +136,15 @@ call_open(struct http_request *req, enum lane lane, struct call *ret)
 
 /* --- registrations ------------------------------------------------------------------------------------------------------------ */
 
-/* The operator registers stations themselves, under their names. */
+/* The operator registers stations themselves, under their names. A person may be called like a station, and is not it. */
 static bool
-is_own(const struct station *s, const struct registration *r)
+is_own(const struct call *c, const struct registration *r)
 {
+    const struct profile *p = profile_set_find(&c->front->pki->profiles, str_of(r->profile));
+    const struct station *s = &c->station;
+
     if (r->station[0] == '\0')
-        return strcmp(r->holder, s->name) == 0;
+        return strcmp(r->holder, s->name) == 0 && (p == NULL || profile_is_of_machine(p));
     return strcmp(r->station, s->id) == 0 && station_has_profile(s, r->profile) && station_has_town(s, r->town);
 }
 
@@ -160,7 +163,7 @@ call_registration(struct call *c, const char *id, struct registration *ret)
     struct why why = WHY_INIT;
     enum err e = is_uuid(id) ? registration_find(http_pg(c->req), id, http_arena(c->req), ret, &why) : ERR_NOT_FOUND;
 
-    if (e == ERR_NOT_FOUND || (e == OK && !is_own(&c->station, ret)))
+    if (e == ERR_NOT_FOUND || (e == OK && !is_own(c, ret)))
         e = why_code(&why, ERR_NOT_FOUND, "registration.unknown", "not a registration of this station");
     if (e == OK)
         return true;

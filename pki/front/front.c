@@ -24,7 +24,7 @@ const struct pg_stmts *const front_stmts[] = {
     &revocation_stmts, &approval_stmts, &grant_stmts, &pki_person_stmts, &alarm_stmts, NULL,
 };
 
-const struct pg_stmts *const front_worker_stmts[] = { &job_stmts, &notice_stmts, NULL };
+const struct pg_stmts *const front_mail_stmts[] = { &job_stmts, &notice_stmts, NULL };
 
 /* --- the heartbeat ------------------------------------------------------------------------------------------------------------ */
 
@@ -111,7 +111,7 @@ front_done(struct front *f)
 }
 
 enum err
-front_run(struct pki *pki, const struct process *process, const struct pg_config *pg, const struct pg_config *worker,
+front_run(struct pki *pki, const struct process *process, const struct pg_config *pg, const struct pg_config *mail,
           struct why *why)
 {
     AUTO(front_done) struct front f = { .pki = pki };
@@ -126,7 +126,7 @@ front_run(struct pki *pki, const struct process *process, const struct pg_config
     f.lanes = lanes_new(&pki->conf);
     f.signers = signer_line_new(pki->conf.signer_socket, issue_threads(&pki->conf));
     atomic_store(&f.signer_state, "away");
-    if ((e = notices_start(pki, worker, &notices, why)) != OK)
+    if ((e = notices_start(pki, mail, &notices, why)) != OK)
         return e;
     CHECK(pthread_create(&heart.thread, NULL, heart_run, &heart) == 0);
     e = serve(&f, process, pg, why);

@@ -8,7 +8,7 @@
  *
  * It sees no key of an authority: it writes requests, and asks the signer to judge them. Issuing runs on threads of its own
  * and of lowest priority: a revocation never waits behind it. Mails are jobs, done
- * by threads under the role pki_worker (notice.h).
+ * by threads of their own (notice.h).
  */
 #ifndef PKI_FRONT_FRONT_H
 #define PKI_FRONT_FRONT_H
@@ -16,15 +16,15 @@
 #include "base/program/process.h"
 #include "pki/pki.h"
 
-/* Tables of statements of its two roles; NULL-terminated. */
+/* Tables of statements, of those who answer and of the mails; NULL-terminated. */
 extern const struct pg_stmts *const front_stmts[];
-extern const struct pg_stmts *const front_worker_stmts[];
+extern const struct pg_stmts *const front_mail_stmts[];
 /* The doors, for the command `routes`; NULL-terminated. */
 extern const struct http_routes *const front_routes[];
 
-/* Runs until SIGTERM; SIGHUP reads certificates and keys again. pg: as pki_front with front_stmts; worker: as pki_worker with
- * front_worker_stmts, NULL: no mail. pki was loaded with PKI_NEED_FRONT. */
+/* Runs until SIGTERM; SIGHUP reads certificates and keys again. pg: as pki_front with front_stmts; mail: as pki_front with
+ * front_mail_stmts. pki was loaded with PKI_NEED_FRONT. */
 MUST_USE enum err front_run(struct pki *pki, const struct process *process, const struct pg_config *pg,
-                            const struct pg_config *worker, struct why *why);
+                            const struct pg_config *mail, struct why *why);
 
 #endif

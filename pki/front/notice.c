@@ -21,7 +21,7 @@
 
 struct notices {
     const struct pki *pki;
-    const struct pg_config *worker;
+    const struct pg_config *pg;
     struct job_kind kinds[2];
     struct job_runner *runner;
     const char **profiles;           /* of programs and servers */
@@ -39,7 +39,7 @@ machine_profiles(const struct profile_set *set, size_t *ret_n)
     size_t n = 0;
 
     for (size_t i = 0; i < set->n; i++)
-        if (set->items[i]->holder == HOLDER_PROGRAM || set->items[i]->holder == HOLDER_SERVER)
+        if (profile_is_of_machine(set->items[i]))
             list[n++] = set->items[i]->name;
     *ret_n = n;
     return list;
@@ -77,7 +77,7 @@ queue_run(void *arg)
         if (now < next)
             continue;
         next = now + ALARM_PERIOD;
-        if ((e = pg == NULL ? pg_open(n->worker, &pg, &why) : OK) == OK && (e = queue(n, pg, now >= next_expiry, &why)) == OK &&
+        if ((e = pg == NULL ? pg_open(n->pg, &pg, &why) : OK) == OK && (e = queue(n, pg, now >= next_expiry, &why)) == OK &&
             now >= next_expiry)
             next_expiry = now + EXPIRY_PERIOD;
         if (e != OK && !down)
@@ -179,7 +179,7 @@ expiry_job(struct pg *pg, const struct job *job, void *arg, struct why *why)
 /* --- begin and end ---------------------------------------------------------------------------------------------------------------- */
 
 enum err
-notices_start(const struct pki *pki, const struct pg_config *worker, struct notices **ret, struct why *why)
+notices_start(const struct pki *pki, const struct pg_config *pg, struct notices **ret, struct why *why)
 {
     struct notices *n;
     enum err e;
@@ -187,15 +187,13 @@ notices_start(const struct pki *pki, const struct pg_config *worker, struct noti
     *ret = NULL;
     if (pki->conf.alarm_mail.n == 0 && pki->conf.expiry_mail.n == 0)
         return OK;
-    if (worker == NULL)
-        return why_set(why, ERR_INPUT, "alarm.mail and expiry.mail need database.worker: mails are sent as pki_worker");
     n = mem_alloc(sizeof(*n));
     n->pki = pki;
-    n->worker = worker;
+    n->pg = pg;
     n->profiles = machine_profiles(&pki->profiles, &n->nprofiles);
     n->kinds[0] = (struct job_kind){ "mail.alarm", alarm_job, LEASE, n };
     n->kinds[1] = (struct job_kind){ "mail.expiry", expiry_job, LEASE, n };
-    if ((e = job_runner_start(worker, n->kinds, ARRAY_LEN(n->kinds), JOB_THREADS, &n->runner, why)) != OK) {
+    if ((e = job_runner_start(pg, n->kinds, ARRAY_LEN(n->kinds), JOB_THREADS, &n->runner, why)) != OK) {
         free(n->profiles);
         free(n);
         return e;

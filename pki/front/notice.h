@@ -4,7 +4,8 @@
  * (GET /certificates).
  *
  * A thread finds what is due and makes it jobs; the job queue sends them and tries again (base/pg/job.h). Several fronts may do
- * so at once. No address is in the database: a job names its place in the list. Under the role pki_worker.
+ * so at once. No address is in the database: a job names its place in the list. Under the front's own role: the
+ * signer's pki_worker changes what a process of the network must not.
  */
 #ifndef PKI_FRONT_NOTICE_H
 #define PKI_FRONT_NOTICE_H
@@ -14,8 +15,8 @@
 extern const struct pg_stmts notice_stmts;
 
 struct notices;
-/* worker: as pki_worker with front_worker_stmts; it outlives them. *ret NULL: alarm.mail and expiry.mail are empty. */
-MUST_USE enum err notices_start(const struct pki *pki, const struct pg_config *worker, struct notices **ret, struct why *why);
+/* pg: as pki_front with front_mail_stmts; it outlives them. *ret NULL: alarm.mail and expiry.mail are empty. */
+MUST_USE enum err notices_start(const struct pki *pki, const struct pg_config *pg, struct notices **ret, struct why *why);
 void notices_stop(struct notices *n);            /* NULL is allowed */
 
 /* What is due becomes jobs, one for each of so many addresses (notice_store.c). */

@@ -124,7 +124,7 @@ may_register(const struct call *c, const struct registration_body *in, struct wh
 }
 
 static enum err
-registration_store(struct call *c, struct registration *r, const struct subject *names, struct why *why)
+registration_store(struct call *c, struct registration *r, const struct subject *names, bool *ret_new, struct why *why)
 {
     AUTO(buf_free) struct buf sealed = BUF_BOUNDED(REGISTRATION_SUBJECT_MAX + COLUMN_OVERHEAD);
     struct why there = WHY_INIT;
@@ -133,8 +133,11 @@ registration_store(struct call *c, struct registration *r, const struct subject 
     if ((e = registration_seal(c->front->pki->field, r->id, names, &sealed, why)) != OK)
         return e;
     r->subject = buf_view(&sealed);
-    e = registration_add(http_pg(c->req), r, c->actor, http_now(c->req), why);
+    e = registration_add(http_pg(c->req), r, c->actor, http_now(c->req), ret_new, why);
     r->subject = STR_NULL;
+    if (e == ERR_CONFLICT && strcmp(why->code, "pki.proof.used") == 0)
+        return why_code(why, e, why->code, "A certificate was issued on this proof, in a registration that is closed: identify the "
+                        "holder anew.");
     if (e == ERR_CONFLICT)
         return same(c, r, names, &there) == OK ? OK : why_code(why, e, "registration.exists", "This id was used for another "
                                                                "registration, or this station has one of that profile and holder.");
@@ -146,9 +149,10 @@ put_registration(struct http_request *req)
 {
     struct registration r = { .state = REGISTRATION_OPEN };
     const char *id = http_path_param(req, "id");
-    struct registration_body in;
+    struct registration_body in = { .town = "" };
     struct why why = WHY_INIT;
     struct call c;
+    bool fresh = false;
     enum err e;
 
     if (!call_open(req, LANE_ISSUE, &c))
@@ -157,6 +161,8 @@ put_registration(struct http_request *req)
         e = why_code(&why, ERR_INPUT, "registration.id", "The id is a UUID in lower case that the station draws.");
     else if ((e = registration_body_read(http_body(req), http_arena(req), &in, &why)) == OK)
         e = may_register(&c, &in, &why);
+    if (e == OK && in.proof_at != UTIME_NULL && in.proof_at > http_now(req))
+        e = why_code(&why, ERR_INPUT, "pki.proof.date", "A proof of identity of the future.");
     if (e == OK) {
         memcpy(r.id, id, sizeof(r.id));
         memcpy(r.station, c.station.id, sizeof(r.station));
@@ -167,12 +173,12 @@ put_registration(struct http_request *req)
         r.proof = in.proof;
         r.proof_ref = in.proof_ref;
         r.proof_at = in.proof_at;
-        e = registration_store(&c, &r, &in.names, &why);
+        e = registration_store(&c, &r, &in.names, &fresh, &why);
     }
     if (e != OK)
         call_refuse(&c, e, &why, "registration.add", is_uuid(id) ? object_of(&c, id) : "");
     else
-        reply_registration(&c, 200, r.id);
+        reply_registration(&c, fresh ? 201 : 200, r.id);
 }
 
 /* The holder was identified anew (P-116, P-117). Twice is once: the same proof changes nothing more. */

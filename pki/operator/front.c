@@ -7,7 +7,8 @@ int
 operator_front(int argc, char **argv)
 {
     AUTO(pki_freep) struct pki *pki = NULL;
-    struct pg_config pg, worker;
+    struct pg_config pg, mail;
+    const char *database;
     struct process process;
     struct why why = WHY_INIT;
     enum err e;
@@ -17,8 +18,9 @@ operator_front(int argc, char **argv)
         return status;
     if ((e = pki_load(process.config, PKI_NEED_FRONT, &pki, &why)) != OK)
         return command_fail(process.config, e, &why);
-    pg = command_pg_config(process.database != NULL ? process.database : pki->conf.database, front_stmts);
-    worker = command_pg_config(pki->conf.database_worker, front_worker_stmts);
-    e = front_run(pki, &process, &pg, pki->conf.database_worker[0] != '\0' ? &worker : NULL, &why);
+    database = process.database != NULL ? process.database : pki->conf.database;
+    pg = command_pg_config(database, front_stmts);
+    mail = command_pg_config(database, front_mail_stmts);
+    e = front_run(pki, &process, &pg, &mail, &why);
     return e == OK ? 0 : command_fail("front", e, &why);
 }

@@ -94,15 +94,18 @@ registration_get(struct pg *pg, const struct pki *pki, const struct request_opti
     if (p == NULL)
         return why_set(why, ERR_INPUT, "no profile %s", o->profile);
     names_read(o, a, &names);
-    if ((e = registration_find_holder(pg, "", o->profile, o->holder, a, ret, why)) != ERR_NOT_FOUND)
-        return e != OK ? e : names_agree(pki, ret, &names, a, why);
+    e = registration_find_holder(pg, "", o->profile, o->holder, a, ret, why);
+    if (e != OK && e != ERR_NOT_FOUND)
+        return e;
+    if (e == OK && ret->state != REGISTRATION_CLOSED)
+        return names_agree(pki, ret, &names, a, why);
     if ((e = registration_fill(o, ret, why)) != OK || (e = subject_check(p, &names, why)) != OK)
         return e;
     rand_uuid(ret->id);
     if ((e = registration_seal(pki->field, ret->id, &names, &sealed, why)) != OK)
         return e;
     ret->subject = buf_view(&sealed);
-    e = registration_add(pg, ret, command_actor(), clock_now(), why);
+    e = registration_add(pg, ret, command_actor(), clock_now(), NULL, why);
     ret->subject = STR_NULL;
     return e;
 }

@@ -38,7 +38,7 @@ registration_make(struct pg *pg, const struct pki *pki, const struct responder_o
     if ((e = registration_seal(pki->field, r.id, &names, &sealed, why)) != OK)
         return e;
     r.subject = buf_view(&sealed);
-    e = registration_add(pg, &r, command_actor(), clock_now(), why);
+    e = registration_add(pg, &r, command_actor(), clock_now(), NULL, why);
     memcpy(ret->id, r.id, sizeof(ret->id));
     return e;
 }

@@ -114,6 +114,12 @@ is_holder(const struct profile *p)
     return p->holder != HOLDER_CA && p->holder != HOLDER_RESPONDER;
 }
 
+bool
+profile_is_of_machine(const struct profile *p)
+{
+    return p->holder == HOLDER_SERVER || p->holder == HOLDER_PROGRAM;
+}
+
 static bool
 is_human(const struct profile *p)
 {

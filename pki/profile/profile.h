@@ -153,6 +153,9 @@ MUST_USE enum err profile_issue_check(const struct profile *p, const struct prof
 /* How a key of this kind signs certificates, lists and answers: RS256, ES256, ES384. */
 enum sig_alg profile_sig_alg(enum key_alg alg);
 
+/* Of a program or a server: not of a person, an authority or a responder. */
+bool profile_is_of_machine(const struct profile *p);
+
 /* "server-tls", "2", …: as in the file. */
 const char *profile_holder_name(enum profile_holder holder);
 const char *profile_use_name(enum profile_use use);

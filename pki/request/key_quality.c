@@ -189,11 +189,10 @@ key_blocklist_free(struct key_blocklist *list)
 static enum err
 rsa_check(const struct spki_parts *parts, const struct key_blocklist *list, struct why *why)
 {
-    const unsigned char last = (unsigned char)parts->e.p[parts->e.n - 1];
-
-    /* more than 2^16, and odd: 65537 is the least */
-    if ((last & 1) == 0 || parts->e.n < 3)
-        return why_code(why, ERR_DENIED, "pki.key.exponent", "RSA exponent is even, or 65536 or less");
+    /* Above 2^16 (RGS B1), and one for all: another exponent with the same modulus would be the same key under another name, which
+     * a holder whose key was revoked, or is to be renewed, could bring again. */
+    if (!str_eq(parts->e, STR_LIT("\x01\x00\x01")))
+        return why_code(why, ERR_DENIED, "pki.key.exponent", "RSA exponent is not 65537");
     switch (rsa_weakness_find(parts->n)) {
     case RSA_SOUND:
         break;

@@ -29,7 +29,8 @@ struct key_facts {
 
 /* spki: SubjectPublicKeyInfo, strict DER. list may be NULL: none known. ret (may be NULL): what it is. ERR_DENIED (ERR_INPUT: malformed) with a code:
  *   pki.key.even           the modulus is even
- *   pki.key.exponent       the exponent is even, or 65536 or less (RGS B1, RègleFact-4)
+ *   pki.key.exponent       the exponent is not 65537 (RGS B1, RègleFact-4: above 65536; one for all, so
+ *                          that a modulus is in one certificate)
  *   pki.key.small_factor   a prime below 752 divides the modulus
  *   pki.key.roca           made by Infineon's RSALib (CVE-2017-15361)
  *   pki.key.close_primes   Fermat's method factors it within 100 rounds

@@ -146,7 +146,7 @@ requests_make(void)
         if (registration_seal(field, r.id, &s, &sealed, &w.why) != OK)
             exit(1);
         r.subject = buf_view(&sealed);
-        if (registration_add(w.pg, &r, "bench", NOW, &w.why) != OK ||
+        if (registration_add(w.pg, &r, "bench", NOW, NULL, &w.why) != OK ||
             request_add(w.pg, &q, "bench", NOW, ids[i], NULL, &w.why) != OK) {
             fprintf(stderr, "%s\n", w.why.text);
             exit(1);

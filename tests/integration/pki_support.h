@@ -193,7 +193,7 @@ pki_registration_make(struct pki_world *w, const struct keyring *field, const ch
     rand_uuid(r.id);
     assert_ok(registration_seal(field, r.id, names, &sealed, &w->why), &w->why);
     r.subject = (struct str){ arena_dup(w->a, sealed.data, sealed.len), sealed.len };
-    assert_ok(registration_add(w->pg, &r, "operator:test", w->now, &w->why), &w->why);
+    assert_ok(registration_add(w->pg, &r, "operator:test", w->now, NULL, &w->why), &w->why);
     return r;
 }
 

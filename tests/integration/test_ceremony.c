@@ -575,6 +575,35 @@ refusals_leave_nothing(void **state)
     make_root(f);
 }
 
+/* A profile that cannot be read, or is of no authority, is told before persons have come and keys are made: not one answer is read. */
+static void
+the_profile_comes_first(void **state)
+{
+    struct fixture *f = *state;
+    const char *profiles = f->conf.profiles, *profile = f->conf.profile;
+    char path[300];
+
+    f->conf.profiles = "/nonexistent";
+    say_line(f, "nobody = asked");
+    assert_err(run(f, CEREMONY_ROOT, "root"), ERR_NOT_FOUND, &f->why);
+    assert_non_null(strstr(f->why.text, "root-ca.profile"));
+    f->conf.profiles = profiles;
+    (void)snprintf(path, sizeof(path), "%s/root-g1.key", f->dir);
+    assert_int_equal(access(path, F_OK), -1);
+    /* with a good one it is the first answer that is missing */
+    say_line(f, "nobody = asked");
+    assert_int_not_equal(run(f, CEREMONY_ROOT, "root"), OK);
+    assert_null(strstr(f->why.text, "profile"));
+    make_root(f);
+    f->conf.key_uri = arena_printf(f->a, "sealed:%s/cards.key", f->keys);
+    f->conf.profile = "server";
+    say_line(f, "nobody = asked");
+    assert_err(run(f, CEREMONY_ISSUING, "cards"), ERR_INPUT, &f->why);
+    assert_non_null(strstr(f->why.text, "server is no profile of an authority"));
+    f->conf.profile = profile;
+    make_cards(f);
+}
+
 static void
 an_issuing_authority(void **state)
 {
@@ -938,6 +967,7 @@ main(void)
         cmocka_unit_test_setup_teardown(the_record, setup, teardown),
         cmocka_unit_test_setup_teardown(order_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals_leave_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_profile_comes_first, setup, teardown),
         cmocka_unit_test_setup_teardown(an_issuing_authority, setup, teardown),
         cmocka_unit_test_setup_teardown(opening_the_root, setup, teardown),
         cmocka_unit_test_setup_teardown(compromise_and_destruction, setup, teardown),

@@ -284,6 +284,9 @@ sql_refuses(void **state)
         "INSERT INTO pki.role_grant (id, person_id, role, period, proposed_by, approved_by, approved_at) SELECT "
         "gen_random_uuid(), d.id, 'perso', tstzrange('2026-01-01', '2026-06-01'), a.id, a.id, '2026-01-01' "
         "FROM pki.person d, pki.person a WHERE d.name = 'denis' AND a.name = 'alice'",
+        /* an end that is to come does not part two roles until then */
+        "INSERT INTO pki.role_grant (id, person_id, role, period, proposed_by, withdrawn_at) SELECT gen_random_uuid(), a.id, 'auditor', "
+        "tstzrange('2026-11-20', '2027-11-20'), d.id, '2027-11-19' FROM pki.person d, pki.person a WHERE d.name = 'denis' AND a.name = 'alice'",
     };
 
     (void)f;

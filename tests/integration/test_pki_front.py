@@ -1,6 +1,6 @@
 """The front of the authority, as stations have it: curl with client certificates, requests and PKCS#7 of OpenSSL, over the real
 signer. EST, registrations, certificates, changes, revocations; who may what; what is away; what is killed."""
-import base64, os, re, signal, subprocess, threading, time, uuid
+import base64, datetime, os, re, signal, subprocess, threading, time, uuid
 
 from authority import Authority
 from beffroi import TOP, run
@@ -30,7 +30,7 @@ def holder(a, who, profile='citizen-soft-named', town='rivemont', name='Zébulon
     id = id or str(uuid.uuid4())
     body = {'profile': profile, 'holder': 'h-' + id[:8], 'town': town, 'support': 'software', 'proof': 'face_to_face', 'proof_ref': 'pv-1',
             'proof_at': '2026-01-02T10:00:00Z', 'names': {'given_name': name, 'surname': CANARY, 'serial_number': id[:8]}} | more
-    expect(a.call(who, 'PUT', f'/registrations/{id}', body), 200)
+    expect(a.call(who, 'PUT', f'/registrations/{id}', body), 201)
     return id
 
 
@@ -147,7 +147,7 @@ def renews(a):
     # a server: its alternative names too are those of the certificate
     web, dns = str(uuid.uuid4()), 'subjectAltName=DNS:web.example,DNS:www.web.example'
     expect(a.call('idp', 'PUT', f'/registrations/{web}', {'profile': 'server', 'holder': 'web', 'support': 'software', 'proof': 'none',
-                                                         'names': {'dns': ['web.example', 'www.web.example']}}), 200)
+                                                         'names': {'dns': ['web.example', 'www.web.example']}}), 201)
     served = subject_of(issued(a, 'idp', web, 'web'))
     # the year of the station's certificate goes by
     a.clock('310d')
@@ -182,7 +182,7 @@ def registers(a):
             'proof_ref': 'pv-7', 'proof_at': '2026-01-02T10:00:00Z',
             'names': {'given_name': 'Zoé', 'surname': CANARY, 'serial_number': 'a1'}}
     put = lambda change, who='idp', at=None: a.call(who, 'PUT', f'/registrations/{at or id}', {**body, **change})
-    first = expect(put({}), 200).json()
+    first = expect(put({}), 201).json()
     assert first['state'] == 'open' and first['names'] is True and first['certificates'] == [] and first['renewals'] == 0, first
     assert expect(put({}), 200).json() == first == expect(a.call('idp', 'GET', f'/registrations/{id}'), 200).json()
     # another content under the same id, each member
@@ -205,8 +205,9 @@ def registers(a):
     expect(put({'holder': 'n-4', 'profile': 'citizen-soft'}, at=str(uuid.uuid4())), 403, 'pki.station')
     expect(put({'holder': 'n-4', 'profile': 'root-ca'}, at=str(uuid.uuid4())), 403, 'pki.station')
     expect(put({'holder': 'n-4', 'town': 'clairval'}, 'perso', at=str(uuid.uuid4())), 403, 'pki.station')
-    expect(put({'holder': 'n-4', 'town': 'rivemont'}, 'perso', at=str(uuid.uuid4())), 200)
+    expect(put({'holder': 'n-4', 'town': 'rivemont'}, 'perso', at=str(uuid.uuid4())), 201)
     assert int(a.sql("SELECT count(*) FROM audit_event WHERE verb = 'registration.add' AND result = 'pki.station'")) == 3
+    expect(put({'holder': 'n-5', 'proof_at': '2099-01-01T10:00:00Z'}, at=str(uuid.uuid4())), 400, 'pki.proof.date')
     # identified anew
     to = lambda change: a.call('idp', 'PUT', f'/registrations/{id}/identification', {'proof': 'face_to_face', 'proof_ref': 'pv-9',
                                                                                   'proof_at': '2026-02-02T10:00:00Z', **change})
@@ -219,6 +220,20 @@ def registers(a):
     assert expect(a.call('idp', 'POST', f'/registrations/{id}/close'), 200).json()['state'] == 'closed'
     expect(a.est('idp', 'simpleenroll', a.csr('closed'), id), 409, 'pki.registration.state')
     expect(to({'proof_at': '2026-03-02T10:00:00Z'}), 404, 'registration.unknown')
+    # it makes room for another one, which begins with a proof that no certificate stands on (P-117); the closed one is still that
+    again = str(uuid.uuid4())
+    expect(put({}, at=again), 201)
+    issued(a, 'idp', again, 'room')
+    expect(a.call('idp', 'POST', f'/registrations/{again}/close'), 200)
+    for at, status, code in (('2026-01-02T10:00:00Z', 409, 'pki.proof.used'), ('2026-03-02T10:00:00Z', 409, 'pki.proof.used')):
+        expect(put({'proof_at': at}, at=str(uuid.uuid4())), status, code)
+    begun = expect(a.call('idp', 'GET', f'/registrations/{again}'), 200).json()['certificates'][0]['not_before']
+    newer = (datetime.datetime.fromisoformat(begun.replace('Z', '+00:00')) + datetime.timedelta(seconds=1)).strftime('%Y-%m-%dT%H:%M:%SZ')
+    third, answers = str(uuid.uuid4()), []
+    wait(lambda: answers.append(put({'proof_at': newer}, at=third).status) or answers[-1] != 400)        # its moment has come
+    assert answers[-1] == 201, answers
+    expect(put({'proof_at': newer}, at=third), 200)
+    expect(put({'proof_ref': 'pv-8'}, at=again), 409, 'registration.exists')
 
 
 def accepts(a):
@@ -602,7 +617,7 @@ def closed_names(a):
     id = str(uuid.uuid4())
     body = {'profile': 'citizen-soft-named', 'holder': 'bird', 'town': 'rivemont', 'support': 'software', 'proof': 'face_to_face',
             'proof_at': '2026-01-02T10:00:00Z', 'names': {'given_name': 'Z', 'surname': name, 'serial_number': 'b1'}}
-    expect(a.call('idp', 'PUT', f'/registrations/{id}', body), 200)
+    expect(a.call('idp', 'PUT', f'/registrations/{id}', body), 201)
     expect(a.call('idp', 'PUT', f'/registrations/{id}', {**body, 'names': {**body['names'], 'given_name': 'Y'}}), 409)
     run('psql', '-qX', a.admin, '-c', 'CHECKPOINT')
     found = subprocess.run(['grep', '-rlaF', name, os.environ['BEFFROI_TEST_PG_DATA'], a.dir], capture_output=True, text=True).stdout

@@ -498,6 +498,86 @@ batches_at_once(void **state)
     assert_int_equal(operator_count("SELECT count(*) FROM pki.audit_event WHERE verb = 'certificate.issue'"), CROWD_IDS);
 }
 
+/* Renewals are counted (P-117) among requests that come at the same moment too: each is judged after those before it. */
+static void
+renewals_at_once(void **state)
+{
+    struct fixture *f = *state;
+    const struct registration r = registered(f, &card);
+    struct racer racers[24];
+    pthread_t threads[24];
+    int fresh = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(racers); i++)
+        racers[i] = (struct racer){ f, asked(f, &r, REQUEST_ENROLL, ""), "", false };
+    for (size_t i = 0; i < ARRAY_LEN(racers); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+    for (size_t i = 0; i < ARRAY_LEN(racers); i++) {
+        pthread_join(threads[i], NULL);
+        fresh += racers[i].fresh;
+    }
+    assert_int_equal(fresh, 2);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate"), 2);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.request WHERE reason = 'pki.profile.renewals'"), 22);
+    assert_int_equal(operator_count("SELECT renewals FROM pki.registration"), 1);
+}
+
+/* Who is called alike in two towns is two holders: neither has the other's name. */
+static void
+the_name_of_another_town(void **state)
+{
+    struct fixture *f = *state;
+    const struct wish again = { "citizen-card", "a-2", card.names, SUPPORT_CARD, PROOF_FACE_TO_FACE };
+    const struct registration a = registered(f, &card), b = registered(f, &again);
+
+    operator_run("UPDATE pki.registration SET town = 'rivemont' WHERE holder = 'a-1'", NULL, 0);
+    issued(f, asked(f, &a, REQUEST_ENROLL, ""), NOW);
+    operator_run("UPDATE pki.registration SET state = 'closed' WHERE holder = 'a-1'", NULL, 0);
+    operator_run("UPDATE pki.registration SET holder = 'a-1', town = 'valbourg' WHERE holder = 'a-2'", NULL, 0);
+    refused(f, "of another town", asked(f, &b, REQUEST_ENROLL, ""), NOW, "pki.subject.taken");
+    operator_run("UPDATE pki.registration SET town = 'rivemont' WHERE town = 'valbourg'", NULL, 0);
+    issued(f, asked(f, &b, REQUEST_ENROLL, ""), NOW);
+    /* one that was noted before towns were takes the first that comes */
+    operator_run("UPDATE pki.subject_name SET town = NULL", NULL, 0);
+    issued(f, asked(f, &b, REQUEST_REKEY, ""), NOW + DAY);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.subject_name WHERE town = 'rivemont'"), 1);
+}
+
+/* What persons would approve is one line each, and fits. */
+static void
+texts_of_a_registration(void **state)
+{
+    static const struct {
+        const char *town, *holder, *proof_ref;
+        bool good;
+    } rows[] = {
+        { "", "b-1", "dossier 12/é", true },     { "", "b-2\nprofile root-ca", "", false }, { "a\tb", "b-3", "", false },
+        { "", "b-4", "pv\r", false },            { "", "", "", false },                     { "", "b-5\x7f", "", false },
+        { "", "0123456789012345678901234567890123456789012345678901234567890123", "", true },
+        { "", "01234567890123456789012345678901234567890123456789012345678901234", "", false },
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct registration r = { .profile = "citizen-card", .town = rows[i].town, .holder = rows[i].holder, .support = SUPPORT_CARD,
+                                  .proof = PROOF_NONE, .proof_ref = rows[i].proof_ref, .proof_at = UTIME_NULL,
+                                  .state = REGISTRATION_OPEN };
+        bool fresh = false;
+
+        rand_uuid(r.id);
+        f->w.why = (struct why)WHY_INIT;
+        if (rows[i].good) {
+            assert_ok(registration_add(f->w.pg, &r, "operator:test", NOW, &fresh, &f->w.why), &f->w.why);
+            assert_true(fresh);
+            assert_ok(registration_add(f->w.pg, &r, "operator:test", NOW, &fresh, &f->w.why), &f->w.why);
+            assert_false(fresh);
+        } else {
+            assert_err(registration_add(f->w.pg, &r, "operator:test", NOW, &fresh, &f->w.why), ERR_INPUT, &f->w.why);
+            assert_string_equal(f->w.why.code, "registration.text");
+        }
+    }
+}
+
 /* --- refusals -------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -829,6 +909,9 @@ main(void)
         cmocka_unit_test_setup_teardown(a_batch, setup, teardown),
         cmocka_unit_test_setup_teardown(a_row_that_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(batches_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(renewals_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_name_of_another_town, setup, teardown),
+        cmocka_unit_test_setup_teardown(texts_of_a_registration, setup, teardown),
         cmocka_unit_test_setup_teardown(profile_and_registration, setup, teardown),
         cmocka_unit_test_setup_teardown(approvals, setup, teardown),
         cmocka_unit_test_setup_teardown(keys, setup, teardown),

@@ -172,7 +172,7 @@ act_at(struct fixture *f, struct pg *pg, struct revocation act, const struct cer
     }
     act.requester_ref = "h1";
     act.proof = act.proof != NULL ? act.proof : "";
-    return revocation_do(pg, &f->set, &act, "operator:test", now, f->w.a, ret, ret_n, &f->w.why);
+    return revocation_do(pg, &f->set, &act, "station:test", now, f->w.a, ret, ret_n, &f->w.why);
 }
 
 /* One certificate; the outcome, or the code of the error. */
@@ -514,7 +514,7 @@ race(void *arg)
     x->act.key = x->key;
     x->act.requester_ref = x->act.proof = "";
     if ((x->e = pg_open(&x->f->conf, &pg, &why)) != OK ||
-        (x->e = revocation_do(pg, &x->f->set, &x->act, "operator:test", NOW, a, &r, &n, &why)) != OK)
+        (x->e = revocation_do(pg, &x->f->set, &x->act, "station:test", NOW, a, &r, &n, &why)) != OK)
         snprintf(x->outcome, sizeof(x->outcome), "%.60s", why.text);
     else
         snprintf(x->outcome, sizeof(x->outcome), "%s", r[0].outcome);

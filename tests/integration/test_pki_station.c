@@ -336,6 +336,22 @@ only_what_is_its_own(void **state)
     assert_string_equal(judged(f, r.id, REQUEST_EST, idp, 0, "", NULL), "issued");
 }
 
+/* A person whom the operator registered under the name of a station is not the station. */
+static void
+a_namesake(void **state)
+{
+    static const char idp[] = "00000000-0000-4000-8000-000000000001";
+    const struct subject person = { .number = STR_LIT("12345678") }, program = { .common_name = STR_LIT("idp") };
+    struct fixture *f = *state;
+    struct registration r;
+
+    station_put(f, idp, "idp");
+    r = pki_registration_make(&f->w, f->field, "citizen-card", "idp", &person, SUPPORT_CARD, PROOF_FACE_TO_FACE);
+    assert_string_equal(judged(f, r.id, REQUEST_EST, idp, 0, "", NULL), "pki.station");
+    r = pki_registration_make(&f->w, f->field, "station", "idp", &program, SUPPORT_SOFTWARE, PROOF_NONE);
+    assert_string_equal(judged(f, r.id, REQUEST_EST, idp, 0, "", NULL), "issued");
+}
+
 static void
 a_responder_for_its_own_authority(void **state)
 {
@@ -437,6 +453,7 @@ main(void)
         cmocka_unit_test_setup_teardown(what_is_no_station, setup, teardown),
         cmocka_unit_test_setup_teardown(responders, setup, teardown),
         cmocka_unit_test_setup_teardown(only_what_is_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_namesake, setup, teardown),
         cmocka_unit_test_setup_teardown(a_responder_for_its_own_authority, setup, teardown),
         cmocka_unit_test_setup_teardown(known_by_its_certificate, setup, teardown),
         cmocka_unit_test_setup_teardown(the_front_may_look, setup, teardown),

@@ -239,11 +239,33 @@ test_only_persons_sign(void **state)
     buf_free(&sig);
 }
 
+/* What stands in a value makes no other line, and no two values look alike. */
+static void
+test_lines(void **state)
+{
+    static const struct {
+        const char *value, *line;
+    } rows[] = {
+        { "", "name \n" },                          { "anna é", "name anna é\n" },
+        { "a\nprofile root", "name a\\x0aprofile root\n" }, { "a\r", "name a\\x0d\n" },
+        { "a\\x0a", "name a\\\\x0a\n" },            { "\x7f\t", "name \\x7f\\x09\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(buf_free) struct buf text = BUF_BOUNDED(128);
+
+        approval_line(&text, "name", rows[i].value);
+        assert_string_equal(buf_cstr(&text), rows[i].line);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matrix),
+        cmocka_unit_test(test_lines),
         cmocka_unit_test_setup_teardown(test_every_act_and_pair, setup, teardown),
         cmocka_unit_test_setup_teardown(test_good_pair, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),

@@ -63,7 +63,12 @@ test_openssl(void **state)
         { "ED25519", NULL, "-sha256", "", KEY_ED25519 },
         { "RSA", "rsa_keygen_bits:1024", "-sha256", "pki.csr.key_size", KEY_RSA },
         { "RSA", "rsa_keygen_bits:2048", "-sha1", "pki.csr.signature_algorithm", KEY_RSA },
-        { "EC", "ec_paramgen_curve:P-256", "-sha384", "pki.csr.signature_algorithm", KEY_P256 },
+        { "EC", "ec_paramgen_curve:P-256", "-sha384", "", KEY_P256 },
+        { "EC", "ec_paramgen_curve:P-256", "-sha512", "", KEY_P256 },
+        { "EC", "ec_paramgen_curve:P-384", "-sha256", "", KEY_P384 },
+        { "EC", "ec_paramgen_curve:P-384", "-sha512", "", KEY_P384 },
+        { "EC", "ec_paramgen_curve:P-384", "-sha224", "pki.csr.signature_algorithm", KEY_P384 },
+        { "EC", "ec_paramgen_curve:P-256", "-sha1", "pki.csr.signature_algorithm", KEY_P256 },
         { "EC", "ec_paramgen_curve:P-521", "-sha512", "pki.csr.key_curve", KEY_P256 },
         { "EC", "ec_paramgen_curve:secp256k1", "-sha256", "pki.csr.key_curve", KEY_P256 },
         { "ED448", NULL, "-sha256", "pki.csr.key_algorithm", KEY_P256 },
@@ -299,7 +304,8 @@ test_weak_rsa(void **state)
         { "exponent 3", "00" RSA_VECTOR_SOUND, "03", "pki.key.exponent" },
         { "exponent 65535", "00" RSA_VECTOR_SOUND, "00ffff", "pki.key.exponent" },
         { "exponent 65536", "00" RSA_VECTOR_SOUND, "010000", "pki.key.exponent" },
-        { "exponent 65539", "00" RSA_VECTOR_SOUND, "010003", "" },
+        { "exponent 65539", "00" RSA_VECTOR_SOUND, "010003", "pki.key.exponent" },
+        { "exponent 65537", "00" RSA_VECTOR_SOUND, "010001", "" },
     };
 
     (void)state;
