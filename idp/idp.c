@@ -96,6 +96,8 @@ conf_finish(struct idp_conf *c, struct why *why)
         return why_set(why, ERR_INPUT, "pki.url is an https:// address, and needs pki.ca, pki.cert and pki.key");
     if ((e = cert_check(c, why)) != OK)
         return e;
+    if ((c->eidas_password | c->eidas_second | c->eidas_software | c->eidas_card) != 0 && c->eidas_reference[0] == '\0')
+        return why_set(why, ERR_INPUT, "eidas: a level needs eidas.reference, where it is notified or certified");
     return program_clock_use((enum environment)c->environment, c->clock_file, why);
 }
 

@@ -46,6 +46,8 @@ struct idp_conf {
     int cert_proxy;                      /* enum certificate_proxy (idp/signon/certificate.h) */
     bool cert_fresh_names;               /* each attempt at a name of its own below cert_url's */
     int64_t cert_ticket_life;            /* from the door to the main host */
+    int eidas_password, eidas_second, eidas_software, eidas_card;      /* enum level (idp/signon/level.h) */
+    char *eidas_reference;               /* where that is published */
     int64_t crl_refresh, crl_grace;      /* lists of revoked certificates of authorities that are trusted */
     char *pki_url;                       /* the authority that issues software certificates; empty: none are offered */
     char *pki_ca, *pki_cert, *pki_key;   /* how it and we know each other */

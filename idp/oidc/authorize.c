@@ -203,14 +203,16 @@ request_restore(struct str state, struct arena *a, struct authz_request *ret)
 static struct str
 extra_make(const struct authz_request *rq, const struct service *sv, struct arena *a)
 {
-    /* "mfa": the client knows the profile by name, so that acr may say it. */
-    AUTO(json_decrefp) json_t *mfa = rq->acr_values != NULL && oidc_scope_has(rq->acr_values, ACR_MFA) ? json_true() : NULL;
-    AUTO(json_decrefp) json_t *root = json_pack("{s:s, s:s, s:s*, s:s*, s:O*}", "redirect_uri", rq->redirect_uri, "scope",
+    struct acr_asked acr;
+    AUTO(json_decrefp) json_t *root = json_pack("{s:s, s:s, s:s*, s:s*}", "redirect_uri", rq->redirect_uri, "scope",
                                                 oidc_scope_granted(rq->scope, sv, a), "nonce", rq->nonce,
-                                                "code_challenge", rq->code_challenge, "mfa", mfa);
+                                                "code_challenge", rq->code_challenge);
     char *text;
     struct str extra;
 
+    oidc_acr_asked(rq->acr_values, &acr);
+    if (acr.mfa || acr.level)
+        json_object_set_new(root, "acr_values", json_string(rq->acr_values));
     CHECK(root != NULL && (text = json_dumps(root, JSON_COMPACT)) != NULL);
     extra = (struct str){ arena_strdup(a, text), strlen(text) };
     free(text);
@@ -238,8 +240,10 @@ static void
 answer(struct http_request *req, const struct service *sv, const struct authz_request *rq, const char *flow_id,
        utime flow_started)
 {
+    const struct idp *idp = http_app(req);
     unsigned char digest[SHA256_LEN];
     char code[64];
+    struct levels levels;
     struct signon_request ask = {
         .service = sv, .request_key = { (const char *)digest, sizeof(digest) }, .force_authn = rq->force,
         .passive = rq->passive, .max_age = rq->max_age, .login_hint = rq->login_hint, .lang = rq->lang,
@@ -255,9 +259,10 @@ answer(struct http_request *req, const struct service *sv, const struct authz_re
 
     rand_token(32, code, sizeof(code));
     token_digest(code, digest);
+    levels_read(&idp->conf, &levels);
     /* acr_values are a wish (§3.1.2.1): what nobody here can fulfil does not refuse the person. */
     if (rq->acr_values != NULL)
-        ask.accept = oidc_acr_methods(rq->acr_values) & signon_methods_offered(http_app(req));
+        ask.accept = oidc_acr_methods(rq->acr_values, &levels) & signon_methods_offered(idp);
     if (flow_id == NULL && rq->passive && cookie_was_kept_back(req)) {
         signon_ask(req, oidc_dialect.name, &ask, request_keep(rq, http_arena(req)));
         return;

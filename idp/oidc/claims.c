@@ -4,9 +4,13 @@
 #include "idp/services/consent.h"
 
 const char *
-oidc_acr(unsigned methods, bool mfa)
+oidc_acr(unsigned methods, const struct levels *levels, const struct acr_asked *asked)
 {
-    if (mfa && (methods & METHOD_MULTI) != 0)
+    const enum level level = asked->level ? level_of(levels, methods) : LEVEL_NONE;
+
+    if (level != LEVEL_NONE)
+        return level_name(level, asked->words);
+    if (asked->mfa && (methods & METHOD_MULTI) != 0)
         return ACR_MFA;
     if ((methods & METHOD_CARD) != 0)
         return ACR_CARD;
@@ -14,15 +18,19 @@ oidc_acr(unsigned methods, bool mfa)
 }
 
 unsigned
-oidc_acr_methods(const char *acr_values)
+oidc_acr_methods(const char *acr_values, const struct levels *levels)
 {
     unsigned methods = 0;
     struct str rest = str_of(acr_values);
 
     while (rest.p != NULL) {
-        struct str word = str_split(rest, ' ', &rest);
+        const struct str word = str_split(rest, ' ', &rest);
+        enum level_words words;
+        const enum level level = level_parse(word, &words);
 
-        if (str_eqs(word, ACR_PASSWORD))
+        if (level != LEVEL_NONE)
+            methods |= levels->at[level];
+        else if (str_eqs(word, ACR_PASSWORD))
             methods |= METHOD_PASSWORD;
         else if (str_eqs(word, ACR_SOFT_CERT))
             methods |= METHOD_SOFT_CERT;
@@ -32,6 +40,24 @@ oidc_acr_methods(const char *acr_values)
             methods |= METHOD_MULTI;
     }
     return methods;
+}
+
+void
+oidc_acr_asked(const char *acr_values, struct acr_asked *ret)
+{
+    struct str rest = acr_values != NULL ? str_of(acr_values) : STR_NULL;
+
+    *ret = (struct acr_asked){ .level = false };
+    while (rest.p != NULL) {
+        const struct str word = str_split(rest, ' ', &rest);
+        enum level_words words;
+
+        ret->mfa |= str_eqs(word, ACR_MFA);
+        if (!ret->level && level_parse(word, &words) != LEVEL_NONE) {
+            ret->level = true;
+            ret->words = words;
+        }
+    }
 }
 
 bool

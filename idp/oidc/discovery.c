@@ -16,16 +16,23 @@ words(const char *const *list, size_t n)
 #define WORDS(...) words((const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 
 static json_t *
-acr_words(unsigned methods)
+acr_words(const struct idp *idp)
 {
+    const unsigned methods = signon_methods_offered(idp);
+    const struct acr_asked asked = { .mfa = false };
+    struct levels levels;
     static const enum signon_method order[] = { METHOD_PASSWORD, METHOD_SOFT_CERT, METHOD_CARD };
     json_t *out = json_array();
 
+    levels_read(&idp->conf, &levels);
     for (size_t i = 0; i < ARRAY_LEN(order); i++)
         if ((methods & order[i]) != 0)
-            json_array_append_new(out, json_string(oidc_acr(order[i], false)));
+            json_array_append_new(out, json_string(oidc_acr(order[i], &levels, &asked)));
     if ((methods & METHOD_MULTI) != 0)
         json_array_append_new(out, json_string(ACR_MFA));
+    for (int l = LEVEL_LOW; l <= LEVEL_HIGH; l++)
+        for (int w = LEVEL_WORDS_EIDAS; w <= LEVEL_WORDS_FRANCE_CONNECT && (levels.at[l] & methods) != 0; w++)
+            json_array_append_new(out, json_string(level_name((enum level)l, (enum level_words)w)));
     return out;
 }
 
@@ -73,7 +80,7 @@ get_openid_configuration(struct http_request *req)
     json_object_set_new(root, "revocation_endpoint_auth_methods_supported",
                         WORDS("client_secret_basic", "client_secret_post", "none"));
     json_object_set_new(root, "code_challenge_methods_supported", WORDS("S256"));
-    json_object_set_new(root, "acr_values_supported", acr_words(signon_methods_offered(idp)));
+    json_object_set_new(root, "acr_values_supported", acr_words(idp));
     json_object_set_new(root, "claims_supported",
                         WORDS("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
                               "authorisations", "town"));

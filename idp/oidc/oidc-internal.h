@@ -6,6 +6,7 @@
 #include "idp/idp.h"
 #include "idp/oidc/oidc.h"
 #include "idp/oidc/proto.h"
+#include "idp/signon/level.h"
 
 enum client_auth { CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, CLIENT_PUBLIC };
 
@@ -100,10 +101,17 @@ void oidc_refuse_client(struct http_request *req);
 void oidc_unavailable(struct http_request *req, enum err e, const struct why *why);
 
 /* --- claims.c ------------------------------------------------------------------------------------------------------ */
-/* For the methods of a session; mfa: the client named ACR_MFA. */
-const char *oidc_acr(unsigned methods, bool mfa);
-/* Methods for a list of acr values; 0 when none of them is known. */
-unsigned oidc_acr_methods(const char *acr_values);
+/* What a client knows by name, so that acr may say it: ACR_MFA, and levels of assurance in these words. */
+struct acr_asked {
+    bool mfa, level;
+    enum level_words words;
+};
+/* acr_values: NULL: none. */
+void oidc_acr_asked(const char *acr_values, struct acr_asked *ret);
+/* For the methods of a session. */
+const char *oidc_acr(unsigned methods, const struct levels *levels, const struct acr_asked *asked);
+/* Methods for a list of acr values, a level being that or more; 0 when none of them is known. */
+unsigned oidc_acr_methods(const char *acr_values, const struct levels *levels);
 bool oidc_scope_has(const char *scope, const char *word);
 /* Of the scope asked for, the words that mean something here and that the service may see, in the arena. */
 const char *oidc_scope_granted(const char *scope, const struct service *sv, struct arena *a);

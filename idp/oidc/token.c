@@ -98,15 +98,20 @@ id_token_claims(struct http_request *req, const struct service *sv, const struct
     const char *nonce = json_string_value(json_object_get(extra, "nonce"));
     const char *scope = json_string_value(json_object_get(extra, "scope"));
     unsigned char digest[SHA256_LEN];
+    struct acr_asked asked;
+    struct levels levels;
     json_t *claims, *authz;
     utime now = http_now(req);
+
+    levels_read(&idp->conf, &levels);
+    oidc_acr_asked(json_string_value(json_object_get(extra, "acr_values")), &asked);
 
     sha256(str_of(access_token), digest);
     base64url_encode(&at_hash, digest, SHA256_LEN / 2);
     claims = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s*, s:s, s:o, s:s, s:s}", "iss", idp->conf.issuer, "sub",
                        r->sub, "aud", sv->name, "exp", (json_int_t)((now + ID_TOKEN_LIFE) / USEC_PER_SEC), "iat",
                        (json_int_t)(now / USEC_PER_SEC), "auth_time", (json_int_t)(r->auth_time / USEC_PER_SEC),
-                       "nonce", nonce, "acr", oidc_acr(r->method, json_is_true(json_object_get(extra, "mfa"))),
+                       "nonce", nonce, "acr", oidc_acr(r->method, &levels, &asked),
                        "amr", amr(r->method),
                        "at_hash", buf_cstr(&at_hash), "sid", r->session_index);
     authz = released(sv, scope, r->authz, r->nauthz, agreed, http_arena(req));

@@ -176,7 +176,8 @@ write_assertion(struct http_request *req, const struct service *sv, const struct
     struct str single[ATTRIBUTES_MAX];
     char id[SAML_ID_LEN + 1];
     utime now = http_now(req);
-    const struct saml_assertion a = {
+    struct levels levels;
+    struct saml_assertion a = {
         .id = id,
         .issuer = idp->conf.entity_id,
         .audience = sv->name,
@@ -190,11 +191,12 @@ write_assertion(struct http_request *req, const struct service *sv, const struct
         .auth_time = answer->auth_time,
         .session_until = answer->session_until,
         .session_index = answer->session_index,
-        .context_class = saml_context_class(answer->method, x),
         .attributes = attributes,
         .nattributes = collect_attributes(req, sv, answer, attributes, single),
     };
 
+    levels_read(&idp->conf, &levels);
+    a.context_class = saml_context_class(answer->method, &levels, x);
     saml_id_new(id);
     return saml_write_assertion(&a, signer, out, why);
 }

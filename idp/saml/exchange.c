@@ -38,6 +38,7 @@ saml_exchange_write(const struct saml_exchange *x, struct buf *out)
     add(out, "is_passive", x->is_passive ? "1" : NULL);
     add(out, "class_password", x->class_password ? "1" : NULL);
     add(out, "class_mfa", x->class_mfa ? "1" : NULL);
+    add(out, "class_level", x->class_level ? "1" : NULL);
     add(out, "subject", x->subject);
 }
 
@@ -66,6 +67,8 @@ read_pair(struct str name, const char *value, struct saml_exchange *x)
         x->class_password = true;
     else if (str_eqs(name, "class_mfa"))
         x->class_mfa = true;
+    else if (str_eqs(name, "class_level"))
+        x->class_level = true;
     else if (str_eqs(name, "subject"))
         x->subject = value;
     else

@@ -196,7 +196,7 @@ judge_subject(const struct saml_authn_request *r, const struct saml_sp *sp, cons
  * saml-core 3.3.2.2.1: what meets each class, for each comparison. Between a software certificate and two factors there is no
  * order that services would agree on: neither is "better" than the other, and a card is better than both.
  */
-static const struct {
+static const struct class {
     const char *uri;
     unsigned exact, minimum, maximum, better;
 } classes[] = {
@@ -207,32 +207,62 @@ static const struct {
     {CONTEXT_SMARTCARD_PKI, METHOD_CARD, METHOD_CARD, METHOD_ALL, 0},
 };
 
+/* A level of assurance is met by the methods for which the operator claims it. */
+static struct class
+class_of_level(const struct levels *levels, enum level level)
+{
+    const unsigned above = level < LEVEL_HIGH ? levels->at[level + 1] : 0;
+
+    return (struct class){ NULL, levels->at[level] & ~above, levels->at[level], levels->at[LEVEL_LOW] & ~above, above };
+}
+
+/* false: no class that we know. */
+static bool
+class_find(const char *uri, const struct levels *levels, struct class *ret, bool *ret_level)
+{
+    enum level_words words;
+    const enum level level = level_parse(str_of(uri), &words);
+
+    *ret_level = level != LEVEL_NONE && words == LEVEL_WORDS_EIDAS && levels->at[level] != 0;
+    if (*ret_level) {
+        *ret = class_of_level(levels, level);
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(classes); i++)
+        if (strcmp(uri, classes[i].uri) == 0) {
+            *ret = classes[i];
+            return true;
+        }
+    return false;
+}
+
 /* "better" is better than every class named, the others fit one of them. */
 static unsigned
-accept_by_comparison(enum saml_comparison comparison, unsigned so_far, size_t class)
+accept_by_comparison(enum saml_comparison comparison, unsigned so_far, const struct class *c)
 {
     switch (comparison) {
     case COMPARE_EXACT:
-        return so_far | classes[class].exact;
+        return so_far | c->exact;
     case COMPARE_MINIMUM:
-        return so_far | classes[class].minimum;
+        return so_far | c->minimum;
     case COMPARE_MAXIMUM:
-        return so_far | classes[class].maximum;
+        return so_far | c->maximum;
     case COMPARE_BETTER:
-        return so_far & classes[class].better;
+        return so_far & c->better;
     }
     return 0;
 }
 
 bool
-saml_context_accept(const struct saml_authn_request *r, struct saml_exchange *x)
+saml_context_accept(const struct saml_authn_request *r, const struct levels *levels, struct saml_exchange *x)
 {
     unsigned accept = r->comparison == COMPARE_BETTER ? METHOD_ALL : 0;
-    bool known = false, protected = false, password = false, mfa = false;
-    size_t i, c;
+    bool known = false, protected = false, password = false, mfa = false, level;
+    struct class class;
+    size_t i;
 
     x->accept = METHOD_ANY;
-    x->class_password = x->class_mfa = false;
+    x->class_password = x->class_mfa = x->class_level = false;
     if (!r->has_context)
         return true;
     for (i = 0; i < r->nclasses; i++) {
@@ -241,11 +271,11 @@ saml_context_accept(const struct saml_authn_request *r, struct saml_exchange *x)
         protected |= strcmp(r->classes[i], CONTEXT_PASSWORD_PROTECTED) == 0;
         password |= strcmp(r->classes[i], CONTEXT_PASSWORD) == 0;
         mfa |= strcmp(r->classes[i], CONTEXT_REFEDS_MFA) == 0;
-        for (c = 0; c < ARRAY_LEN(classes); c++)
-            if (strcmp(r->classes[i], classes[c].uri) == 0) {
-                accept = accept_by_comparison(r->comparison, accept, c);
-                known = true;
-            }
+        if (!class_find(r->classes[i], levels, &class, &level))
+            continue;
+        accept = accept_by_comparison(r->comparison, accept, &class);
+        x->class_level |= level;
+        known = true;
     }
     if (!known)
         return false;
@@ -256,8 +286,13 @@ saml_context_accept(const struct saml_authn_request *r, struct saml_exchange *x)
 }
 
 const char *
-saml_context_class(unsigned method, const struct saml_exchange *x)
+saml_context_class(unsigned method, const struct levels *levels, const struct saml_exchange *x)
 {
+    const unsigned proven = x->accept == METHOD_ANY ? method : method & x->accept;      /* "exact" hears of no more */
+    const enum level level = x->class_level ? level_of(levels, proven) : LEVEL_NONE;
+
+    if (level != LEVEL_NONE)
+        return level_name(level, LEVEL_WORDS_EIDAS);
     /* By its own name where a service knows it, and where a password alone would not have done. */
     if ((method & METHOD_MULTI) != 0 && x->class_mfa)
         return CONTEXT_REFEDS_MFA;
@@ -298,7 +333,7 @@ judge_scoping(const struct saml_authn_request *r, const char *idp_entity_id, str
 
 enum err
 saml_judge(const struct saml_authn_request *r, const struct saml_sp *sp, const char *idp_entity_id,
-           struct saml_exchange *x, struct saml_status *ret_status, struct why *why)
+           const struct levels *levels, struct saml_exchange *x, struct saml_status *ret_status, struct why *why)
 {
     const struct saml_endpoint *acs;
     enum err e;
@@ -323,7 +358,7 @@ saml_judge(const struct saml_authn_request *r, const struct saml_sp *sp, const c
     }
     if (!judge_subject(r, sp, idp_entity_id, x, ret_status))
         return OK;
-    if (!saml_context_accept(r, x))
+    if (!saml_context_accept(r, levels, x))
         *ret_status = (struct saml_status){STATUS_RESPONDER, STATUS_NO_AUTHN_CONTEXT};
     return OK;
 }

@@ -9,6 +9,7 @@
 
 #include "idp/saml/read.h"
 #include "idp/saml/sp.h"
+#include "idp/signon/level.h"
 
 /* What must be kept from the request to the answer, across the sign-in pages. Strings in the arena of whoever made it. */
 struct saml_exchange {
@@ -21,6 +22,7 @@ struct saml_exchange {
     bool force_authn, is_passive;
     bool class_password;       /* say Password, not PasswordProtectedTransport, for a password */
     bool class_mfa;            /* the REFEDS profile was asked for by its name: say it where it was met */
+    bool class_level;          /* a level of assurance was asked for: say the one that was reached */
     const char *subject;       /* the NameID that the service insists on, NULL: none */
 };
 
@@ -42,13 +44,13 @@ const struct saml_endpoint *saml_default_acs(const struct saml_sp *sp);
 
 /* Fills x but for relay_state. OK with *ret_status set: the service is to be told no; x is good enough for that. */
 MUST_USE enum err saml_judge(const struct saml_authn_request *r, const struct saml_sp *sp, const char *idp_entity_id,
-                             struct saml_exchange *x, struct saml_status *ret_status, struct why *why);
+                             const struct levels *levels, struct saml_exchange *x, struct saml_status *ret_status, struct why *why);
 
 /* RequestedAuthnContext to a mask of methods (0: any), and which names the answer may use. false: none of ours can meet
  * it. */
-bool saml_context_accept(const struct saml_authn_request *r, struct saml_exchange *x);
+bool saml_context_accept(const struct saml_authn_request *r, const struct levels *levels, struct saml_exchange *x);
 /* The class of the methods used, for what was asked. */
-const char *saml_context_class(unsigned method, const struct saml_exchange *x);
+const char *saml_context_class(unsigned method, const struct levels *levels, const struct saml_exchange *x);
 
 /* The exchange as text for the flow's record, and back. ERR_INTERNAL: not ours. */
 void saml_exchange_write(const struct saml_exchange *x, struct buf *out);

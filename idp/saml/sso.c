@@ -34,9 +34,11 @@ understand(struct http_request *req, const struct services_view *view, const str
     AUTO(saml_incoming_done) struct saml_incoming in = {.doc = NULL};
     struct saml_authn_request r;
     const struct service *sv;
+    struct levels levels;
     bool is_signed;
     enum err e;
 
+    levels_read(&idp->conf, &levels);
     if ((e = saml_incoming_read(req, &in, why)) != OK)
         return e;
     if (in.response)
@@ -49,7 +51,7 @@ understand(struct http_request *req, const struct services_view *view, const str
     *ret_sv = sv;
     if ((e = check_signature(&in, &r, sv->dialect, &is_signed, why)) != OK ||
         (e = saml_check_head(&r.head, endpoint, is_signed, http_now(req), idp->conf.request_age, why)) != OK ||
-        (e = saml_judge(&r, sv->dialect, idp->conf.entity_id, x, ret_status, why)) != OK)
+        (e = saml_judge(&r, sv->dialect, idp->conf.entity_id, &levels, x, ret_status, why)) != OK)
         return e;
     x->relay_state = in.relay_state;
     return OK;
@@ -204,7 +206,7 @@ start_exchange(struct http_request *req, const struct services_view *view, const
     if (!sp->policy.allow_unsolicited)
         return why_code(why, ERR_DENIED, "saml.start", "the policy does not say allow_unsolicited");
     *ret_sv = sv;
-    if ((e = saml_judge(&nothing, sp, "", x, &status, why)) != OK)
+    if ((e = saml_judge(&nothing, sp, "", &(struct levels){ .at = { 0 } }, x, &status, why)) != OK)
         return e;
     x->relay_state = relay_state;
     return OK;

@@ -17,7 +17,7 @@ class Oidc(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.stack = contextlib.ExitStack()
-        cls.s = cls.stack.enter_context(System())
+        cls.s = cls.stack.enter_context(System(extra='eidas.password = low\neidas.card = high\neidas.reference = https://ssi.example/\n'))
         cls.addClassCleanup(cls.stack.close)
         cls.add('sondage', 'un-secret-assez-long', attributes=['authorisations', 'town'])
         cls.add('agenda', 'un-autre-secret-long', attributes=['authorisations:peut_voter'], id_token_signed_response_alg='ES256')
@@ -213,6 +213,23 @@ class Oidc(unittest.TestCase):
         self.assertEqual((d['introspection_endpoint'], d['revocation_endpoint']),
                          (self.s.url + '/oidc/introspect', self.s.url + '/oidc/revoke'))
         self.assertNotIn('none', d['introspection_endpoint_auth_methods_supported'])
+
+    def test_a_level_is_told_to_who_asks_in_its_words(self):
+        password = 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport'
+        for asked, told in ((None, password), ('eidas1', 'eidas1'), ('http://eidas.europa.eu/LoA/low', 'http://eidas.europa.eu/LoA/low'),
+                            (f'{password} eidas1', 'eidas1'), ('urn:unknown', password),
+                            ('eidas2', 'eidas1')):    # nobody offers more here: a wish (OpenID Connect Core 3.1.2.1)
+            r = self.token(self.code(acr_values=asked))
+            self.assertEqual((asked, claims(r.json()['id_token'])['acr']), (asked, told))
+        words = Browser(self.s).get('/.well-known/openid-configuration').json()['acr_values_supported']
+        self.assertIn('eidas1', words)
+        self.assertNotIn('eidas3', words)                 # no card is trusted here
+        path = self.s.path('claims.conf')
+        with open(self.s.conf) as f, open(path, 'w') as g:
+            g.write(f.read().replace('eidas.reference = https://ssi.example/', ''))
+        refused = run(self.s.bin, '--check-config', path, check=False)
+        self.assertIn('eidas.reference', refused.stderr)
+        self.assertNotEqual(refused.returncode, 0)
 
     # --- what the person agrees to (DOMAIN 6.1, screen 8) ---------------------------------------------------------------
     def consent(self, browser, do='accept', **change):

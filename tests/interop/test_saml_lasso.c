@@ -136,7 +136,7 @@ take_request(const char *query, const char *body, struct arena *a, struct saml_e
         (e = saml_read_authn_request(xmlDocGetRootElement(in.doc), a, &r, why)) != OK ||
         (e = saml_incoming_verify(&in, &r.head, sp, ret_signed, why)) != OK ||
         (e = saml_check_head(&r.head, SSO_URL, *ret_signed, clock_now(), 5 * USEC_PER_MIN, why)) != OK ||
-        (e = saml_judge(&r, sp, entity_id, x, status, why)) != OK)
+        (e = saml_judge(&r, sp, entity_id, &(struct levels){ .at = { 0 } }, x, status, why)) != OK)
         return e;
     x->relay_state = in.relay_state;
     return OK;

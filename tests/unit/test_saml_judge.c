@@ -11,6 +11,8 @@
 #define C METHOD_CARD
 #define F (unsigned)(METHOD_OTP | METHOD_PASSKEY)
 
+static const struct levels claims_none = { .at = { 0 } };
+
 static struct saml_endpoint acs[] = {
     {SAML_ARTIFACT, "https://sp.example/artifact", "", 0, SAML_DEFAULT_YES},
     {SAML_POST, "https://sp.example/no", "", 1, SAML_DEFAULT_NO},
@@ -107,7 +109,7 @@ where_the_answer_goes(void **state)
         r.acs_url = rows[i].url;
         r.acs_index = rows[i].index;
         r.protocol_binding = rows[i].binding;
-        e = saml_judge(&r, &sp, IDP_ID, &x, &status, &why);
+        e = saml_judge(&r, &sp, IDP_ID, &claims_none, &x, &status, &why);
         if (rows[i].code != NULL ? e != ERR_INPUT || strcmp(why.code, rows[i].code) != 0
                                  : e != OK || strcmp(x.acs_url, rows[i].goes) != 0 ||
                                        (rows[i].substatus == NULL) != (status.status == NULL) ||
@@ -164,13 +166,60 @@ name_ids(void **state)
         r.has_policy = rows[i].has_policy;
         r.policy_format = rows[i].format;
         r.policy_sp_name_qualifier = rows[i].qualifier;
-        assert_int_equal(saml_judge(&r, &sp, IDP_ID, &x, &status, &why), OK);
+        assert_int_equal(saml_judge(&r, &sp, IDP_ID, &claims_none, &x, &status, &why), OK);
         gives = status.status == NULL ? (int)x.nameid : NO;
         if (gives != rows[i].gives ||
             (gives == NO && strcmp(status.substatus, STATUS_INVALID_NAMEID_POLICY) != 0)) {
             fprintf(stderr, "%s\n", rows[i].label);
             fail();
         }
+    }
+}
+
+/* Levels of assurance: asked for by their names, met by what the operator claims, and never heard of otherwise. */
+static void
+levels(void **state)
+{
+    static const struct {
+        const char *label;
+        enum saml_comparison comparison;
+        const char *class;
+        int accept; /* -1: NoAuthnContext */
+        unsigned method;
+        const char *says;
+    } rows[] = {
+        {"minimum low", COMPARE_MINIMUM, "http://eidas.europa.eu/LoA/low", P | F | C, P, "http://eidas.europa.eu/LoA/low"},
+        {"minimum low, by card", COMPARE_MINIMUM, "http://eidas.europa.eu/LoA/low", P | F | C, C, "http://eidas.europa.eu/LoA/high"},
+        {"minimum substantial", COMPARE_MINIMUM, "http://eidas.europa.eu/LoA/substantial", F | C, P | METHOD_OTP,
+         "http://eidas.europa.eu/LoA/substantial"},
+        {"exact low, by two factors", COMPARE_EXACT, "http://eidas.europa.eu/LoA/low", P, P | METHOD_OTP,
+         "http://eidas.europa.eu/LoA/low"},
+        {"better than low", COMPARE_BETTER, "http://eidas.europa.eu/LoA/low", F | C, C, "http://eidas.europa.eu/LoA/high"},
+        {"better than high", COMPARE_BETTER, "http://eidas.europa.eu/LoA/high", -1, 0, NULL},
+        {"maximum substantial", COMPARE_MAXIMUM, "http://eidas.europa.eu/LoA/substantial", P | F, P, "http://eidas.europa.eu/LoA/low"},
+        {"in the words of others", COMPARE_MINIMUM, "eidas1", -1, 0, NULL},
+        {"nobody asked for one", COMPARE_EXACT, CONTEXT_PASSWORD_PROTECTED, P, P, CONTEXT_PASSWORD_PROTECTED},
+    };
+    const struct idp_conf conf = { .eidas_password = LEVEL_LOW, .eidas_second = LEVEL_SUBSTANTIAL, .eidas_card = LEVEL_HIGH };
+    struct levels claims;
+
+    (void)state;
+    levels_read(&conf, &claims);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct saml_authn_request r = some_request();
+        struct saml_exchange x = {0};
+        bool ok;
+
+        r.has_context = true;
+        r.comparison = rows[i].comparison;
+        r.classes[r.nclasses++] = rows[i].class;
+        ok = saml_context_accept(&r, &claims, &x);
+        if (ok != (rows[i].accept >= 0) || (ok && (int)x.accept != rows[i].accept) ||
+            (rows[i].says != NULL && strcmp(saml_context_class(rows[i].method, &claims, &x), rows[i].says) != 0))
+            fail_msg("%s: %d %u %s", rows[i].label, ok, x.accept, saml_context_class(rows[i].method, &claims, &x));
+        /* where the operator claims nothing a level is a class that is not ours */
+        if (x.class_level)
+            assert_false(saml_context_accept(&r, &claims_none, &x));
     }
 }
 
@@ -232,7 +281,7 @@ contexts(void **state)
     size_t i, k;
 
     (void)state;
-    assert_true(saml_context_accept(&none, &x));
+    assert_true(saml_context_accept(&none, &claims_none, &x));
     assert_int_equal(x.accept, METHOD_ANY);
     for (i = 0; i < ARRAY_LEN(rows); i++) {
         struct saml_authn_request r = some_request();
@@ -242,9 +291,9 @@ contexts(void **state)
         r.comparison = rows[i].comparison;
         for (k = 0; k < 3 && rows[i].classes[k] != NULL; k++)
             r.classes[r.nclasses++] = rows[i].classes[k];
-        ok = saml_context_accept(&r, &x);
+        ok = saml_context_accept(&r, &claims_none, &x);
         if (ok != (rows[i].accept >= 0) || (ok && (int)x.accept != rows[i].accept) ||
-            (rows[i].says != NULL && strcmp(saml_context_class(P, &x), rows[i].says) != 0)) {
+            (rows[i].says != NULL && strcmp(saml_context_class(P, &claims_none, &x), rows[i].says) != 0)) {
             fprintf(stderr, "%s: %d %u\n", rows[i].label, ok, x.accept);
             fail();
         }
@@ -255,13 +304,13 @@ contexts(void **state)
         r.has_context = true;
         r.comparison = answers[i].comparison;
         r.classes[r.nclasses++] = answers[i].class;
-        assert_true(saml_context_accept(&r, &x));
+        assert_true(saml_context_accept(&r, &claims_none, &x));
         assert_true(x.accept == METHOD_ANY || (x.accept & answers[i].method) != 0);
-        if (strcmp(saml_context_class(answers[i].method, &x), answers[i].says) != 0)
-            fail_msg("%s: %s", answers[i].label, saml_context_class(answers[i].method, &x));
+        if (strcmp(saml_context_class(answers[i].method, &claims_none, &x), answers[i].says) != 0)
+            fail_msg("%s: %s", answers[i].label, saml_context_class(answers[i].method, &claims_none, &x));
     }
     none.has_context = none.context_declarations = true;
-    assert_false(saml_context_accept(&none, &x));
+    assert_false(saml_context_accept(&none, &claims_none, &x));
 }
 
 static void
@@ -276,38 +325,38 @@ other_statuses(void **state)
     (void)state;
     r = some_request();
     r.head.version = -1;
-    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &x, &status, &why), OK);
+    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &claims_none, &x, &status, &why), OK);
     assert_string_equal(status.status, STATUS_VERSION_MISMATCH);
     assert_string_equal(status.substatus, STATUS_VERSION_TOO_LOW);
     r.head.version = 1;
-    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &x, &status, &why), OK);
+    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &claims_none, &x, &status, &why), OK);
     assert_string_equal(status.substatus, STATUS_VERSION_TOO_HIGH);
 
     r = some_request();
     r.idp_list = true;
     r.idps[r.nidps++] = "https://other.example/";
-    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &x, &status, &why), OK);
+    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &claims_none, &x, &status, &why), OK);
     assert_string_equal(status.substatus, STATUS_NO_SUPPORTED_IDP);
     r.idps[r.nidps++] = IDP_ID;
-    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &x, &status, &why), OK);
+    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &claims_none, &x, &status, &why), OK);
     assert_null(status.status);
 
     r = some_request();
     r.has_subject = true;
-    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &x, &status, &why), OK);
+    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &claims_none, &x, &status, &why), OK);
     assert_string_equal(status.substatus, STATUS_REQUEST_UNSUPPORTED);
     r.subject.value = "abc";
     r.has_policy = true;
     r.policy_format = NAMEID_PERSISTENT;
-    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &x, &status, &why), OK);
+    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &claims_none, &x, &status, &why), OK);
     assert_null(status.status);
     assert_string_equal(x.subject, "abc");
     r.subject.sp_name_qualifier = "https://other.example/";
-    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &x, &status, &why), OK);
+    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &claims_none, &x, &status, &why), OK);
     assert_string_equal(status.substatus, STATUS_UNKNOWN_PRINCIPAL);
     r.subject.sp_name_qualifier = NULL;
     r.policy_format = NAMEID_TRANSIENT;
-    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &x, &status, &why), OK);
+    assert_int_equal(saml_judge(&r, &sp, IDP_ID, &claims_none, &x, &status, &why), OK);
     assert_string_equal(status.substatus, STATUS_UNKNOWN_PRINCIPAL);
 }
 
@@ -359,6 +408,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads),          cmocka_unit_test(where_the_answer_goes), cmocka_unit_test(name_ids),
+        cmocka_unit_test(levels),
         cmocka_unit_test(contexts),       cmocka_unit_test(other_statuses),        cmocka_unit_test(exchanges_come_back),
     };
 
