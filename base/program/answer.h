@@ -22,6 +22,7 @@ void answer_asset(struct http_request *req, const struct page_set *pages);
 #define ANSWER_ASSET_ROUTES(handler_)                                                                         \
     ANSWER_ASSET_ROUTE("/assets/{file}", handler_, "assets.file"),                                            \
     ANSWER_ASSET_ROUTE("/assets/{version}/{file}", handler_, "assets.versioned"),                             \
+    ANSWER_ASSET_ROUTE("/assets/{version}/vendor/{file}", handler_, "assets.vendor"),                         \
     ANSWER_ASSET_ROUTE("/assets/{version}/themes/{theme}/{file}", handler_, "assets.theme")
 
 /* Refuse hook: answers problem+json where a machine asks, that is, the route is not html. false: a person asks, nothing

@@ -58,10 +58,13 @@ async function askCertificates(request) {
     return (await answer.text()).match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g);
 }
 
-// forge reads certificates of RSA keys only, and those above ours have others: they go into the file as they are.
+// Certificates go in octet by octet: forge would write them anew, and knows neither their algorithms nor those of the authorities.
 function packFile(forge, key, pems, phrase) {
-    const asn1 = forge.asn1, pkcs12 = forge.pkcs12;
-    const file = pkcs12.toPkcs12Asn1(key, pems[0], phrase, { algorithm: box.dataset.older ? "3des" : "aes256", count: 10000,
+    const asn1 = forge.asn1;
+    const chain = pems.map((pem) => ({ der: forge.pem.decode(pem)[0].body }));
+
+    forge.pki.certificateToAsn1 = (certificate) => asn1.fromDer(certificate.der);
+    const file = forge.pkcs12.toPkcs12Asn1(key, chain, phrase, { algorithm: box.dataset.older ? "3des" : "aes256", count: 10000,
         friendlyName: document.title });
     return new Blob([octets(asn1.toDer(file).getBytes())], { type: box.dataset.type });
 }
