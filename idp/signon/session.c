@@ -18,6 +18,7 @@
 #include "base/pg/job.h"
 
 #define NOTICE_LIFE (24 * USEC_PER_HOUR)
+#define LEFT_BATCH 1000                 /* answers of an account that are closed at once */
 
 bool
 session_cookie_digest(const struct http_request *req, unsigned char ret[32])
@@ -178,7 +179,7 @@ session_end_others(struct pg *pg, const struct session *keep, const char *reason
     enum err e;
 
     if ((e = session_store_end_others(pg, keep, reason, now, ret_n, why)) != OK ||
-        (e = session_store_participants_of_account(pg, keep->account_id, now, a, &list, &n, why)) != OK)
+        (e = session_store_participants_of_account(pg, keep->account_id, INT64_MAX, now, a, &list, &n, why)) != OK)
         return e;
     return notices_add(pg, list, n, 0, now, a, why);
 }
@@ -186,29 +187,34 @@ session_end_others(struct pg *pg, const struct session *keep, const char *reason
 struct left_arg {
     const char *account_id;
     utime now;
-    struct arena *arena;
+    size_t n;
 };
 
 static enum err
 left_body(struct pg *pg, void *arg, struct why *why)
 {
-    const struct left_arg *x = arg;
+    AUTO(arena_freep) struct arena *arena = arena_new(1024 * 1024);
+    struct left_arg *x = arg;
     struct session_participant *list;
-    size_t n;
     enum err e;
 
-    e = session_store_participants_of_account(pg, x->account_id, x->now, x->arena, &list, &n, why);
-    return e != OK ? e : notices_add(pg, list, n, 0, x->now, x->arena, why);
+    e = session_store_participants_of_account(pg, x->account_id, LEFT_BATCH, x->now, arena, &list, &x->n, why);
+    return e != OK ? e : notices_add(pg, list, x->n, 0, x->now, arena, why);
 }
 
 enum err
 session_account_left_job(struct pg *pg, const struct job *job, void *arg, struct why *why)
 {
-    AUTO(arena_freep) struct arena *arena = arena_new(1024 * 1024);
-    struct left_arg x = { .account_id = arena_str(arena, job->payload), .now = clock_now(), .arena = arena };
+    AUTO(arena_freep) struct arena *arena = arena_new(64 * 1024);
+    struct left_arg x = { .account_id = arena_str(arena, job->payload), .now = clock_now() };
+    enum err e;
 
     (void)arg;
-    return pg_tx(pg, left_body, &x, why);
+    /* However many answers there are, each turn is a bounded piece; what is done stays done. */
+    do
+        e = pg_tx(pg, left_body, &x, why);
+    while (e == OK && x.n == LEFT_BATCH);
+    return e;
 }
 
 struct end_arg {

@@ -29,17 +29,21 @@ static const struct pg_stmt stmts[] = {
     [S_END_OTHERS] = { "session.end_others",
         "UPDATE session SET live = false, ended_at = $3, ended_why = $4 "
         "WHERE account_id = $1 AND token_digest <> $2 AND live AND idle_until > $3 AND abs_until > $3", 4 },
+    /* This one and the newest: a page that shows thousands shows nothing. */
     [S_LIST] = { "session.list",
         "SELECT s.method, s.created_at, s.token_digest = $2, coalesce((SELECT v.ip_prefix FROM authn_event v "
         "WHERE v.account_id = s.account_id AND v.at = s.created_at AND v.result = 'ok' LIMIT 1), '') FROM session s "
-        "WHERE s.account_id = $1 AND s.live AND s.idle_until > $3 AND s.abs_until > $3 ORDER BY s.created_at DESC", 3 },
+        "WHERE s.account_id = $1 AND s.live AND s.idle_until > $3 AND s.abs_until > $3 "
+        "ORDER BY s.token_digest = $2 DESC, s.created_at DESC LIMIT 50", 3 },
     [S_MOVE] = { "session.move", "UPDATE signon SET session_digest = $2 WHERE session_digest = $1", 2 },
     [S_PARTICIPANTS] = { "session.participants",
         "UPDATE signon SET closed_at = $2 WHERE session_digest = $1 AND closed_at IS NULL "
         "RETURNING service_id, name_id, session_index", 2 },
     [S_OF_ACCOUNT] = { "session.participants_of_account",
-        "UPDATE signon d SET closed_at = $2 FROM session s WHERE d.account_id = $1 AND d.closed_at IS NULL "
-        "AND s.token_digest = d.session_digest AND NOT s.live RETURNING d.service_id, d.name_id, d.session_index", 2 },
+        "UPDATE signon d SET closed_at = $2 FROM (SELECT o.request_key, o.service_id FROM signon o JOIN session s "
+        "ON s.token_digest = o.session_digest WHERE o.account_id = $1 AND o.closed_at IS NULL AND NOT s.live LIMIT $3::int8) x "
+        "WHERE d.request_key = x.request_key AND d.service_id = x.service_id AND d.closed_at IS NULL "
+        "RETURNING d.service_id, d.name_id, d.session_index", 3 },
     [S_BY_INDEX] = { "session.by_index",
         "SELECT session_digest FROM signon WHERE service_id = $1::int4 AND request_key = $2 AND session_index = $3 "
         "AND name_id = $4", 4 },
@@ -228,13 +232,14 @@ session_store_participants(struct pg *pg, const unsigned char digest[32], utime 
 }
 
 enum err
-session_store_participants_of_account(struct pg *pg, const char *account_id, utime now, struct arena *a,
+session_store_participants_of_account(struct pg *pg, const char *account_id, int64_t most, utime now, struct arena *a,
                                       struct session_participant **ret, size_t *ret_n, struct why *why)
 {
     struct pg_args args = PG_ARGS_INIT;
 
     pg_arg_uuid(&args, account_id);
     pg_arg_time(&args, now);
+    pg_arg_i64(&args, most);
     return participants(pg, &stmts[S_OF_ACCOUNT], &args, a, ret, ret_n, why);
 }
 

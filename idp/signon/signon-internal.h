@@ -85,8 +85,8 @@ MUST_USE enum err session_store_move(struct pg *pg, const unsigned char from[32]
                                      struct why *why);
 MUST_USE enum err session_store_participants(struct pg *pg, const unsigned char digest[32], utime now, struct arena *a,
                                              struct session_participant **ret, size_t *ret_n, struct why *why);
-/* Those of the account's sessions that have ended. */
-MUST_USE enum err session_store_participants_of_account(struct pg *pg, const char *account_id, utime now,
+/* Those of the account's sessions that have ended, at most so many. */
+MUST_USE enum err session_store_participants_of_account(struct pg *pg, const char *account_id, int64_t most, utime now,
                                                         struct arena *a, struct session_participant **ret,
                                                         size_t *ret_n, struct why *why);
 MUST_USE enum err session_store_by_index(struct pg *pg, int32_t service_id, struct str request_key,

@@ -163,6 +163,29 @@ class Certificate(Base):
                 self.assertEqual(late.result()[1].status, 200)
         self.assertEqual(copy(), '{}')
 
+    def test_a_page_of_ten_thousand_sessions(self):
+        """Whoever has the password may fill the list: the page, from where the account is blocked, stays."""
+        handle, _, base = self.person('foule')
+        b, page = self.sign_in(base)
+        self.s.sql("INSERT INTO session (token_digest, id, account_id, method, auth_time, authz, authz_until, idle_until, abs_until, "
+                   "created_at, town) SELECT sha256(i::text::bytea), gen_random_uuid(), s.account_id, 1, s.auth_time, '{}', 'infinity', "
+                   "s.idle_until, s.abs_until, s.created_at + interval '1 second', s.town FROM session s JOIN account a ON a.id = s.account_id, "
+                   f"generate_series(1, 10000) i WHERE a.handle = '{handle}' AND s.live")
+        page = b.get('/')
+        self.assertEqual(page.status, 200)
+        self.assertIn('logout', page.text)
+        self.assertLess(len(page.body), 100000)
+        # and when it ends, each service of each session is told, in pieces that the worker can hold
+        self.s.sql("INSERT INTO signon (service_id, request_key, session_digest, account_id, at, name_id, session_index, method, auth_time, "
+                   "authz, session_idle, town) SELECT 1, token_digest, token_digest, account_id, auth_time, 'x', encode(token_digest, 'hex'), 1, "
+                   "auth_time, '{}', idle_until, town FROM session WHERE account_id = (SELECT id FROM account WHERE "
+                   f"handle = '{handle}') AND live")
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/block', {'reason': 'lost'}).status, 200)
+        self.assertNotIn('logout', b.get('/').text)
+        self.wait(lambda: self.s.sql(f"SELECT count(*) FROM signon d JOIN account a ON a.id = d.account_id WHERE handle = '{handle}' "
+                                     'AND closed_at IS NULL'), '0', 120)
+        self.assertIsNone(self.s.processes['worker'].poll())
+
     def test_somebody_elses_numbers(self):
         """Same serial number or subject from another authority, another key under the same number: nobody."""
         _, _, base = self.person('double')

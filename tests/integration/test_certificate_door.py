@@ -91,6 +91,44 @@ class Grace(Clock):
         self.refused(base, 'vérifier ce certificat', 503)
 
 
+class OneNode(CertificateSystem):
+    def __init__(self):
+        super().__init__(nodes=1)
+
+
+class Dates(Clock):
+    """An authority that ends before its certificates, and one whose clock is ahead of ours."""
+    system = OneNode
+    test_late_overdue_expired = None
+
+    def test_ends_and_beginnings(self):
+        short = Authority(self.s.dir, 'Finissante', days='2')
+        self.lists.files['/finissante'] = short.crl(hours=24 * 90)
+        self.s.command('trust', 'add', short.pem, '--name', 'finissante', '--use', 'card', '--crl', f'{self.lists.url}/finissante')
+        _, _, card = self.person('fin', short)
+        _, _, soft = self.person('debut')
+        handle, _ = self.s.citizen('avance', PASSWORD)
+        ahead = self.soft.issue_at('avance', date(3 / 24), date(30))
+        # not linked before it begins, and no sign-in, however little is missing
+        p = self.s.command('account', 'link-certificate', handle, ahead + '.pem', check=False)
+        self.assertEqual((p.returncode, 'refused (future)' in p.stderr), (1, True), p.stderr)
+        self.refused(ahead, 'pas encore valable')
+        self.assertEqual(self.sign_in(card)[1].status, 200)
+        self.advance('4h')
+        self.s.command('account', 'link-certificate', handle, ahead + '.pem')
+        self.assertEqual(self.sign_in(ahead)[1].status, 200)
+        # the card goes on for a month, its authority does not
+        self.lists.files['/soft'] = self.soft.crl(hours=24 * 90)
+        self.advance('45h')
+        self.refused(card, 'plus reconnu')
+        self.assertIn('authority expired', next(l for l in self.s.command('trust', 'list').stdout.splitlines() if l.startswith('finissante\t')))
+        self.assertIn('authority expired', self.s.command('doctor', check=False).stdout)
+        end = time.monotonic() + 30
+        while self.overdue() and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual(self.sign_in(soft)[1].status, 200)
+
+
 class TwoNamesSystem(CertificateSystem):
     """Cards have a name of their own, and each attempt one below it."""
     card_host = 'carte.beffroi.localhost'

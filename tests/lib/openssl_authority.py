@@ -6,7 +6,7 @@ from beffroi import run
 class Authority:
     """An authority of its own folder. name is its CN; below an authority (above=) it is a subordinate one."""
 
-    def __init__(self, folder, name, above=None, curve='P-256', subject=None):
+    def __init__(self, folder, name, above=None, curve='P-256', subject=None, days='365'):
         self.dir, self.name = os.path.join(folder, 'authority-' + os.urandom(4).hex()), name
         os.mkdir(self.dir)
         self.number, self.entries = 1, []
@@ -15,7 +15,7 @@ class Authority:
               'authorityKeyIdentifier=keyid\n'
         run('openssl', 'req', '-new', '-newkey', 'ec', '-pkeyopt', f'ec_paramgen_curve:{curve}', '-nodes', '-subj',
             subject or f'/C=FR/O=Essai/CN={name}', '-keyout', self.key, '-out', self.path('ca.csr'))
-        self.sign(above or self, self.path('ca.csr'), ext, self.pem, days='365')
+        self.sign(above or self, self.path('ca.csr'), ext, self.pem, days=days)
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
