@@ -127,6 +127,29 @@ request_check(struct check *c)
 
 /* --- persons ------------------------------------------------------------------------------------------------------------------- */
 
+/* The text of the request that this archive is about: with its id, and with the key that the certificate has. */
+static bool
+is_about(struct check *c, const char *id, const char *text)
+{
+    AUTO(buf_free) struct buf hex = BUF_BOUNDED(2 * SHA256_LEN);
+    unsigned char key[SHA256_LEN];
+
+    sha256(c->certificate.spki, key);
+    hex_encode(&hex, key, sizeof(key));
+    return str_starts(str_of(text), arena_printf(c->a, "request %s\n", id)) &&
+           strstr(text, arena_printf(c->a, "\nkey %s\n", buf_cstr(&hex))) != NULL;
+}
+
+/* Has a row before the i-th the key of that row? One human counts once. */
+static bool
+said_before(struct check *c, const json_t *list, size_t i, struct str public_key)
+{
+    for (size_t k = 0; k < i; k++)
+        if (str_eq(octets_get(c, json_array_get(list, k), "public_key"), public_key))
+            return true;
+    return false;
+}
+
 static void
 approvals_check(struct check *c)
 {
@@ -135,11 +158,11 @@ approvals_check(struct check *c)
     const bool by_operator = strcmp(text_get(request, "origin"), "operator") == 0,
                erased = json_is_true(json_object_get(registration, "names_erased")),
                anew = proof_at != UTIME_NULL && proof_at > time_get(request, "received_at");
+    const json_t *list = json_object_get(c->root, "approvals"), *o;
     const char *id = text_get(request, "id");
-    const json_t *o;
     size_t i, good = 0;
 
-    json_array_foreach (json_object_get(c->root, "approvals"), i, o) {
+    json_array_foreach (list, i, o) {
         const struct approval a = { .public_key = octets_get(c, o, "public_key"), .signature = octets_get(c, o, "signature"),
                                     .at = time_get(o, "at") };
         const char *text = text_get(o, "text");
@@ -149,7 +172,7 @@ approvals_check(struct check *c)
         sha256(str_of(text), subject);
         if (approval_act_parse(str_of(text_get(o, "act")), &act) != OK || a.at == UTIME_NULL || approval_verify(&a, act, subject, NULL) != OK)
             say(c, "approval.signature", "what %s said is not signed by them", text_get(o, "person"));
-        else if (act == APPROVE_REQUEST && str_starts(str_of(text), arena_printf(c->a, "request %s\n", id)))
+        else if (act == APPROVE_REQUEST && is_about(c, id, text) && !said_before(c, list, i, a.public_key))
             good++;
     }
     /* the text that was signed held the names and the proof of identity: once they are others it cannot be shown */
@@ -208,8 +231,9 @@ lists_check(struct check *c)
 
     if (certificate_split(octets_get(c, authority, "der"), &p, NULL) != OK || key_public(p.spki, &ca, NULL) != OK)
         return;                         /* said of the chain */
-    json_array_foreach (json_object_get(c->root, "lists"), i, o)
+    json_array_foreach (json_object_get(c->root, "lists"), i, o) {
         list_check(c, o, ca);
+    }
 }
 
 /* --- the audit trail --------------------------------------------------------------------------------------------------------------- */

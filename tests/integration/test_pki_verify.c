@@ -347,6 +347,7 @@ archive_edit(json_t *root, int which)
     case 10: json_object_set_new(at(root, "ceremonies", 0), "signatures", json_array()); break;
     case 11: json_object_set_new(at(root, "lists", 0), "listed", json_false()); break;
     case 12: json_object_set_new(at(root, "lists", 0), "sha256", json_string("00")); break;
+    case 13: json_array_set(json_object_get(root, "approvals"), 1, at(root, "approvals", 0)); break;       /* one person, twice */
     default: fail();
     }
 }
@@ -356,7 +357,7 @@ a_life_is_archived(void **state)
 {
     static const char *const rules[] = { "audit.proof", "audit.proof", "audit.none", "request.key", "certificate.root",
         "certificate.signature", "request.key", "approval.signature", "approval.few", "ceremony.signature", "ceremony.unsigned",
-        "list.entry", "list.signature" };
+        "list.entry", "list.signature", "approval.few" };
     struct fixture *f = *state;
     const char *out = arena_printf(f->w.a, "%s/life", f->d.folder), *edited = arena_printf(f->w.a, "%s/edited", f->d.folder), *said;
     struct certificate_filter filter = { .state = "held", .ends_before = UTIME_NULL };
