@@ -88,7 +88,7 @@ status_err(int status)
     }
 }
 
-/* OK: status 200. */
+/* OK: status 200, or 201 for what was made by the call. */
 static enum err
 ask(struct authority *a, const char *method, const char *path, const char *const *headers, struct str body,
     struct http_answer *ret, struct why *why)
@@ -100,7 +100,7 @@ ask(struct authority *a, const char *method, const char *path, const char *const
         return why_set(why, ERR_INTERNAL, "the address is too long");
     if ((e = http_call(a->client, method, url, headers, body, ret, why)) != OK)
         return e == ERR_INPUT ? ERR_UNAVAILABLE : e;             /* an answer that is too large is none of the authority's */
-    if (ret->status == 200)
+    if (ret->status == 200 || ret->status == 201)
         return OK;
     if (ret->status == 202)
         return why_code(why, ERR_UNAVAILABLE, "authority.later", "the authority keeps the request and cannot sign now");

@@ -26,7 +26,7 @@ static const struct act {
     bool on_active, on_blocked;    /* is it still wanted, as the account is now? */
 } acts[] = {
     { "suspend", "suspend", NULL, false, true },
-    { "compromise", "revoke", "key_compromise", false, true },
+    { "compromise", "revoke", "key_compromise", true, true },       /* back with another card: the one before it is meant */
     { "end", "revoke", "cessation_of_operation", true, true },      /* new codes may have opened the account since */
     { "resume", "resume", NULL, true, false },
 };

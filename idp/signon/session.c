@@ -16,9 +16,10 @@
 #include "base/crypto/digest.h"
 #include "base/pg/audit.h"
 #include "base/pg/job.h"
+#include "idp/account/account.h"
 
 #define NOTICE_LIFE (24 * USEC_PER_HOUR)
-#define LEFT_BATCH 1000                 /* answers of an account that are closed at once */
+#define ANSWERS_AT_ONCE 1000            /* closed in one transaction: what a request or a job can hold */
 
 bool
 session_cookie_digest(const struct http_request *req, unsigned char ret[32])
@@ -64,7 +65,7 @@ struct start_arg {
     void *also_arg;
 };
 
-static enum err digest_notices(struct pg *pg, const unsigned char digest[32], int32_t by, utime now, struct arena *a,
+static enum err digest_notices(struct pg *pg, const struct session *s, int32_t by, utime now, struct arena *a,
                                struct session_participant **ret, size_t *ret_n, struct why *why);
 
 static enum err
@@ -91,7 +92,7 @@ start_body(struct pg *pg, void *arg, struct why *why)
     if (strcmp(former.account_id, s->session.account_id) == 0)
         e = session_store_move(pg, s->old, s->session.digest, why);
     else
-        e = digest_notices(pg, s->old, 0, s->now, s->arena, &told, &ntold, why);
+        e = digest_notices(pg, &former, 0, s->now, s->arena, &told, &ntold, why);
     if (e != OK)
         return e;
     return session_store_end(pg, s->old, "replaced", s->now, &was_live, why);
@@ -159,15 +160,28 @@ notices_add(struct pg *pg, const struct session_participant *list, size_t n, int
     return OK;
 }
 
+/* More answers than one piece holds: the worker closes the others, of sessions that are no longer live. */
 static enum err
-digest_notices(struct pg *pg, const unsigned char digest[32], int32_t by, utime now, struct arena *a,
-               struct session_participant **ret, size_t *ret_n, struct why *why)
+rest_later(struct pg *pg, const char *account_id, size_t n, utime now, struct arena *a, struct why *why)
+{
+    const char *key;
+
+    if (n < ANSWERS_AT_ONCE)
+        return OK;
+    key = arena_printf(a, "%s:%lld", account_id, (long long)now);
+    return job_add(pg, ACCOUNT_LEFT_JOB, key, str_of(account_id), now, now, NOTICE_LIFE, why);
+}
+
+static enum err
+digest_notices(struct pg *pg, const struct session *s, int32_t by, utime now, struct arena *a, struct session_participant **ret,
+               size_t *ret_n, struct why *why)
 {
     enum err e;
 
-    if ((e = session_store_participants(pg, digest, now, a, ret, ret_n, why)) != OK)
+    if ((e = session_store_participants(pg, s->digest, ANSWERS_AT_ONCE, now, a, ret, ret_n, why)) != OK ||
+        (e = notices_add(pg, *ret, *ret_n, by, now, a, why)) != OK)
         return e;
-    return notices_add(pg, *ret, *ret_n, by, now, a, why);
+    return rest_later(pg, s->account_id, *ret_n, now, a, why);
 }
 
 enum err
@@ -179,9 +193,10 @@ session_end_others(struct pg *pg, const struct session *keep, const char *reason
     enum err e;
 
     if ((e = session_store_end_others(pg, keep, reason, now, ret_n, why)) != OK ||
-        (e = session_store_participants_of_account(pg, keep->account_id, INT64_MAX, now, a, &list, &n, why)) != OK)
+        (e = session_store_participants_of_account(pg, keep->account_id, ANSWERS_AT_ONCE, now, a, &list, &n, why)) != OK ||
+        (e = notices_add(pg, list, n, 0, now, a, why)) != OK)
         return e;
-    return notices_add(pg, list, n, 0, now, a, why);
+    return rest_later(pg, keep->account_id, n, now, a, why);
 }
 
 struct left_arg {
@@ -198,7 +213,7 @@ left_body(struct pg *pg, void *arg, struct why *why)
     struct session_participant *list;
     enum err e;
 
-    e = session_store_participants_of_account(pg, x->account_id, LEFT_BATCH, x->now, arena, &list, &x->n, why);
+    e = session_store_participants_of_account(pg, x->account_id, ANSWERS_AT_ONCE, x->now, arena, &list, &x->n, why);
     return e != OK ? e : notices_add(pg, list, x->n, 0, x->now, arena, why);
 }
 
@@ -213,7 +228,7 @@ session_account_left_job(struct pg *pg, const struct job *job, void *arg, struct
     /* However many answers there are, each turn is a bounded piece; what is done stays done. */
     do
         e = pg_tx(pg, left_body, &x, why);
-    while (e == OK && x.n == LEFT_BATCH);
+    while (e == OK && x.n == ANSWERS_AT_ONCE);
     return e;
 }
 
@@ -247,7 +262,7 @@ end_body(struct pg *pg, void *arg, struct why *why)
         return e;
     if ((e = session_store_end(pg, x->digest, x->reason, x->now, &was_live, why)) != OK || !was_live)
         return e;
-    if ((e = digest_notices(pg, x->digest, x->by, x->now, x->arena, &x->told, &x->ntold, why)) != OK)
+    if ((e = digest_notices(pg, &s, x->by, x->now, x->arena, &x->told, &x->ntold, why)) != OK)
         return e;
     snprintf(object, sizeof(object), "account:%s", s.account_id);
     return audit_add(pg, &(struct audit_entry){ .at = x->now, .actor = "citizen", .role = "", .verb = "session.end",

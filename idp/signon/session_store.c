@@ -37,8 +37,9 @@ static const struct pg_stmt stmts[] = {
         "ORDER BY s.token_digest = $2 DESC, s.created_at DESC LIMIT 50", 3 },
     [S_MOVE] = { "session.move", "UPDATE signon SET session_digest = $2 WHERE session_digest = $1", 2 },
     [S_PARTICIPANTS] = { "session.participants",
-        "UPDATE signon SET closed_at = $2 WHERE session_digest = $1 AND closed_at IS NULL "
-        "RETURNING service_id, name_id, session_index", 2 },
+        "UPDATE signon d SET closed_at = $2 FROM (SELECT request_key, service_id FROM signon WHERE session_digest = $1 "
+        "AND closed_at IS NULL LIMIT $3::int8) x WHERE d.request_key = x.request_key AND d.service_id = x.service_id "
+        "AND d.closed_at IS NULL RETURNING d.service_id, d.name_id, d.session_index", 3 },
     [S_OF_ACCOUNT] = { "session.participants_of_account",
         "UPDATE signon d SET closed_at = $2 FROM (SELECT o.request_key, o.service_id FROM signon o JOIN session s "
         "ON s.token_digest = o.session_digest WHERE o.account_id = $1 AND o.closed_at IS NULL AND NOT s.live LIMIT $3::int8) x "
@@ -221,13 +222,14 @@ participants(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, st
 }
 
 enum err
-session_store_participants(struct pg *pg, const unsigned char digest[32], utime now, struct arena *a,
+session_store_participants(struct pg *pg, const unsigned char digest[32], int64_t most, utime now, struct arena *a,
                            struct session_participant **ret, size_t *ret_n, struct why *why)
 {
     struct pg_args args = PG_ARGS_INIT;
 
     pg_arg_bytes(&args, digest, 32);
     pg_arg_time(&args, now);
+    pg_arg_i64(&args, most);
     return participants(pg, &stmts[S_PARTICIPANTS], &args, a, ret, ret_n, why);
 }
 

@@ -83,7 +83,8 @@ MUST_USE enum err session_store_end_others(struct pg *pg, const struct session *
 /* The answers of one session go on under another one of the same account. */
 MUST_USE enum err session_store_move(struct pg *pg, const unsigned char from[32], const unsigned char to[32],
                                      struct why *why);
-MUST_USE enum err session_store_participants(struct pg *pg, const unsigned char digest[32], utime now, struct arena *a,
+/* Closes answers of the session, at most so many, and gives them back. */
+MUST_USE enum err session_store_participants(struct pg *pg, const unsigned char digest[32], int64_t most, utime now, struct arena *a,
                                              struct session_participant **ret, size_t *ret_n, struct why *why);
 /* Those of the account's sessions that have ended, at most so many. */
 MUST_USE enum err session_store_participants_of_account(struct pg *pg, const char *account_id, int64_t most, utime now,

@@ -186,6 +186,22 @@ class Certificate(Base):
                                      'AND closed_at IS NULL'), '0', 120)
         self.assertIsNone(self.s.processes['worker'].poll())
 
+    def test_a_session_that_answered_ten_thousand_times(self):
+        """Signing out closes what a request can hold; the worker does the rest."""
+        handle, _, base = self.person('bavard')
+        b, page = self.sign_in(base)
+        self.s.sql("INSERT INTO signon (service_id, request_key, session_digest, account_id, at, name_id, session_index, method, auth_time, "
+                   "authz, session_idle, town) SELECT 1, sha256(i::text::bytea), s.token_digest, s.account_id, s.auth_time, repeat('x', 200), "
+                   "md5(i::text), 1, s.auth_time, '{}', s.idle_until, s.town FROM session s JOIN account a ON a.id = s.account_id, "
+                   f"generate_series(1, 40000) i WHERE a.handle = '{handle}' AND s.live")
+        left = b.post('/logout', {'csrf': b.csrf(b.get('/logout'))})
+        self.assertEqual(left.status, 200)
+        self.assertNotIn('id="logout"', b.get('/').text)
+        self.wait(lambda: self.s.sql(f"SELECT count(*) FROM signon d JOIN account a ON a.id = d.account_id WHERE handle = '{handle}' "
+                                     'AND closed_at IS NULL'), '0', 120)
+        for name in ('idp1', 'worker'):
+            self.assertIsNone(self.s.processes[name].poll())
+
     def test_somebody_elses_numbers(self):
         """Same serial number or subject from another authority, another key under the same number: nobody."""
         _, _, base = self.person('double')
