@@ -312,10 +312,11 @@ account_reissue(struct pg *pg, const struct keyring *pepper, const char *account
         now - a.state_since < ACCOUNT_REOPEN_TIME &&
         (e = account_transition(pg, account_id, ACCOUNT_EV_REOPEN, "", who, now, NULL, NULL, why)) != OK)
         return e;
-    /* New codes make a new certificate: the one that was blocked or never came to its holder ends with them. */
+    /* New codes make a new software certificate: the one that was blocked or never came to its holder ends with them. A card
+     * stays what it is: its codes alone are new. */
     if ((e = account_transition(pg, account_id, ACCOUNT_EV_REISSUE, "", who, now, NULL, NULL, why)) != OK ||
         (e = secret_store_end(pg, account_id, all_kinds, "superseded", now, why)) != OK ||
-        (a.type != ACCOUNT_PASSWORD && (e = account_certificates_job(pg, account_id, "end", now, why)) != OK) ||
+        (a.type == ACCOUNT_X509_SOFT && (e = account_certificates_job(pg, account_id, "end", now, why)) != OK) ||
         (e = codes_issue(pg, pepper, account_id, a.type, sheet, creation_life, now, &codes, why)) != OK)
         return e;
     *ret_codes = codes;

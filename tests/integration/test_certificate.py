@@ -191,7 +191,7 @@ class Certificate(Base):
         handle, _, base = self.person('bavard')
         b, page = self.sign_in(base)
         self.s.sql("INSERT INTO signon (service_id, request_key, session_digest, account_id, at, name_id, session_index, method, auth_time, "
-                   "authz, session_idle, town) SELECT 1, sha256(i::text::bytea), s.token_digest, s.account_id, s.auth_time, repeat('x', 200), "
+                   "authz, session_idle, town) SELECT 1, sha256(('b' || i)::bytea), s.token_digest, s.account_id, s.auth_time, repeat('x', 200), "
                    "md5(i::text), 1, s.auth_time, '{}', s.idle_until, s.town FROM session s JOIN account a ON a.id = s.account_id, "
                    f"generate_series(1, 40000) i WHERE a.handle = '{handle}' AND s.live")
         left = b.post('/logout', {'csrf': b.csrf(b.get('/logout'))})

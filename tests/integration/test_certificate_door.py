@@ -374,7 +374,7 @@ class Nothing(unittest.TestCase):
             self.assertNotIn('id="door-certificate"', page.text)
             r = b.get(b.at + '/certificate')
             self.assertEqual(r.headers['Location'], b.at)
-            self.assertEqual(b.get('/.well-known/openid-configuration').json()['acr_values_supported'], [PWD])
+            self.assertEqual(b.get('/.well-known/openid-configuration').json()['acr_values_supported'], [PWD, 'https://refeds.org/profile/mfa'])
 
 
 if __name__ == '__main__':

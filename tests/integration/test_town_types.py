@@ -4,11 +4,10 @@ P-062…P-066): their forms, what leaves and what is kept, hand-over, block and 
 import os, re, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from cards import CardSystem
+from cards import SETTINGS, CardSystem
 from town import Town
 
-# On: all three. Nobody issues certificates here, but somebody must be named before the IdP offers them.
-SETTINGS = 'pki.url = https://127.0.0.1:1\n'
+# All three procedures.
 COUNTER = ('account.certificate = yes', 'account.card = yes', 'certificate.named = yes', 'hours.fr = du lundi au vendredi',
            'hours.en = Monday to Friday')
 CANARIES = ('CANARI-7731', 'Zébulon', 'ZÉBULON', 'ZEBULON', 'Impasse-Canari', '4 impasse')
