@@ -46,6 +46,12 @@ async function paperPages(page) {
   return pdf.match(/\/Type\s*\/Page\b(?!s)/g).length;
 }
 
+// The page's script reads the file and fills the text, a moment later.
+async function fillsFromFile(page, file) {
+  await page.locator("#certificate-file").setInputFiles(file);
+  await page.waitForFunction(() => document.querySelector("#certificate").value.includes("BEGIN CERTIFICATE"));
+}
+
 test("a card, from the form to the way back", OPTIONS, async () => {
   const page = await clerk();
   const see = (name) => screenshot(page, name, { fullPage: false });
@@ -87,14 +93,13 @@ test("a card, from the form to the way back", OPTIONS, async () => {
   const card = await makeCard(system, dossier);
   await page.goto(`${dossier}/handover`);
   await seesDocument(page);
-  await page.locator("#certificate-file").setInputFiles(other);
+  await fillsFromFile(page, other);
   await page.locator("#hand-over").click();
   await page.locator(".notice.bad").waitFor();
   assert.match(await shown(page), /pas la carte de cette personne/);
   await page.locator("#action-handover").click();
   await seesDocument(page);
-  await page.locator("#certificate-file").setInputFiles(card);
-  assert.match(await page.locator("#certificate").inputValue(), /BEGIN CERTIFICATE/);
+  await fillsFromFile(page, card);
   await assertAccessible(page, "hand-over");
   await screenshot(page, "clerk-card-handover");
   await page.locator("#hand-over").click();
@@ -115,7 +120,7 @@ test("a card, from the form to the way back", OPTIONS, async () => {
   await tab.goto(`${dossier}/reactivate`);
   await page.goto(`${dossier}/reactivate`);
   await seesDocument(page);
-  await page.locator("#certificate-file").setInputFiles(card);
+  await fillsFromFile(page, card);
   await page.locator("#pin").fill("1234 5678");
   await page.locator("#reactivate").click();
   assert.match(await page.locator("#pin-error").textContent(), /faute de frappe|code/);
@@ -124,7 +129,7 @@ test("a card, from the form to the way back", OPTIONS, async () => {
   await page.locator("#reactivate").click();
   await page.locator(".notice.warn").waitFor();
   await seesDocument(tab);
-  await tab.locator("#certificate-file").setInputFiles(card);
+  await fillsFromFile(tab, card);
   await tab.locator("#pin_lost").check();
   await tab.locator("#reactivate").click();
   assert.match(await shown(tab), /attend déjà un second agent/);
