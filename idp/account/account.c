@@ -436,16 +436,24 @@ timeout_one(struct pg *pg, void *arg, struct why *why)
     return end(pg, x->id, ACCOUNT_EV_TIMEOUT, "timeout", &timer, x->now, why);
 }
 
-/* Each in a transaction of its own. */
-static enum err
-all_due(struct pg *pg, char *const *ids, size_t n, pg_tx_body one, utime now, int *ret_n, struct why *why)
-{
-    int done = 0;
+typedef enum err (*due_find)(struct pg *pg, utime now, int max, struct arena *a, char ***ret_ids, size_t *ret_n, struct why *why);
 
+/* Each of those that find gives, 100 at most, in a transaction of its own. */
+static enum err
+all_due(struct pg *pg, due_find find, pg_tx_body one, utime now, int *ret_n, struct why *why)
+{
+    AUTO(arena_freep) struct arena *arena = arena_new(64 * 1024);
+    int done = 0;
+    char **ids;
+    size_t n;
+    enum err e;
+
+    if ((e = find(pg, now, 100, arena, &ids, &n, why)) != OK)
+        return e;
     for (size_t i = 0; i < n; i++) {
         struct due_arg x = { ids[i], now };
-        enum err e = pg_tx(pg, one, &x, why);
 
+        e = pg_tx(pg, one, &x, why);
         if (e == OK)
             done++;
         else if (e != ERR_CONFLICT)      /* lost to an activation of the same second: that one stands */
@@ -458,25 +466,11 @@ all_due(struct pg *pg, char *const *ids, size_t n, pg_tx_body one, utime now, in
 enum err
 account_expire_due(struct pg *pg, utime now, int *ret_n, struct why *why)
 {
-    AUTO(arena_freep) struct arena *arena = arena_new(64 * 1024);
-    char **ids;
-    size_t n;
-    enum err e;
-
-    if ((e = account_store_expired(pg, now, 100, arena, &ids, &n, why)) != OK)
-        return e;
-    return all_due(pg, ids, n, expire_one, now, ret_n, why);
+    return all_due(pg, account_store_expired, expire_one, now, ret_n, why);
 }
 
 enum err
 account_timeout_due(struct pg *pg, utime now, int *ret_n, struct why *why)
 {
-    AUTO(arena_freep) struct arena *arena = arena_new(64 * 1024);
-    char **ids;
-    size_t n;
-    enum err e;
-
-    if ((e = account_store_held(pg, now, 100, arena, &ids, &n, why)) != OK)
-        return e;
-    return all_due(pg, ids, n, timeout_one, now, ret_n, why);
+    return all_due(pg, account_store_held, timeout_one, now, ret_n, why);
 }

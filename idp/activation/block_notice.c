@@ -7,8 +7,6 @@
 
 #include "base/core/log.h"
 #include "idp/account/account.h"
-#include "idp/account/contact.h"
-#include "idp/account/town.h"
 
 enum err
 activation_block_notice_job(struct pg *pg, const struct job *job, void *arg, struct why *why)
@@ -18,19 +16,15 @@ activation_block_notice_job(struct pg *pg, const struct job *job, void *arg, str
     struct mail_out m = { .template_name = "mail/blocked.txt", .subject_key = "mail.blocked.subject" };
     struct account account;
     struct account_blocked block;
-    struct town town;
     enum err e;
 
     e = account_block_notice(pg, idp->pepper, job->payload, &account, &block, why);
     if (e == OK)
-        e = contact_find(pg, idp->field, account.id, arena, &m.to, why);
+        e = mail_to_holder(idp, pg, &account, arena, &m, why);
     if (e == ERR_NOT_FOUND)
         return OK;
-    if (e != OK || (e = town_by_id(pg, account.town_id, arena, &town, why)) != OK)
+    if (e != OK)
         return e;
-    m.lang = account.lang;
-    m.town = strcmp(account.lang, "en") == 0 ? town.label_en : town.label_fr;
-    m.phone = town.phone[0] != '\0' ? town.phone : idp->conf.help_phone;
     m.receipt = block.receipt;
     m.at = block.at;
     m.final = account.final;

@@ -6,8 +6,6 @@
 
 #include "base/core/log.h"
 #include "idp/account/account.h"
-#include "idp/account/contact.h"
-#include "idp/account/town.h"
 #include "idp/credential/factor.h"
 
 static const char *
@@ -41,21 +39,17 @@ activation_factor_notice_job(struct pg *pg, const struct job *job, void *arg, st
     const char *payload = arena_str(arena, job->payload);
     enum factor_change change;
     struct account account;
-    struct town town;
     char id[37];
     enum err e;
 
     if ((e = factor_change_read(payload, id, &m.at, &change, why)) != OK)
         return e;
     if ((e = account_by_id(pg, id, &account, why)) == OK)
-        e = contact_find(pg, idp->field, account.id, arena, &m.to, why);
+        e = mail_to_holder(idp, pg, &account, arena, &m, why);
     if (e == ERR_NOT_FOUND)
         return OK;
-    if (e != OK || (e = town_by_id(pg, account.town_id, arena, &town, why)) != OK)
+    if (e != OK)
         return e;
-    m.lang = account.lang;
-    m.town = strcmp(account.lang, "en") == 0 ? town.label_en : town.label_fr;
-    m.phone = town.phone[0] != '\0' ? town.phone : idp->conf.help_phone;
     m.message_key = message_of(change);
     return mail_job_add(idp, pg, arena_printf(arena, "factor:%s", job->key), &m, clock_now(), why);
 }

@@ -12,12 +12,31 @@
 #include "base/core/secret.h"
 #include "base/mail/message.h"
 #include "base/mail/smtp.h"
+#include "idp/account/contact.h"
+#include "idp/account/town.h"
 
 #define PAYLOAD_MAX 8192
 #define MAIL_MAX (64 * 1024)
 #define MAIL_LIFE (24 * USEC_PER_HOUR)
 #define SMTP_TIMEOUT (30 * USEC_PER_SEC)
 #define ZONE "Europe/Paris"
+
+enum err
+mail_to_holder(const struct idp *idp, struct pg *pg, const struct account *account, struct arena *a, struct mail_out *m,
+               struct why *why)
+{
+    struct town town;
+    enum err e;
+
+    if ((e = contact_find(pg, idp->field, account->id, a, &m->to, why)) != OK)
+        return e;
+    if ((e = town_by_id(pg, account->town_id, a, &town, why)) != OK)
+        return e == ERR_NOT_FOUND ? ERR_INTERNAL : e;      /* an account without its town */
+    m->lang = arena_strdup(a, account->lang);
+    m->town = strcmp(account->lang, "en") == 0 ? town.label_en : town.label_fr;
+    m->phone = town.phone[0] != '\0' ? town.phone : idp->conf.help_phone;
+    return OK;
+}
 
 enum err
 mail_job_add(const struct idp *idp, struct pg *pg, const char *key, const struct mail_out *m, utime now,
