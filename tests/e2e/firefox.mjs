@@ -88,7 +88,7 @@ export class Firefox {
     return (await this.#wire.send("WebDriver:ExecuteScript", { script, args })).value;
   }
   // The element, once it is there.
-  async find(selector) {
+  async find(selector, limit = 60) {
     return until(async () => {
       try {
         return (await this.#wire.send("WebDriver:FindElement", { using: "css selector", value: selector })).value[ELEMENT];
@@ -96,7 +96,9 @@ export class Firefox {
         if (e.code === "no such element" || e.code === "no such window") return null;
         throw e;
       }
-    }, `${selector} at ${await this.url()}`, 20);
+    }, selector, limit).catch(async (e) => {
+      throw new Error(`${e.message} at ${await this.url()}`, { cause: e });
+    });
   }
   async click(selector) {
     await this.#wire.send("WebDriver:ElementClick", { id: await this.find(selector) });
@@ -136,7 +138,8 @@ export class Firefox {
   prompts() {
     return this.chrome('return Services.prefs.getIntPref("beffroi.test.prompts")');
   }
-  // The question which certificate to send, once it is there: "accept" or "cancel". Gives what it offered.
+  // The question which certificate to send, once it is there: "accept" or "cancel". Gives what it offered. Its buttons are heard
+  // from when the certificate has been described to the last line.
   async answerCertificate(button, limit = 60) {
     return until(() => this.chrome(`const window = Services.wm.getMostRecentWindow("navigator:browser");
       const [tab] = window.gBrowser.getTabDialogBox(window.gBrowser.selectedBrowser).getTabDialogManager().dialogs;
@@ -144,7 +147,8 @@ export class Firefox {
       if (!document?.documentURI.endsWith("clientauthask.xhtml")) return null;
       const offered = [...document.querySelectorAll("#nicknames menuitem")].map((item) => item.getAttribute("label"));
       const dialog = document.querySelector("dialog");
-      if (document.readyState !== "complete" || !offered.length || !dialog?._buttons) return null;
+      const described = document.querySelector("#clientAuthCertDetailsStoredOn")?.hasAttribute("data-l10n-args");
+      if (!described || !offered.length || !dialog?._buttons) return null;
       const press = dialog.getButton(arguments[0]);
       if (!press || press.disabled) return null;
       press.click();

@@ -53,13 +53,9 @@ until_true() {
     done
 }
 
-free_ports() {
-    python3 -c 'import socket
-s = [socket.socket() for _ in range(4)]
-[x.bind(("127.0.0.1", 0)) for x in s]
-print(*[x.getsockname()[1] for x in s])'
-}
-read -r IN ALIGNED SUBMIT LMTP_PORT < <(free_ports)
+# As tests/lib/beffroi.py chooses them: below the ports of outgoing connections.
+read -r IN ALIGNED SUBMIT LMTP_PORT < <(PYTHONPATH=$TOP/tests/lib python3 -c 'import beffroi
+print(*[beffroi.free_port() for _ in range(4)])')
 LMTP=127.0.0.1:$LMTP_PORT
 
 mta() {

@@ -5,16 +5,27 @@
 Runs below tests/lib/with-pg (BEFFROI_TEST_PG names the cluster). Everything lives in one temporary folder and every
 process started here is stopped by its pid.
 """
-import base64, contextlib, email, email.policy, http.client, http.cookiejar, json, os, re, signal, socket
+import base64, contextlib, email, email.policy, http.client, http.cookiejar, json, os, random, re, signal, socket
 import socketserver, ssl, subprocess, sys, tempfile, threading, time, traceback, urllib.parse
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), '..', '..'))
 
 
+held_ports = []
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    """A port of our own until this process ends: below those that the kernel gives to outgoing connections, and no other test
+    has it (each holds a name in the abstract namespace, which is gone with the process)."""
+    while True:
+        port = random.randrange(20000, 32000)
+        mark = socket.socket(socket.AF_UNIX)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(('127.0.0.1', port))
+            mark.bind(f'\0beffroi-test-port-{port}')
+            held_ports.append(mark)
+            return port
+        mark.close()
 
 
 def run(*argv, check=True, stdin=None, env=None):
