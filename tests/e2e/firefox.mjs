@@ -139,7 +139,7 @@ export class Firefox {
     return this.chrome('return Services.prefs.getIntPref("beffroi.test.prompts")');
   }
   // The question which certificate to send, once it is there: "accept" or "cancel". Gives what it offered. Its buttons are heard
-  // from when the certificate has been described to the last line.
+  // from when the certificate has been described to the last line; the question before it may still be closing.
   async answerCertificate(button, limit = 60) {
     return until(() => this.chrome(`const window = Services.wm.getMostRecentWindow("navigator:browser");
       const [tab] = window.gBrowser.getTabDialogBox(window.gBrowser.selectedBrowser).getTabDialogManager().dialogs;
@@ -147,10 +147,11 @@ export class Firefox {
       if (!document?.documentURI.endsWith("clientauthask.xhtml")) return null;
       const offered = [...document.querySelectorAll("#nicknames menuitem")].map((item) => item.getAttribute("label"));
       const dialog = document.querySelector("dialog");
-      const described = document.querySelector("#clientAuthCertDetailsStoredOn")?.hasAttribute("data-l10n-args");
-      if (!described || !offered.length || !dialog?._buttons) return null;
-      const press = dialog.getButton(arguments[0]);
-      if (!press || press.disabled) return null;
+      const last = document.querySelector("#clientAuthCertDetailsStoredOn")?.getAttribute("data-l10n-args");
+      const described = last && JSON.parse(last).storedOn !== "";
+      const press = described && dialog?._buttons && dialog.getButton(arguments[0]);
+      if (!press || press.disabled || dialog.hasAttribute("answered")) return null;
+      dialog.setAttribute("answered", "");
       press.click();
       return offered;`, [button]), "the question which certificate to send", limit);
   }
