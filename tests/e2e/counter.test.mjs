@@ -6,7 +6,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { assertAccessible, query, screenshot, startBrowser, startSystem, visitor, walkByKeyboard } from "./lib.mjs";
-import { clerkSignsIn, demoClerk, fillAddress, fillForm, inYears, makeCard, newClerk, readSheet, waitForAction,
+import { clerkSignsIn, fillAddress, fillForm, inYears, makeCard, newClerk, readSheet, waitForAction,
   waitForSheet } from "./counter.mjs";
 
 const system = await startSystem();
@@ -18,7 +18,7 @@ const shown = async (page) => (await page.locator("main").textContent()).replace
 
 async function clerk(options) {
   const page = await visitor(browser, options);
-  await clerkSignsIn(page, system, demoClerk(system));
+  await clerkSignsIn(page, system, await newClerk(system, "Lou Premier"));
   return page;
 }
 

@@ -2,8 +2,8 @@
 // JavaScript, recovery codes, and the way back to the service that waits.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertAccessible, assertReflows, newCitizen, screenshot, startBrowser, startSystem, visitor, walkByKeyboard } from "./lib.mjs";
-import { addPasskey, addTotp, authenticator, nextCode, signIn } from "./factors.mjs";
+import { assertAccessible, assertReflows, freshCode, newCitizen, screenshot, startBrowser, startSystem, visitor, walkByKeyboard } from "./lib.mjs";
+import { addPasskey, addTotp, authenticator, signIn } from "./factors.mjs";
 
 const LIMIT = { timeout: 240_000 };
 const system = await startSystem();
@@ -143,7 +143,7 @@ for (const javaScriptEnabled of [true, false]) {
     await page.locator("#code").fill("000 000");
     await page.locator("#check").click();
     await page.locator("#errors").waitFor();
-    await page.locator("#code").fill(await nextCode(key));
+    await page.locator("#code").fill(await freshCode(key));
     await page.locator("#check").click();
     await page.locator("#signed-in").waitFor();
 
@@ -171,7 +171,7 @@ test("a service asks for two factors: told, added, and on to the service", LIMIT
   await page.locator("#add").click();
   await page.locator("#add-totp").click();
   const key = await page.locator("#key").innerText();
-  await page.locator("#code").fill(await nextCode(key));
+  await page.locator("#code").fill(await freshCode(key));
   await page.locator("#add").click();
   await page.locator("#codes-kept").click();
   await page.waitForURL(`${system.SONDAGE_URL}/retour?*code=*`);
@@ -179,7 +179,7 @@ test("a service asks for two factors: told, added, and on to the service", LIMIT
   const other = await visitor(browser);
   await other.goto(ask);
   await signIn(other, who);
-  await other.locator("#code").fill(await nextCode(key));
+  await other.locator("#code").fill(await freshCode(key));
   await other.locator("#check").click();
   await other.waitForURL(`${system.SONDAGE_URL}/retour?*code=*`);
   await other.context().close();

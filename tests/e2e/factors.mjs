@@ -1,6 +1,6 @@
 // factors.mjs: what the tests of second factors share: an authenticator in the browser, codes, and the way to the page.
 import assert from "node:assert/strict";
-import { totp } from "./lib.mjs";
+import { freshCode } from "./lib.mjs";
 
 // Chromium's own authenticator in software (Chrome DevTools Protocol, domain WebAuthn), of this page's tab.
 export async function authenticator(page, options = {}) {
@@ -16,19 +16,6 @@ export async function authenticator(page, options = {}) {
   };
 }
 
-// A code is good once: the next one, whichever was used before.
-const used = new Map();
-export async function nextCode(key) {
-  for (;;) {
-    const code = totp(key);
-    if (used.get(key) !== code) {
-      used.set(key, code);
-      return code;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-}
-
 export async function signIn(page, who) {
   await page.locator("#login").fill(who.login);
   await page.locator("#password").fill(who.password);
@@ -40,7 +27,7 @@ export async function addTotp(page) {
   await page.locator("#go-factors").click();
   await page.locator("#add-totp").click();
   const key = await page.locator("#key").innerText();
-  await page.locator("#code").fill(await nextCode(key));
+  await page.locator("#code").fill(await freshCode(key));
   await page.locator("#add").click();
   await page.locator("#codes-kept").waitFor();
   const codes = await page.locator("#codes li").allInnerTexts();

@@ -412,3 +412,14 @@ export function totp(secretBase32, time = Date.now()) {
   const at = mac[19] & 15;
   return String((mac.readUInt32BE(at) & 0x7fffffff) % 1000000).padStart(6, "0");
 }
+
+// A code that this process has not used yet: each is good once. The step before and the one after are accepted too; the
+// former only when there is time left to send it.
+const lastStep = new Map();
+export async function freshCode(secretBase32) {
+  const step = Math.max(Math.floor((Date.now() + 10_000) / 30_000) - 1, (lastStep.get(secretBase32) ?? 0) + 1);
+  lastStep.set(secretBase32, step);
+  const early = (step - 1) * 30_000 - Date.now();
+  if (early > 0) await new Promise((resolve) => setTimeout(resolve, early + 500));
+  return totp(secretBase32, step * 30_000);
+}

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { activate, assertReflows, newCitizen, sendMail, startBrowser, startSystem, waitForMail } from "./lib.mjs";
-import { clerkSignsIn, demoClerk, fillAddress, fillForm, inYears, makeCard, newClerk, readSheet, waitForAction, waitForSheet } from "./counter.mjs";
-import { addPasskey, addTotp, authenticator, nextCode } from "./factors.mjs";
+import { activate, assertReflows, freshCode, newCitizen, sendMail, startBrowser, startSystem, waitForMail } from "./lib.mjs";
+import { clerkSignsIn, fillAddress, fillForm, inYears, makeCard, newClerk, readSheet, waitForAction, waitForSheet } from "./counter.mjs";
+import { addPasskey, addTotp, authenticator } from "./factors.mjs";
 import { htmlRoutes, startWalker } from "./walk.mjs";
 import { createAccount } from "../../tools/demo-town.mjs";
 
@@ -43,7 +43,7 @@ for (const lang of process.env.BEFFROI_LONG ? ["fr", "en"] : ["fr"]) {
     await look("clerk's sign-in");
     await page.locator("#signin").click();
     await look("clerk's sign-in refused");
-    await clerkSignsIn(page, system, demoClerk(system));
+    await clerkSignsIn(page, system, await newClerk(system, "Lou Premier"));
     await look("today");
     await page.goto(`${system.MAIRIE_URL}/new`);
     await look("new account");
@@ -211,7 +211,7 @@ for (const lang of process.env.BEFFROI_LONG ? ["fr", "en"] : ["fr"]) {
   test(`${lang}: a card at the counter`, { ...LIMIT, skip: !system.MAIRIE_BIN && "no town hall here" }, async () => {
     const { page, look } = await start();
     const family = `Carte${randomBytes(4).toString("hex").replace(/\d/g, (d) => "abcdefghij"[d])}`;
-    await clerkSignsIn(page, system, demoClerk(system));
+    await clerkSignsIn(page, system, await newClerk(system, "Lou Premier"));
     await page.goto(`${system.MAIRIE_URL}/new/certificate`);
     await look("form of a certificate");
     await slim(page, "form of a certificate");
@@ -503,7 +503,7 @@ for (const lang of process.env.BEFFROI_LONG ? ["fr", "en"] : ["fr"]) {
     await page.locator("#code").fill("123456");
     await page.locator("#check").click();
     await look("second page refused");
-    await page.locator("#code").fill(await nextCode(key));
+    await page.locator("#code").fill(await freshCode(key));
     await page.locator("#check").click();
     await page.locator("#go-factors").click();
     await page.locator("#remove-totp").click();
