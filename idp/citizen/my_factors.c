@@ -47,6 +47,8 @@ factors_page(struct http_request *req)
 void
 factors_failed(struct http_request *req, enum err e, const struct why *why)
 {
+    if (session_was_ended(req, why))
+        return;
     LOG_ERROR_EV("citizen.factors", LF_ERR(e), LF_WHY(why));
     idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
 }
@@ -89,6 +91,14 @@ struct others {
     utime now;
 };
 
+static enum err
+others_still(struct pg *pg, void *arg, struct why *why)
+{
+    const struct others *o = arg;
+
+    return session_still(pg, o->keep, o->now, why);
+}
+
 /* The first second factor ends the sessions that began without one. */
 static enum err
 others_end(struct pg *pg, void *arg, struct why *why)
@@ -108,7 +118,7 @@ factors_who(struct http_request *req)
 
     *others = (struct others){ s, http_arena(req), http_now(req) };
     return (struct factor_who){ .field = idp->field, .pepper = idp->pepper, .account_id = s->account_id, .now = http_now(req),
-                                .also = others_end, .also_arg = others };
+                                .still = others_still, .also = others_end, .arg = others };
 }
 
 /* --- the codes, shown once ------------------------------------------------------------------------------------------------- */

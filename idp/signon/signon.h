@@ -131,11 +131,17 @@ MUST_USE enum err session_load(struct http_request *req, struct why *why);
  * runs with arg in the same transaction when the session is made. */
 MUST_USE enum err session_start(struct http_request *req, const char *account_id, unsigned method, pg_tx_body also,
                                 void *arg, struct why *why);
-/* The session of this browser has also proved what methods says: the same, with its auth_time. */
+/* The session of this browser has also proved what methods says: the same, with its auth_time. ERR_DENIED: it was ended while the
+ * request was under way. */
 MUST_USE enum err session_strengthen(struct http_request *req, unsigned methods, struct why *why);
 
+/* In a transaction that changes something by the word of a session: nobody has ended it since the request began; ERR_DENIED. Whoever
+ * has the account's row locked is told of what others end from elsewhere. */
+MUST_USE enum err session_still(struct pg *pg, const struct session *s, utime now, struct why *why);
+
 /* Ends every other session of the account and tells the services they had answered; reason: "password" (it changed),
- * "citizen" (the person asked). In the caller's transaction; *ret_n: how many. */
+ * "citizen" (the person asked). In the caller's transaction, which has locked nothing that a sign-in waits for; *ret_n: how many.
+ * ERR_DENIED: keep itself was ended meanwhile. */
 MUST_USE enum err session_end_others(struct pg *pg, const struct session *keep, const char *reason, utime now,
                                      struct arena *a, int64_t *ret_n, struct why *why);
 /* The live sessions of an account, newest first. */
