@@ -103,6 +103,8 @@ MUST_USE enum err enrolment_store_issued(struct pg *pg, const char *id, const ch
                                          const char *serial, utime now, struct why *why);
 /* issued → delivered, and its certificate active; ERR_CONFLICT. */
 MUST_USE enum err enrolment_store_delivered(struct pg *pg, const char *id, utime now, struct why *why);
+/* asked → dropped; OK when it was not asked any more. */
+MUST_USE enum err enrolment_store_drop(struct pg *pg, const char *id, utime now, struct why *why);
 /* asked, issued → dropped, and their certificates ended: all of the account but that one (NULL: all). *ret_n: how many. */
 MUST_USE enum err enrolment_store_drop_others(struct pg *pg, const char *account_id, const char *but, utime now, int64_t *ret_n,
                                               struct why *why);
