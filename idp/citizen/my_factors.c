@@ -4,8 +4,6 @@
 #include "base/core/log.h"
 #include "idp/credential/login.h"
 
-#define PROOF_AGE (10 * USEC_PER_MIN)
-#define PROOF_SHOWN (10 * USEC_PER_MIN)
 #define NEXT_MAX 12000                       /* of an address that still fits where it goes */
 #define NEXT_KEPT 6000                       /* the same, sealed into another one */
 
@@ -70,18 +68,15 @@ factors_login(struct http_request *req, const char **ret_login)
 bool
 factors_proved(struct http_request *req, const char *path)
 {
-    const struct session *s = http_session(req);
-    struct signon_request again = { .accept = METHOD_ANY, .max_age = -1, .force_authn = true };
-    const char *next = factors_next(req), *login;
-    int64_t most = PROOF_AGE + (http_method(req) == HTTP_POST ? PROOF_SHOWN : 0);
+    struct signon_request again = { .accept = METHOD_ANY };
+    const char *next = factors_next(req);
 
-    if (http_now(req) - s->auth_time <= most)
+    if (signon_proof_is_fresh(req))
         return true;
-    if (!factors_login(req, &login))
+    if (!factors_login(req, &again.login_hint))
         return false;
-    again.login_hint = login;
     /* A sign-in that waits is a long address itself: too long a one is left, and goes on in its own tab. */
-    signon_ask(req, "own", &again, str_of(next == NULL || strlen(next) <= NEXT_KEPT ? factors_url(req, path) : path));
+    signon_prove_again(req, &again, next == NULL || strlen(next) <= NEXT_KEPT ? factors_url(req, path) : path);
     return false;
 }
 

@@ -153,6 +153,8 @@ MUST_USE enum err certificate_store_ending(struct pg *pg, utime from, utime unti
 /* --- pages -------------------------------------------------------------------------------------------------------------------- */
 /* Whose certificate it is about, from the path or the session; replies and returns false when there is nobody. */
 bool place_load(struct http_request *req, struct place *ret);
+/* A renewal gives whoever asks a key of their own for years: the certificate of now is to be shown once more. false: replied. */
+bool renewal_proved(struct http_request *req, const struct place *p, const struct device *device);
 /* Replies with what went wrong, in words; back: where to go on (NULL: the place's first page). */
 void issuing_refuse(struct http_request *req, const struct place *p, enum err e, const struct why *why);
 /* Takes a place among those who ask the authority; replies 503 and returns false when there is none. */

@@ -101,6 +101,12 @@ void signon_ask_consent(struct http_request *req, const char *dialect, const str
 /* The same at once to the certificate door: the person asked for it. */
 void signon_ask_certificate(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state);
 
+/* What changes the means of sign-in wants a proof of the last minutes: a session that somebody left open, or stole, changes none. A page
+ * that was shown may be sent ten minutes later than that. */
+bool signon_proof_is_fresh(const struct http_request *req);
+/* Replies with the way to make one, as again says, and back to path, a page of ours. */
+void signon_prove_again(struct http_request *req, const struct signon_request *again, const char *path);
+
 struct signon_dialect {
     const char *name;                   /* "saml", "oidc", "own" */
     /* The person has signed in (or had a session) in this flow: decide and answer. state is what signon_ask() got. */

@@ -294,6 +294,37 @@ class Issuing(unittest.TestCase):
         r = b.post(url + '/done', {'csrf': b.csrf(b.get(url + '/issued')), 'do': 'done'})
         self.assertEqual((r.status, self.s.state(handle)), (200, 'active'))
 
+    def test_a_renewal_wants_the_certificate_again(self):
+        """A session that was left open, or stolen, gets no key of its own (T-21b): the certificate is shown once more."""
+        handle, codes, number, base = self.opened('bail')
+        who, page = self.sign_in(base)
+        url, home = '/ma-page/certificat', who.get('/ma-page/certificat')
+        form = who.get(url + '/firefox')
+        self.assertEqual(form.status, 200)
+        action, fields = self.form(form, 'file')
+        asked = lambda: self.s.sql("SELECT count(*) FROM enrolment e JOIN account a ON a.id = e.account_id "
+                                   f"WHERE a.handle = '{handle}' AND e.renewal")
+        self.assertEqual(who.post(action, fields).status, 409, 'more than 60 days before its end; but it was asked')
+        self.assertEqual(asked(), '1')
+        self.s.command('clock', '--advance', '1500s')
+        try:
+            tries = [who.get(url + '/firefox'), who.post(action, fields), self.post_request(who, form, self.request_of('bail-2'))]
+            for r in tries:
+                self.assertEqual(r.status, 303, r.text[:300])
+                self.assertIn('/signon/', r.headers['Location'])
+            self.assertEqual(asked(), '1', 'nothing was asked for it')
+            self.assertEqual(who.get(url).status, 200)
+            page = who.follow(tries[0])
+            self.assertIn('id="door-certificate"', page.text)
+            self.assertNotIn('id="password"', page.text)
+            page = self.to_ticket(who, who.at + '/certificate', base)
+            self.assertEqual(page.status, 200, page.text[:400])
+            self.assertEqual(who.at, self.s.url + url + '/firefox')
+            self.assertEqual(who.post(*self.form(page, 'file')).status, 409)
+            self.assertEqual(asked(), '2')
+        finally:
+            self.s.command('clock', '--advance', '-1500s')
+
     def test_the_test(self):
         """The page's button goes to the door and back: the account opens, and its holder is signed in. Another one's certificate opens
         nothing."""
