@@ -75,6 +75,8 @@ void post_my_block(struct http_request *req);
 void get_my_password(struct http_request *req);
 void post_my_password(struct http_request *req);
 void post_my_address(struct http_request *req);
+/* What a request of this session wanted is not done, because somebody ended it meanwhile: replies, with the way to sign in. */
+bool session_was_ended(struct http_request *req, const struct why *why);
 void post_my_sessions(struct http_request *req);
 void post_my_consents(struct http_request *req);
 void get_my_data(struct http_request *req);

@@ -4,8 +4,6 @@
 #include "base/core/log.h"
 #include "idp/credential/login.h"
 
-#define PROOF_AGE (10 * USEC_PER_MIN)
-#define PROOF_SHOWN (10 * USEC_PER_MIN)
 #define NEXT_MAX 12000                       /* of an address that still fits where it goes */
 #define NEXT_KEPT 6000                       /* the same, sealed into another one */
 
@@ -47,6 +45,8 @@ factors_page(struct http_request *req)
 void
 factors_failed(struct http_request *req, enum err e, const struct why *why)
 {
+    if (session_was_ended(req, why))
+        return;
     LOG_ERROR_EV("citizen.factors", LF_ERR(e), LF_WHY(why));
     idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
 }
@@ -68,18 +68,15 @@ factors_login(struct http_request *req, const char **ret_login)
 bool
 factors_proved(struct http_request *req, const char *path)
 {
-    const struct session *s = http_session(req);
-    struct signon_request again = { .accept = METHOD_ANY, .max_age = -1, .force_authn = true };
-    const char *next = factors_next(req), *login;
-    int64_t most = PROOF_AGE + (http_method(req) == HTTP_POST ? PROOF_SHOWN : 0);
+    struct signon_request again = { .accept = METHOD_ANY };
+    const char *next = factors_next(req);
 
-    if (http_now(req) - s->auth_time <= most)
+    if (signon_proof_is_fresh(req))
         return true;
-    if (!factors_login(req, &login))
+    if (!factors_login(req, &again.login_hint))
         return false;
-    again.login_hint = login;
     /* A sign-in that waits is a long address itself: too long a one is left, and goes on in its own tab. */
-    signon_ask(req, "own", &again, str_of(next == NULL || strlen(next) <= NEXT_KEPT ? factors_url(req, path) : path));
+    signon_prove_again(req, &again, next == NULL || strlen(next) <= NEXT_KEPT ? factors_url(req, path) : path);
     return false;
 }
 
@@ -88,6 +85,14 @@ struct others {
     struct arena *arena;
     utime now;
 };
+
+static enum err
+others_still(struct pg *pg, void *arg, struct why *why)
+{
+    const struct others *o = arg;
+
+    return session_still(pg, o->keep, o->now, why);
+}
 
 /* The first second factor ends the sessions that began without one. */
 static enum err
@@ -108,7 +113,7 @@ factors_who(struct http_request *req)
 
     *others = (struct others){ s, http_arena(req), http_now(req) };
     return (struct factor_who){ .field = idp->field, .pepper = idp->pepper, .account_id = s->account_id, .now = http_now(req),
-                                .also = others_end, .also_arg = others };
+                                .still = others_still, .also = others_end, .arg = others };
 }
 
 /* --- the codes, shown once ------------------------------------------------------------------------------------------------- */

@@ -157,6 +157,8 @@ post_my_passkey(struct http_request *req)
         return;
     }
     e = add(req, name, &codes, &why);
+    if (e != OK && session_was_ended(req, &why))
+        return;
     if (e == OK)
         factors_added(req, METHOD_PASSKEY, &codes, "cle");
     else if (e == ERR_INPUT || e == ERR_DENIED || e == ERR_CONFLICT) {

@@ -20,6 +20,8 @@ struct problems {
 static void
 failed(struct http_request *req, enum err e, const struct why *why)
 {
+    if (session_was_ended(req, why))
+        return;
     LOG_ERROR_EV("citizen.password", LF_ERR(e), LF_WHY(why));
     idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
 }
@@ -69,7 +71,9 @@ change_body(struct pg *pg, void *arg, struct why *why)
     enum err e;
 
     snprintf(object, sizeof(object), "account:%s", c->session->account_id);
-    if ((e = login_set_password(pg, c->session->account_id, c->hash, c->now, why)) != OK ||
+    /* In the order in which a sign-in locks them. */
+    if ((e = account_lock(pg, c->session->account_id, why)) != OK ||
+        (e = login_set_password(pg, c->session->account_id, c->hash, c->now, why)) != OK ||
         (e = session_end_others(pg, c->session, "password", c->now, c->arena, &ended, why)) != OK)
         return e;
     return audit_add(pg, &(struct audit_entry){ .at = c->now, .actor = "citizen", .role = "session",

@@ -29,6 +29,16 @@ others_body(struct pg *pg, void *arg, struct why *why)
                                                 .detail = detail }, why);
 }
 
+bool
+session_was_ended(struct http_request *req, const struct why *why)
+{
+    if (strcmp(why->code, "session.ended") != 0)
+        return false;
+    LOG_INFO_EV("citizen.session", LF_WHY(why));
+    http_reply_redirect(req, arena_printf(http_arena(req), "%s/", http_base_url(req)));
+    return true;
+}
+
 void
 post_my_sessions(struct http_request *req)
 {
@@ -37,6 +47,8 @@ post_my_sessions(struct http_request *req)
     enum err e;
 
     if ((e = pg_tx(http_pg(req), others_body, &o, &why)) != OK) {
+        if (session_was_ended(req, &why))
+            return;
         LOG_ERROR_EV("citizen.sessions", LF_ERR(e), LF_WHY(&why));
         idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
         return;

@@ -160,6 +160,8 @@ post_my_totp(struct http_request *req)
         return;
     }
     e = add(req, &key, typed, &codes, &why);
+    if (e != OK && session_was_ended(req, &why))
+        return;
     if (e == OK)
         factors_added(req, METHOD_OTP, &codes, "application");
     else if (e == ERR_CONFLICT)

@@ -262,6 +262,15 @@ codes_draw(struct pg *pg, const struct factor_who *who, struct factor_codes *ret
     return OK;
 }
 
+/* The account, locked, by the word of a session that is there still. */
+static enum err
+who_lock(struct pg *pg, const struct factor_who *who, unsigned *ret_kinds, struct why *why)
+{
+    enum err e = factor_store_lock(pg, who->account_id, ret_kinds, why);
+
+    return e != OK || who->still == NULL ? e : who->still(pg, who->arg, why);
+}
+
 /* --- adding ------------------------------------------------------------------------------------------------------------------ */
 
 struct add {
@@ -284,7 +293,7 @@ first_factor(struct pg *pg, const struct add *x, unsigned kinds, struct why *why
     if ((kinds & (FACTOR_TOTP | FACTOR_PASSKEY)) == 0) {
         if ((e = codes_draw(pg, x->who, x->codes, why)) != OK)
             return e;
-        return x->who->also != NULL ? x->who->also(pg, x->who->also_arg, why) : OK;
+        return x->who->also != NULL ? x->who->also(pg, x->who->arg, why) : OK;
     }
     return OK;
 }
@@ -316,7 +325,7 @@ totp_add_body(struct pg *pg, void *arg, struct why *why)
     enum err e;
 
     x->codes->n = 0;
-    if ((e = factor_store_lock(pg, x->who->account_id, &kinds, why)) != OK)
+    if ((e = who_lock(pg, x->who, &kinds, why)) != OK)
         return e;
     if ((kinds & FACTOR_TOTP) != 0)
         return totp_again(pg, x, kinds, why);
@@ -367,7 +376,7 @@ passkey_add_body(struct pg *pg, void *arg, struct why *why)
     enum err e;
 
     x->codes->n = 0;
-    if ((e = factor_store_lock(pg, x->who->account_id, &kinds, why)) != OK ||
+    if ((e = who_lock(pg, x->who, &kinds, why)) != OK ||
         (e = factor_store_passkey_count(pg, x->who->account_id, &have, why)) != OK ||
         (e = factor_store_challenge(pg, x->challenge->id, x->challenge->until, &fresh, why)) != OK)
         return e;
@@ -398,7 +407,7 @@ remove_body(struct pg *pg, void *arg, struct why *why)
     unsigned kinds;
     enum err e;
 
-    if ((e = factor_store_lock(pg, x->who->account_id, &kinds, why)) != OK ||
+    if ((e = who_lock(pg, x->who, &kinds, why)) != OK ||
         (e = factor_store_remove(pg, x->who->account_id, x->id, why)) != OK ||
         (e = factor_store_lock(pg, x->who->account_id, &kinds, why)) != OK)
         return e;
@@ -423,7 +432,7 @@ renew_body(struct pg *pg, void *arg, struct why *why)
     enum err e;
 
     x->codes->n = 0;
-    if ((e = factor_store_lock(pg, x->who->account_id, &kinds, why)) != OK)
+    if ((e = who_lock(pg, x->who, &kinds, why)) != OK)
         return e;
     if ((kinds & (FACTOR_TOTP | FACTOR_PASSKEY)) == 0)
         return why_code(why, ERR_CONFLICT, "factor.none", "the account has no second factor");

@@ -100,13 +100,14 @@ void factor_codes_done(struct factor_codes *c);
 /* "1234 5678 9012" */
 void factor_code_shown(const char *code, char ret[FACTOR_RECOVERY_LEN + 3]);
 
-/* also (NULL: none) runs with arg in the same transaction when the account had no second factor before. */
+/* Both NULL, or run with arg in the same transaction: still first, once the account is locked, and what it refuses is not done; also
+ * when the account had no second factor before. */
 struct factor_who {
     const struct keyring *field, *pepper;
     const char *account_id;
     utime now;
-    pg_tx_body also;
-    void *also_arg;
+    pg_tx_body still, also;
+    void *arg;
 };
 /* key: as the page showed it; typed: a code of it, used up by this. With the first factor codes are drawn. The same key once more
  * (a second click) draws them again, so that what the page shows is true. ERR_DENIED, ERR_INPUT: as factor_totp_use(); ERR_CONFLICT: the

@@ -9,10 +9,11 @@ struct login_row {
     char state[16];
     char password[PASSWORD_HASH_SIZE];      /* PHC string */
     bool factors;                           /* the account has a second factor */
+    utime changed_at;
 };
 MUST_USE enum err login_store_find(struct pg *pg, const char *folded, struct login_row *ret, struct why *why);
-/* Only if the hash is still the one that was checked. */
+/* Only if the hash is still the one that was checked: *ret_raised. */
 MUST_USE enum err login_store_raise(struct pg *pg, const char *account_id, const char *old, const char *hash,
-                                    utime now, struct why *why);
+                                    utime now, bool *ret_raised, struct why *why);
 
 #endif

@@ -14,16 +14,18 @@ login_hash(const char *password, const struct password_cost *cost, char ret[PASS
 
 /* The next hash is made while the typed password is at hand; not being able to is no reason to refuse. */
 static void
-raise_cost(struct pg *pg, const struct login_row *row, const char *password, const struct password_cost *cost,
-           utime now)
+raise_cost(struct pg *pg, struct login_row *row, const char *password, const struct password_cost *cost, utime now)
 {
     char hash[PASSWORD_HASH_SIZE];
     struct why why = WHY_INIT;
+    bool raised = false;
     enum err e;
 
     if ((e = password_hash(str_of(password), cost, hash, &why)) != OK ||
-        (e = login_store_raise(pg, row->account_id, row->password, hash, now, &why)) != OK)
+        (e = login_store_raise(pg, row->account_id, row->password, hash, now, &raised, &why)) != OK)
         LOG_WARN_EV("login.raise_cost", LF_ERR(e), LF_WHY(&why));
+    else if (raised)
+        row->changed_at = now;
 }
 
 enum err
@@ -56,6 +58,7 @@ login_verify(struct pg *pg, const char *login, const char *password, const struc
     snprintf(ret->state, sizeof(ret->state), "%s", row.state);
     ret->active = strcmp(row.state, "active") == 0;
     ret->factors = row.factors;
+    ret->changed_at = row.changed_at;
     return OK;
 }
 

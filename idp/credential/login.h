@@ -53,9 +53,14 @@ struct login_check {
     bool active;               /* else: pending, suspended, closed */
     bool factors;              /* the account has a second factor, which is to be proved too (factor.h) */
     char state[16];
+    utime changed_at;          /* of the password that was right */
 };
 MUST_USE enum err login_verify(struct pg *pg, const char *login, const char *password, const struct password_cost *cost,
                                utime now, struct login_check *ret, struct why *why);
+/* In the transaction that makes a session of it, after the session: is the password that was checked, of that instant or before, still
+ * the account's, and (alone) enough, because there is no second factor? Checking takes long: who changes either meanwhile ends
+ * the sessions that there are. ERR_DENIED "login.changed", "login.factor". */
+MUST_USE enum err login_stands(struct pg *pg, const char *account_id, utime changed_at, bool alone, struct why *why);
 /* The user name of an account, for the citizen's page; "" when none. */
 MUST_USE enum err login_of(struct pg *pg, const char *account_id, struct arena *a, const char **ret, struct why *why);
 /* When its hash was last changed, by the citizen or by a costlier setting; UTIME_NULL when none. */

@@ -3,12 +3,12 @@
 
 #include <stdio.h>
 
-enum { S_FIND, S_FREE, S_SET, S_RAISE, S_PASSWORD, S_OF, S_CHANGED };
+enum { S_FIND, S_FREE, S_SET, S_RAISE, S_PASSWORD, S_OF, S_CHANGED, S_STANDS };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "login.find",
         "SELECT l.account_id, a.state, l.password, "
         "EXISTS (SELECT FROM factor_totp f WHERE f.account_id = a.id) OR "
-        "EXISTS (SELECT FROM factor_passkey f WHERE f.account_id = a.id) "
+        "EXISTS (SELECT FROM factor_passkey f WHERE f.account_id = a.id), l.changed_at "
         "FROM login l JOIN account a ON a.id = l.account_id WHERE l.login_folded = $1", 1 },
     [S_FREE] = { "login.free",
         "SELECT NOT EXISTS (SELECT FROM login WHERE login_folded = $1) "
@@ -23,6 +23,11 @@ static const struct pg_stmt stmts[] = {
         "UPDATE login SET password = $3, changed_at = $4 WHERE account_id = $1 AND password = $2", 4 },
     [S_PASSWORD] = { "login.password", "UPDATE login SET password = $2, changed_at = $3 WHERE account_id = $1", 3 },
     [S_CHANGED] = { "login.changed", "SELECT changed_at FROM login WHERE account_id = $1", 1 },
+    /* The row is locked, so that another password of the same instant either sees the session that is being made or prevents it. */
+    [S_STANDS] = { "login.stands",
+        "SELECT EXISTS (SELECT FROM factor_totp f WHERE f.account_id = $1) OR "
+        "EXISTS (SELECT FROM factor_passkey f WHERE f.account_id = $1) "
+        "FROM login l WHERE l.account_id = $1 AND l.changed_at <= $2 FOR SHARE OF l", 2 },
     [S_OF] = { "login.of", "SELECT login_display FROM login WHERE account_id = $1", 1 },
 };
 const struct pg_stmts login_stmts = PG_STMTS(stmts);
@@ -43,6 +48,7 @@ login_store_find(struct pg *pg, const char *folded, struct login_row *ret, struc
     snprintf(ret->state, sizeof(ret->state), "%s", pg_text(r, 0, 1));
     CHECK((size_t)snprintf(ret->password, sizeof(ret->password), "%s", pg_text(r, 0, 2)) < sizeof(ret->password));
     ret->factors = pg_bool(r, 0, 3);
+    ret->changed_at = pg_time(r, 0, 4);
     return OK;
 }
 
@@ -82,15 +88,20 @@ login_set(struct pg *pg, const char *account_id, const char *login, const char *
 }
 
 enum err
-login_store_raise(struct pg *pg, const char *account_id, const char *old, const char *hash, utime now, struct why *why)
+login_store_raise(struct pg *pg, const char *account_id, const char *old, const char *hash, utime now, bool *ret_raised,
+                  struct why *why)
 {
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
+    enum err e;
 
     pg_arg_uuid(&args, account_id);
     pg_arg_text(&args, old);
     pg_arg_text(&args, hash);
     pg_arg_time(&args, now);
-    return pg_exec(pg, &stmts[S_RAISE], &args, NULL, why);
+    if ((e = pg_exec(pg, &stmts[S_RAISE], &args, &r, why)) == OK)
+        *ret_raised = pg_affected(r) == 1;
+    return e;
 }
 
 enum err
@@ -129,4 +140,20 @@ login_changed_at(struct pg *pg, const char *account_id, utime *ret, struct why *
     if ((e = pg_exec(pg, &stmts[S_CHANGED], &args, &r, why)) == OK)
         *ret = pg_rows(r) == 0 ? UTIME_NULL : pg_time(r, 0, 0);
     return e;
+}
+
+enum err
+login_stands(struct pg *pg, const char *account_id, utime changed_at, bool alone, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_uuid(&args, account_id);
+    pg_arg_time(&args, changed_at);
+    if ((e = pg_exec(pg, &stmts[S_STANDS], &args, &r, why)) != OK)
+        return e;
+    if (pg_rows(r) == 0)
+        return why_code(why, ERR_DENIED, "login.changed", "the password was changed meanwhile");
+    return alone && pg_bool(r, 0, 0) ? why_code(why, ERR_DENIED, "login.factor", "a second factor was added meanwhile") : OK;
 }

@@ -158,7 +158,7 @@ post_certificate_file(struct http_request *req)
     struct place p;
     enum err e;
 
-    if (!place_load(req, &p))
+    if (!place_load(req, &p) || !renewal_proved(req, &p, device))
         return;
     if (device == NULL || !pkcs12_passphrase_ok(passphrase)) {
         issuing_refuse(req, &p, why_code(&why, ERR_INPUT, "issuing.passphrase", "not a form of ours"), &why);
@@ -271,7 +271,8 @@ post_certificate_request(struct http_request *req)
     struct place p;
     enum err e;
 
-    if (!place_load(req, &p) || !issuing_enter(req, &p))
+    if (!place_load(req, &p) || !renewal_proved(req, &p, device_find(http_path_param(req, "device"))) ||
+        !issuing_enter(req, &p))
         return;
     e = request_do(req, &p, browser, &enrolled, &why);
     if (e == OK && browser) {

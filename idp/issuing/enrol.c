@@ -48,17 +48,23 @@ account_check(struct pg *pg, const char *account_id, bool renewal, struct accoun
     return OK;
 }
 
+/* What the authority signed, and nobody will have, is revoked there. */
+static enum err
+tidy_later(struct pg *pg, const char *account_id, utime now, struct why *why)
+{
+    char payload[80];
+
+    snprintf(payload, sizeof(payload), "%s %lld", account_id, (long long)now);
+    return job_add(pg, ISSUING_TIDY_JOB, payload, str_of(payload), now, now, JOB_LIFE, why);
+}
+
 static enum err
 drop_others(struct pg *pg, const char *account_id, const char *but, utime now, struct why *why)
 {
-    char payload[80];
     int64_t n;
-    enum err e;
+    enum err e = enrolment_store_drop_others(pg, account_id, but, now, &n, why);
 
-    if ((e = enrolment_store_drop_others(pg, account_id, but, now, &n, why)) != OK || n == 0)
-        return e;
-    snprintf(payload, sizeof(payload), "%s %lld", account_id, (long long)now);
-    return job_add(pg, ISSUING_TIDY_JOB, payload, str_of(payload), now, now, JOB_LIFE, why);
+    return e != OK || n == 0 ? e : tidy_later(pg, account_id, now, why);
 }
 
 /* --- asked ------------------------------------------------------------------------------------------------------------------- */
@@ -183,23 +189,34 @@ bind_body(struct pg *pg, void *arg, struct why *why)
     struct bind *b = arg;
     const char *account_id = b->w->place->account.id;
     struct account account;
+    struct enrolment x;
     enum err e;
 
     if ((e = account_check(pg, account_id, b->w->place->renewal, &account, why)) != OK ||
-        (e = credential_issued(pg, b->certificate_id, account_id, &b->answer->cert, b->now, why)) != OK ||
+        (e = enrolment_store_find(pg, b->enrolment_id, &x, why)) != OK)
+        return e;
+    /* The same request again, or at the same instant: it was bound before. */
+    if (strcmp(x.state, "issued") == 0 || strcmp(x.state, "delivered") == 0)
+        return OK;
+    if ((e = credential_issued(pg, b->certificate_id, account_id, &b->answer->cert, b->now, why)) != OK ||
         (e = enrolment_store_issued(pg, b->enrolment_id, b->certificate_id, b->answer->row.ca, b->answer->row.serial, b->now,
                                     why)) != OK)
         return e;
     return audit(pg, "certificate.issue", account_id, b->certificate_id, b->now, why);
 }
 
-/* The account was blocked, or another key asked for, while the authority signed. */
+/* The account was blocked, or another key asked for, while the authority signed: this one is dropped, and if it was already, there was
+ * nothing to revoke by then. The other key is somebody else's errand. */
 static enum err
 give_up_body(struct pg *pg, void *arg, struct why *why)
 {
     const struct bind *b = arg;
+    const char *account_id = b->w->place->account.id;
+    enum err e;
 
-    return drop_others(pg, b->w->place->account.id, NULL, b->now, why);
+    if ((e = account_lock(pg, account_id, why)) != OK || (e = enrolment_store_drop(pg, b->enrolment_id, b->now, why)) != OK)
+        return e;
+    return tidy_later(pg, account_id, b->now, why);
 }
 
 enum err
@@ -221,15 +238,12 @@ enrol(struct idp *idp, struct pg *pg, const struct enrol_wish *w, struct arena *
         err_ignore(enrolment_store_not_sent(pg, begin.out.id, &ignored));      /* else the next try waits a minute */
         return e;
     }
-    /* The same request again: it was bound before. */
-    if (strcmp(begin.out.state, "issued") != 0 && strcmp(begin.out.state, "delivered") != 0) {
-        rand_uuid(bind.certificate_id);
-        e = pg_tx(pg, bind_body, &bind, why);
-        if (e == ERR_CONFLICT)
-            err_ignore(pg_tx(pg, give_up_body, &bind, &ignored));      /* else the worker finds it in a day */
-        if (e != OK)
-            return e;
-    }
+    rand_uuid(bind.certificate_id);
+    e = pg_tx(pg, bind_body, &bind, why);
+    if (e == ERR_CONFLICT)
+        err_ignore(pg_tx(pg, give_up_body, &bind, &ignored));      /* else the worker finds it in a day */
+    if (e != OK)
+        return e;
     memcpy(ret->id, begin.out.id, sizeof(ret->id));
     ret->certificate = answer.der;
     return OK;

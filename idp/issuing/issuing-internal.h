@@ -103,6 +103,8 @@ MUST_USE enum err enrolment_store_issued(struct pg *pg, const char *id, const ch
                                          const char *serial, utime now, struct why *why);
 /* issued → delivered, and its certificate active; ERR_CONFLICT. */
 MUST_USE enum err enrolment_store_delivered(struct pg *pg, const char *id, utime now, struct why *why);
+/* asked → dropped; OK when it was not asked any more. */
+MUST_USE enum err enrolment_store_drop(struct pg *pg, const char *id, utime now, struct why *why);
 /* asked, issued → dropped, and their certificates ended: all of the account but that one (NULL: all). *ret_n: how many. */
 MUST_USE enum err enrolment_store_drop_others(struct pg *pg, const char *account_id, const char *but, utime now, int64_t *ret_n,
                                               struct why *why);
@@ -151,6 +153,8 @@ MUST_USE enum err certificate_store_ending(struct pg *pg, utime from, utime unti
 /* --- pages -------------------------------------------------------------------------------------------------------------------- */
 /* Whose certificate it is about, from the path or the session; replies and returns false when there is nobody. */
 bool place_load(struct http_request *req, struct place *ret);
+/* A renewal gives whoever asks a key of their own for years: the certificate of now is to be shown once more. false: replied. */
+bool renewal_proved(struct http_request *req, const struct place *p, const struct device *device);
 /* Replies with what went wrong, in words; back: where to go on (NULL: the place's first page). */
 void issuing_refuse(struct http_request *req, const struct place *p, enum err e, const struct why *why);
 /* Takes a place among those who ask the authority; replies 503 and returns false when there is none. */

@@ -8,8 +8,8 @@
     "e.ca, e.serial "
 
 enum {
-    S_ADD, S_NOT_SENT, S_BY_KEY, S_FIND, S_BY_CERTIFICATE, S_WAITING, S_CURRENT, S_COUNTS, S_ISSUED, S_DELIVERED, S_DROP, S_END_EARLIER,
-    S_IDENTIFIED, S_STALE, S_OF_ACCOUNT, S_SET_STATE, S_BY_SERIAL, S_LIVE, S_TAKE, S_SEEN, S_PROBLEM, S_HEALTH, S_ENDING
+    S_ADD, S_NOT_SENT, S_BY_KEY, S_FIND, S_BY_CERTIFICATE, S_WAITING, S_CURRENT, S_COUNTS, S_ISSUED, S_DELIVERED, S_DROP, S_DROP_ONE,
+    S_END_EARLIER, S_IDENTIFIED, S_STALE, S_OF_ACCOUNT, S_SET_STATE, S_BY_SERIAL, S_LIVE, S_TAKE, S_SEEN, S_PROBLEM, S_HEALTH, S_ENDING
 };
 static const struct pg_stmt stmts[] = {
     [S_ADD] = { "enrolment.add",
@@ -42,6 +42,8 @@ static const struct pg_stmt stmts[] = {
         "state IN ('asked', 'issued') AND ($2::uuid IS NULL OR id <> $2) RETURNING certificate_id), "
         "c AS (UPDATE credential_certificate c SET state = 'ended', state_since = $3 FROM d WHERE c.id = d.certificate_id "
         "AND c.state = 'issued') SELECT count(*) FROM d", 3 },
+    [S_DROP_ONE] = { "enrolment.drop_one",
+        "UPDATE enrolment SET state = 'dropped', state_since = $2 WHERE id = $1 AND state = 'asked'", 2 },
     [S_END_EARLIER] = { "enrolment.end_earlier",
         "UPDATE credential_certificate c SET state = 'ended', state_since = $3 FROM enrolment e WHERE e.account_id = $1 AND "
         "e.id <> $2 AND c.id = e.certificate_id AND c.state IN ('issued', 'active', 'held')", 3 },
@@ -255,6 +257,16 @@ enrolment_store_delivered(struct pg *pg, const char *id, utime now, struct why *
     pg_arg_uuid(&args, id);
     pg_arg_time(&args, now);
     return change_one(pg, &stmts[S_DELIVERED], &args, why);
+}
+
+enum err
+enrolment_store_drop(struct pg *pg, const char *id, utime now, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, id);
+    pg_arg_time(&args, now);
+    return pg_exec(pg, &stmts[S_DROP_ONE], &args, NULL, why);
 }
 
 enum err

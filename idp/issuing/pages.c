@@ -166,6 +166,17 @@ post_certificate_choose(struct http_request *req)
                                               http_form(req, "keep_mail") != NULL ? "?keep_mail=1" : ""));
 }
 
+bool
+renewal_proved(struct http_request *req, const struct place *p, const struct device *device)
+{
+    const struct signon_request again = { .accept = METHOD_SOFT_CERT | METHOD_CARD };
+
+    if (!p->renewal || signon_proof_is_fresh(req))
+        return true;
+    signon_prove_again(req, &again, device == NULL ? p->base : arena_printf(http_arena(req), "%s/%s", p->base, device->name));
+    return false;
+}
+
 /* --- the three ways ------------------------------------------------------------------------------------------------------------ */
 
 void
@@ -183,6 +194,8 @@ get_certificate_device(struct http_request *req)
         http_reply_redirect(req, absolute(req, p.base));
         return;
     }
+    if (!renewal_proved(req, &p, device))
+        return;
     pkcs12_passphrase(passphrase);
     d = idp_page(req);
     page_str(d, "csrf", http_csrf_token(req));

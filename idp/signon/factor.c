@@ -69,8 +69,8 @@ step_load(struct http_request *req, struct step *s)
     }
     if (problem == NULL)
         return true;
-    LOG_INFO_EV("signon.factor", LF_STR("problem", problem));
-    http_reply_redirect(req, signon_flow_url(req, &s->flow, "?late=1"));
+    err_ignore(why_set(&why, ERR_DENIED, "the proof is %s", problem));
+    signon_flow_again(req, &s->flow, &why);
     return false;
 }
 
@@ -195,7 +195,8 @@ post_code(struct http_request *req, const struct step *s)
     struct attempt a = { .req = req, .step = s, .code = http_form(req, "code"),
                          .bucket = device != NULL ? device : s->proof.account_id };
     struct signon_finish finish = { .account_id = s->proof.account_id, .name = s->proof.name,
-                                    .method = METHOD_PASSWORD | METHOD_OTP, .also = attempt_use, .arg = &a };
+                                    .method = METHOD_PASSWORD | METHOD_OTP, .proved = s->proof.at, .also = attempt_use,
+                                    .arg = &a };
     struct why why = WHY_INIT;
     int64_t wait;
     enum err e;
@@ -217,6 +218,10 @@ post_code(struct http_request *req, const struct step *s)
     e = signon_flow_finish(req, &s->flow, &finish, &why);
     if (e == OK)
         return;
+    if (strcmp(why.code, "login.changed") == 0) {
+        signon_flow_again(req, &s->flow, &why);
+        return;
+    }
     if (e != ERR_INPUT && e != ERR_DENIED && e != ERR_NOT_FOUND) {
         unavailable(req, e, &why);
         return;
@@ -314,13 +319,18 @@ post_passkey(struct http_request *req, const struct step *s)
 {
     struct attempt a = { .req = req, .step = s };
     struct signon_finish finish = { .account_id = s->proof.account_id, .name = s->proof.name,
-                                    .method = METHOD_PASSWORD | METHOD_PASSKEY, .also = attempt_use, .arg = &a };
+                                    .method = METHOD_PASSWORD | METHOD_PASSKEY, .proved = s->proof.at,
+                                    .also = attempt_use, .arg = &a };
     struct why why = WHY_INIT;
     bool counter;
     enum err e = passkey_check(req, &a, &why);
 
     if (e == OK && (e = signon_flow_finish(req, &s->flow, &finish, &why)) == OK)
         return;
+    if (strcmp(why.code, "login.changed") == 0) {
+        signon_flow_again(req, &s->flow, &why);
+        return;
+    }
     LOG_WARN_EV("signon.passkey", LF_ERR(e), LF_STR("code", why.code), LF_WHY(&why));
     if (e != ERR_INPUT && e != ERR_DENIED) {
         unavailable(req, e, &why);

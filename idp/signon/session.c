@@ -59,6 +59,7 @@ session_load(struct http_request *req, struct why *why)
 struct start_arg {
     struct session session;
     const unsigned char *old;          /* digest of this browser's former session, NULL: none */
+    const struct session *carries;     /* whose proof this one carries on; NULL: the proof is new */
     struct arena *arena;
     utime now, idle_until, abs_until;
     pg_tx_body also;                   /* NULL: none */
@@ -80,6 +81,7 @@ start_body(struct pg *pg, void *arg, struct why *why)
     enum err e;
 
     if ((e = session_store_insert(pg, &s->session, s->now, s->idle_until, s->abs_until, why)) != OK ||
+        (s->carries != NULL && (e = session_still(pg, s->carries, s->now, why)) != OK) ||
         (s->also != NULL && (e = s->also(pg, s->also_arg, why)) != OK))
         return e;
     if (s->old == NULL)
@@ -99,12 +101,12 @@ start_body(struct pg *pg, void *arg, struct why *why)
 }
 
 static enum err
-start(struct http_request *req, const struct session *as, pg_tx_body also, void *arg, struct why *why)
+start(struct http_request *req, const struct session *as, const struct session *carries, pg_tx_body also, void *arg, struct why *why)
 {
     struct idp *idp = http_app(req);
     unsigned char old[32];
     char token[TOKEN_BYTES * 2];
-    struct start_arg s = { .session = *as, .now = http_now(req), .arena = http_arena(req), .also = also, .also_arg = arg };
+    struct start_arg s = { .session = *as, .carries = carries, .now = http_now(req), .arena = http_arena(req), .also = also, .also_arg = arg };
     enum err e;
 
     rand_token(TOKEN_BYTES, token, sizeof(token));
@@ -125,7 +127,7 @@ session_start(struct http_request *req, const char *account_id, unsigned method,
     struct session s = { .method = method, .auth_time = http_now(req) };
 
     snprintf(s.account_id, sizeof(s.account_id), "%s", account_id);
-    return start(req, &s, also, arg, why);
+    return start(req, &s, NULL, also, arg, why);
 }
 
 enum err
@@ -135,7 +137,7 @@ session_strengthen(struct http_request *req, unsigned methods, struct why *why)
     struct session s = *now;
 
     s.method |= methods;
-    return start(req, &s, NULL, NULL, why);
+    return start(req, &s, now, NULL, NULL, why);
 }
 
 /* --- end ------------------------------------------------------------------------------------------------------------ */
@@ -192,11 +194,23 @@ session_end_others(struct pg *pg, const struct session *keep, const char *reason
     size_t n;
     enum err e;
 
-    if ((e = session_store_end_others(pg, keep, reason, now, ret_n, why)) != OK ||
+    /* Whoever makes a session meanwhile has the account's row shared: it is made before this, and seen, or not made (start_body(),
+     * login_stands()). And of two who end each other's one is first. */
+    if ((e = account_lock(pg, keep->account_id, why)) != OK || (e = session_still(pg, keep, now, why)) != OK ||
+        (e = session_store_end_others(pg, keep, reason, now, ret_n, why)) != OK ||
         (e = session_store_participants_of_account(pg, keep->account_id, ANSWERS_AT_ONCE, now, a, &list, &n, why)) != OK ||
         (e = notices_add(pg, list, n, 0, now, a, why)) != OK)
         return e;
     return rest_later(pg, keep->account_id, n, now, a, why);
+}
+
+enum err
+session_still(struct pg *pg, const struct session *s, utime now, struct why *why)
+{
+    bool still = false;
+    enum err e = session_store_still(pg, s->digest, now, &still, why);
+
+    return e != OK || still ? e : why_code(why, ERR_DENIED, "session.ended", "the session was ended meanwhile");
 }
 
 struct left_arg {

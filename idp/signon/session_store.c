@@ -2,13 +2,16 @@
 #include "idp/signon/signon-internal.h"
 
 enum {
-    S_FIND, S_TOUCH, S_AUTHZ, S_INSERT, S_END, S_END_OTHERS, S_LIST, S_MOVE, S_PARTICIPANTS, S_OF_ACCOUNT, S_BY_INDEX,
+    S_FIND, S_STILL, S_TOUCH, S_AUTHZ, S_INSERT, S_END, S_END_OTHERS, S_LIST, S_MOVE, S_PARTICIPANTS, S_OF_ACCOUNT, S_BY_INDEX,
     S_BY_NAME, S_EVENT
 };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "session.find",
         "SELECT account_id, method, auth_time, idle_until FROM session "
         "WHERE token_digest = $1 AND live AND idle_until > $2 AND abs_until > $2", 2 },
+    /* Replaced: the same browser has another one since, as after the first of two clicks. */
+    [S_STILL] = { "session.still",
+        "SELECT FROM session WHERE token_digest = $1 AND (live OR ended_why = 'replaced') AND idle_until > $2 AND abs_until > $2", 2 },
     [S_TOUCH] = { "session.touch",
         "UPDATE session SET idle_until = greatest(idle_until, $2) WHERE token_digest = $1 AND live", 2 },
     [S_AUTHZ] = { "session.authz",
@@ -77,6 +80,20 @@ session_store_find(struct pg *pg, const unsigned char digest[32], utime now, str
     ret->auth_time = pg_time(r, 0, 2);
     *ret_idle = pg_time(r, 0, 3);
     return OK;
+}
+
+enum err
+session_store_still(struct pg *pg, const unsigned char digest[32], utime now, bool *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_bytes(&args, digest, 32);
+    pg_arg_time(&args, now);
+    if ((e = pg_exec(pg, &stmts[S_STILL], &args, &r, why)) == OK)
+        *ret = pg_rows(r) == 1;
+    return e;
 }
 
 enum err

@@ -71,6 +71,8 @@ MUST_USE enum err signon_store_explain(struct pg *pg, const struct signon_ask_ro
 /* --- session_store.c ------------------------------------------------------------------------------------------- */
 MUST_USE enum err session_store_find(struct pg *pg, const unsigned char digest[32], utime now, struct session *ret,
                                      utime *ret_idle, struct why *why);
+/* Was it not ended by anybody since it was found? */
+MUST_USE enum err session_store_still(struct pg *pg, const unsigned char digest[32], utime now, bool *ret, struct why *why);
 MUST_USE enum err session_store_touch(struct pg *pg, const unsigned char digest[32], utime idle_until, struct why *why);
 MUST_USE enum err session_store_authz(struct pg *pg, const unsigned char digest[32], utime now, struct why *why);
 /* With the copy of its authorisations, in a transaction. ERR_DENIED: the account is not active. */
@@ -148,6 +150,7 @@ void signon_service_label(struct http_request *req, const struct flow *f, struct
 struct signon_finish {
     const char *account_id, *name;      /* name: folded */
     unsigned method;
+    utime proved;                       /* no newer a password than of then was typed */
     pg_tx_body also;                    /* in the session's transaction; NULL: none */
     void *arg;
 };
@@ -155,6 +158,8 @@ struct signon_finish {
  * are not replied to. */
 MUST_USE enum err signon_flow_finish(struct http_request *req, const struct flow *f, const struct signon_finish *x,
                                      struct why *why);
+/* What was proved does not count any more: to the sign-in page, which says that it took too long. */
+void signon_flow_again(struct http_request *req, const struct flow *f, const struct why *why);
 void get_signon_flow_consent(struct http_request *req);
 void post_signon_flow_consent(struct http_request *req);
 

@@ -229,6 +229,28 @@ signon_ask(struct http_request *req, const char *dialect, const struct signon_re
     go_to_flow(req, dialect, rq, state, rq->flow_id == NULL && rq->passive ? "/go" : "");
 }
 
+#define PROOF_AGE (10 * USEC_PER_MIN)
+#define PROOF_SHOWN (10 * USEC_PER_MIN)
+
+bool
+signon_proof_is_fresh(const struct http_request *req)
+{
+    const struct session *s = http_session(req);
+    const int64_t most = PROOF_AGE + (http_method(req) == HTTP_POST ? PROOF_SHOWN : 0), age = http_now(req) - s->auth_time;
+
+    return age >= -most && age <= most;      /* a clock that was set back makes no old proof new */
+}
+
+void
+signon_prove_again(struct http_request *req, const struct signon_request *again, const char *path)
+{
+    struct signon_request rq = *again;
+
+    rq.force_authn = true;
+    rq.max_age = -1;
+    signon_ask(req, "own", &rq, str_of(path));
+}
+
 void
 signon_ask_consent(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
 {

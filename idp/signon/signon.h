@@ -101,6 +101,12 @@ void signon_ask_consent(struct http_request *req, const char *dialect, const str
 /* The same at once to the certificate door: the person asked for it. */
 void signon_ask_certificate(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state);
 
+/* What changes the means of sign-in wants a proof of the last minutes: a session that somebody left open, or stole, changes none. A page
+ * that was shown may be sent ten minutes later than that. */
+bool signon_proof_is_fresh(const struct http_request *req);
+/* Replies with the way to make one, as again says, and back to path, a page of ours. */
+void signon_prove_again(struct http_request *req, const struct signon_request *again, const char *path);
+
 struct signon_dialect {
     const char *name;                   /* "saml", "oidc", "own" */
     /* The person has signed in (or had a session) in this flow: decide and answer. state is what signon_ask() got. */
@@ -131,11 +137,17 @@ MUST_USE enum err session_load(struct http_request *req, struct why *why);
  * runs with arg in the same transaction when the session is made. */
 MUST_USE enum err session_start(struct http_request *req, const char *account_id, unsigned method, pg_tx_body also,
                                 void *arg, struct why *why);
-/* The session of this browser has also proved what methods says: the same, with its auth_time. */
+/* The session of this browser has also proved what methods says: the same, with its auth_time. ERR_DENIED: it was ended while the
+ * request was under way. */
 MUST_USE enum err session_strengthen(struct http_request *req, unsigned methods, struct why *why);
 
+/* In a transaction that changes something by the word of a session: nobody has ended it since the request began; ERR_DENIED. Whoever
+ * has the account's row locked is told of what others end from elsewhere. */
+MUST_USE enum err session_still(struct pg *pg, const struct session *s, utime now, struct why *why);
+
 /* Ends every other session of the account and tells the services they had answered; reason: "password" (it changed),
- * "citizen" (the person asked). In the caller's transaction; *ret_n: how many. */
+ * "citizen" (the person asked). In the caller's transaction, which has locked nothing that a sign-in waits for; *ret_n: how many.
+ * ERR_DENIED: keep itself was ended meanwhile. */
 MUST_USE enum err session_end_others(struct pg *pg, const struct session *keep, const char *reason, utime now,
                                      struct arena *a, int64_t *ret_n, struct why *why);
 /* The live sessions of an account, newest first. */

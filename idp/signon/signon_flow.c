@@ -225,9 +225,11 @@ static enum err
 visit_body(struct pg *pg, void *arg, struct why *why)
 {
     const struct visit *v = arg;
+    const struct signon_finish *x = v->finish;
     enum err e;
 
-    if (v->finish->also != NULL && (e = v->finish->also(pg, v->finish->arg, why)) != OK)
+    if ((e = login_stands(pg, x->account_id, x->proved, (x->method & METHOD_SECOND) == 0, why)) != OK ||
+        (x->also != NULL && (e = x->also(pg, x->arg, why)) != OK))
         return e;
     return visit_note(pg, arg, why);
 }
@@ -256,6 +258,13 @@ signon_flow_finish(struct http_request *req, const struct flow *f, const struct 
     }
     idp_reply_error(req, 403, "error.blocked", NULL);
     return OK;
+}
+
+void
+signon_flow_again(struct http_request *req, const struct flow *f, const struct why *why)
+{
+    LOG_INFO_EV("signon.again", LF_WHY(why));
+    http_reply_redirect(req, signon_flow_url(req, f, "?late=1"));
 }
 
 static void
@@ -315,9 +324,14 @@ post_signon_flow(struct http_request *req)
         factor_ask(req, &f, check.account_id, attempt.name);
         return;
     }
-    finish = (struct signon_finish){ .account_id = check.account_id, .name = attempt.name, .method = METHOD_PASSWORD };
-    if ((e = signon_flow_finish(req, &f, &finish, &why)) != OK)
+    finish = (struct signon_finish){ .account_id = check.account_id, .name = attempt.name, .method = METHOD_PASSWORD,
+                                     .proved = check.changed_at };
+    if ((e = signon_flow_finish(req, &f, &finish, &why)) == OK)
+        return;
+    if (e != ERR_DENIED)
         unavailable(req, e, &why);
+    else                                     /* changed while the password was compared: once more, with what is asked now */
+        signon_flow_again(req, &f, &why);
 }
 
 /* --- /signon/{flow}/go and /signon/{flow}/cancel ---------------------------------------------------------------------- */

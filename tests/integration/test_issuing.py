@@ -1,6 +1,6 @@
 """Software certificates from the mail's code to the first sign-in, and what becomes of them (DOMAIN P-046…P-058, K2, A-26): the real
 provider and the real authority."""
-import base64, http.client, plistlib, ssl, subprocess, time, unittest, urllib.parse
+import base64, http.client, plistlib, ssl, subprocess, threading, time, unittest, urllib.parse
 
 from beffroi import *
 from issuing import Cut, issuing
@@ -248,6 +248,82 @@ class Issuing(unittest.TestCase):
         self.assertEqual(self.s.state(handle), 'active')
         self.assertEqual(b.post(url + '/done', {'csrf': b.csrf(page), 'do': 'done'}).status, 410)
         self.assertIn('id="logout"', self.sign_in(base)[1].text)
+
+    def test_the_same_request_twice_at_once(self):
+        """A double click: both ask for the same key, and both find its certificate, whoever was first."""
+        for n in range(3):
+            handle, codes, number, b, url = self.begin(f'double-{n}')
+            page, text = self.choose(b, url, 'unknown'), self.request_of(f'double-{n}')
+            replies = [None] * 6
+            threads = [threading.Thread(target=lambda i=i: replies.__setitem__(i, self.post_request(b, page, text))) for i in range(6)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            # more than the authority has places for are told to come again
+            self.assertEqual({r.status for r in replies} - {503}, {303}, [r.status for r in replies])
+            self.assertEqual(self.post_request(b, page, text).status, 303)
+            self.assertEqual(b.get(url + '/issued').status, 200)
+            self.assertEqual(self.s.sql("SELECT string_agg(e.state, ' ') FROM enrolment e JOIN account a ON a.id = e.account_id "
+                                        f"WHERE a.handle = '{handle}'"), 'issued')
+            r = b.post(url + '/done', {'csrf': b.csrf(b.get(url + '/issued')), 'do': 'done'})
+            self.assertEqual((r.status, self.s.state(handle)), (200, 'active'))
+
+    def test_two_keys_at_once(self):
+        """Another tab asks for another key while the authority signs the first: the later one is kept, the first is revoked."""
+        handle, codes, number, b, url = self.begin('onglets')
+        page = self.choose(b, url, 'unknown')
+        states = lambda: self.s.sql("SELECT string_agg(e.state, ' ' ORDER BY asked_at) FROM enrolment e JOIN account a ON a.id = e.account_id "
+                                    f"WHERE a.handle = '{handle}'")
+        signer, replies = self.s.authority.processes['signer'], {}
+        signer.send_signal(signal.SIGSTOP)
+        try:
+            threads = []
+            for name, want in (('onglet-1', 'asked'), ('onglet-2', 'dropped asked')):
+                text = self.request_of(name)
+                threads.append(threading.Thread(target=lambda n=name, t=text: replies.__setitem__(n, self.post_request(b, page, t))))
+                threads[-1].start()
+                self.s.wait(lambda: states() == want)
+        finally:
+            signer.send_signal(signal.SIGCONT)
+        for t in threads:
+            t.join()
+        self.assertEqual([replies[n].status for n in ('onglet-1', 'onglet-2')], [409, 303])
+        self.assertEqual(states(), 'dropped issued')
+        self.s.wait(lambda: sorted(self.s.pki_states(number)) == ['issued', 'revoked'])
+        r = b.post(url + '/done', {'csrf': b.csrf(b.get(url + '/issued')), 'do': 'done'})
+        self.assertEqual((r.status, self.s.state(handle)), (200, 'active'))
+
+    def test_a_renewal_wants_the_certificate_again(self):
+        """A session that was left open, or stolen, gets no key of its own (T-21b): the certificate is shown once more."""
+        handle, codes, number, base = self.opened('bail')
+        who, page = self.sign_in(base)
+        url, home = '/ma-page/certificat', who.get('/ma-page/certificat')
+        form = who.get(url + '/firefox')
+        self.assertEqual(form.status, 200)
+        action, fields = self.form(form, 'file')
+        asked = lambda: self.s.sql("SELECT count(*) FROM enrolment e JOIN account a ON a.id = e.account_id "
+                                   f"WHERE a.handle = '{handle}' AND e.renewal")
+        self.assertEqual(who.post(action, fields).status, 409, 'more than 60 days before its end; but it was asked')
+        self.assertEqual(asked(), '1')
+        self.s.command('clock', '--advance', '1500s')
+        try:
+            tries = [who.get(url + '/firefox'), who.post(action, fields), self.post_request(who, form, self.request_of('bail-2'))]
+            for r in tries:
+                self.assertEqual(r.status, 303, r.text[:300])
+                self.assertIn('/signon/', r.headers['Location'])
+            self.assertEqual(asked(), '1', 'nothing was asked for it')
+            self.assertEqual(who.get(url).status, 200)
+            page = who.follow(tries[0])
+            self.assertIn('id="door-certificate"', page.text)
+            self.assertNotIn('id="password"', page.text)
+            page = self.to_ticket(who, who.at + '/certificate', base)
+            self.assertEqual(page.status, 200, page.text[:400])
+            self.assertEqual(who.at, self.s.url + url + '/firefox')
+            self.assertEqual(who.post(*self.form(page, 'file')).status, 409)
+            self.assertEqual(asked(), '2')
+        finally:
+            self.s.command('clock', '--advance', '-1500s')
 
     def test_the_test(self):
         """The page's button goes to the door and back: the account opens, and its holder is signed in. Another one's certificate opens

@@ -56,7 +56,7 @@ class IssuingSystem(CertificateSystem):
         a = self.authority
         with open(self.path(name + '.conf'), 'a') as f:
             f.write(f"pki.url = https://localhost:{a.port}\npki.ca = {a.path('root-ca.pem')}\npki.cert = {a.path('idp.pem')}\n"
-                    f"pki.key = {a.path('idp.key')}\nthreads.slow = 2\n")
+                    f"pki.key = {a.path('idp.key')}\nthreads.slow = 12\n")
 
     def prepare(self):
         self.authority.station('idp', ['citizen-soft', 'citizen-soft-named'], may_revoke=True)
