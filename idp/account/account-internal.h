@@ -6,6 +6,8 @@
 
 /* account.reason of an account that its paper code blocked before it was ever active. */
 #define ACCOUNT_BLOCKED_PENDING "blocked_pending"
+/* account.reason of one that was closed by error and is open again, until new codes or a card have opened it. */
+#define ACCOUNT_REOPENED "reopened"
 
 /* --- account_store.c ----------------------------------------------------------------------------------------- */
 MUST_USE enum err account_store_insert(struct pg *pg, const char *id, const struct account_new *in, const char *number,

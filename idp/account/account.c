@@ -296,18 +296,51 @@ static const char *const all_kinds[] = { "creation",          "activation",     
                                          "reactivation_otp",  "reactivation_pin", NULL };
 
 enum err
+account_card_reopened(struct pg *pg, const struct account *a, bool *ret, struct why *why)
+{
+    char reason[32];
+    enum err e = account_store_reason(pg, a->id, reason, sizeof(reason), why);
+
+    if (e == OK)
+        *ret = a->type == ACCOUNT_X509_CARD && a->state == ACCOUNT_SUSPENDED && strcmp(reason, ACCOUNT_REOPENED) == 0;
+    return e;
+}
+
+/* Its codes went with the closing. It waits for another card, with which it comes back like any blocked one. */
+static enum err
+reissue_reopened(struct pg *pg, const struct keyring *pepper, const struct account *a, const struct account_actor *who,
+                 utime now, struct account_codes *codes, struct why *why)
+{
+    enum err e;
+
+    if ((e = account_store_change(pg, a->id, "reissue", now, why)) != OK ||
+        (e = account_audit(pg, a->id, "account.reissue", "ok", "{\"from\":\"suspended\",\"to\":\"suspended\"}", who, now,
+                           why)) != OK ||
+        (e = secret_store_end(pg, a->id, all_kinds, "superseded", now, why)) != OK)
+        return e;
+    return account_card_codes(pg, pepper, a->id, now, codes, why);
+}
+
+enum err
 account_reissue(struct pg *pg, const struct keyring *pepper, const char *account_id, bool sheet, int64_t creation_life,
                 const struct account_actor *who, utime now, struct account_codes *ret_codes, struct why *why)
 {
     AUTO(account_codes_done) struct account_codes codes = { .creation_expires = 0 };
     char reason[32];
     struct account a;
+    bool reopened;
     enum err e;
 
-    /* Blocked by its paper before it was ever active: the clerk reopens it with new codes (DOMAIN 2.1, pending/revoke). */
     if ((e = account_store_lock(pg, account_id, &a, why)) != OK ||
-        (e = account_store_reason(pg, account_id, reason, sizeof(reason), why)) != OK)
+        (e = account_store_reason(pg, account_id, reason, sizeof(reason), why)) != OK ||
+        (e = account_card_reopened(pg, &a, &reopened, why)) != OK)
         return e;
+    if (reopened) {
+        if ((e = reissue_reopened(pg, pepper, &a, who, now, &codes, why)) == OK)
+            *ret_codes = codes;
+        return e;
+    }
+    /* Blocked by its paper before it was ever active: the clerk reopens it with new codes (DOMAIN 2.1, pending/revoke). */
     if (a.state == ACCOUNT_CLOSED && strcmp(reason, ACCOUNT_BLOCKED_PENDING) == 0 &&
         now - a.state_since < ACCOUNT_REOPEN_TIME &&
         (e = account_transition(pg, account_id, ACCOUNT_EV_REOPEN, "", who, now, NULL, NULL, why)) != OK)
@@ -407,7 +440,7 @@ account_reopen(struct pg *pg, const char *account_id, const struct account_actor
         return e;
     if (a.state == ACCOUNT_CLOSED && now - a.state_since >= ACCOUNT_REOPEN_TIME)
         return why_code(why, ERR_CONFLICT, "account.reopen.late", "closed too long ago to be opened again");
-    return account_transition(pg, account_id, ACCOUNT_EV_REOPEN, "", who, now, NULL, NULL, why);
+    return account_transition(pg, account_id, ACCOUNT_EV_REOPEN, ACCOUNT_REOPENED, who, now, NULL, NULL, why);
 }
 
 struct due_arg {

@@ -104,10 +104,14 @@ MUST_USE enum err account_ack(struct pg *pg, const char *account_id, const struc
 MUST_USE enum err account_set_authz(struct pg *pg, const char *account_id, const struct account_authz *authz, size_t n,
                                     const struct account_actor *who, utime now, struct why *why);
 /* New codes of every kind that the account has; old ones superseded the same second; unbound, contested cleared.
- * pending → pending, suspended (password, soft) → pending. In the caller's transaction. */
+ * pending → pending, suspended (password, soft) → pending. A card that was reopened stays suspended: it comes back with another
+ * card (account_reactivate()). In the caller's transaction. */
 MUST_USE enum err account_reissue(struct pg *pg, const struct keyring *pepper, const char *account_id, bool sheet,
                                   int64_t creation_life, const struct account_actor *who, utime now,
                                   struct account_codes *ret_codes, struct why *why);
+/* Whether it is a card whose account was closed by error and reopened: its codes and certificates went with the closing, and
+ * another card has to be made. */
+MUST_USE enum err account_card_reopened(struct pg *pg, const struct account *a, bool *ret, struct why *why);
 /* A new blocking code alone (lost paper, active account): DOMAIN 6.6. In the caller's transaction. */
 MUST_USE enum err account_reissue_revocation(struct pg *pg, const struct keyring *pepper, const char *account_id,
                                              const struct account_actor *who, utime now,

@@ -32,7 +32,7 @@ static const struct pg_stmt stmts[] = {
         "reason = coalesce($6, reason), contested = contested AND NOT $7 "
         "WHERE id = $1 AND state = $2", 7 },
     [S_SET_FINAL] = { "account.set_final",
-        "UPDATE account SET final = true, reason = $2 WHERE id = $1", 2 },
+        "UPDATE account SET final = true, reason = CASE reason WHEN '" ACCOUNT_REOPENED "' THEN reason ELSE $2 END WHERE id = $1", 2 },
     [S_SET_ACKED] = { "account.set_acked", "UPDATE account SET acked = true WHERE id = $1", 1 },
     [S_REASON] = { "account.reason", "SELECT reason FROM account WHERE id = $1", 1 },
     [S_AUTHZ_ADD] = { "account.authz_add",

@@ -30,7 +30,8 @@ MUST_USE enum err account_x509_find(struct pg *pg, const struct keyring *field, 
 /* The certificate is issued: its names are no longer ours to keep. */
 MUST_USE enum err account_x509_forget_names(struct pg *pg, const char *account_id, struct why *why);
 
-/* key_id: key_thumbprint() of the key it is sealed to. Written once for an account, read by card operations only. */
+/* key_id: key_thumbprint() of the key it is sealed to. One at a time for an account, read by card operations only; it goes when the
+ * account is closed. ERR_CONFLICT "account.card": there is one. */
 MUST_USE enum err card_record_add(struct pg *pg, const char *account_id, const char *key_id, struct str sealed, utime now,
                                   struct why *why);
 

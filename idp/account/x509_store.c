@@ -11,7 +11,7 @@ static const struct pg_stmt stmts[] = {
     [S_FIND] = { "account_x509.find", "SELECT profile, names_sealed FROM account_x509 WHERE account_id = $1", 1 },
     [S_FORGET] = { "account_x509.forget", "UPDATE account_x509 SET names_sealed = NULL WHERE account_id = $1", 1 },
     [S_CARD] = { "card_record.add",
-        "INSERT INTO card_record (account_id, key_id, sealed, created_at) VALUES ($1, $2, $3, $4)", 4 },
+        "INSERT INTO card_record (account_id, key_id, sealed, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", 4 },
 };
 const struct pg_stmts account_x509_stmts = PG_STMTS(stmts);
 
@@ -71,11 +71,15 @@ account_x509_forget_names(struct pg *pg, const char *account_id, struct why *why
 enum err
 card_record_add(struct pg *pg, const char *account_id, const char *key_id, struct str sealed, utime now, struct why *why)
 {
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
+    enum err e;
 
     pg_arg_uuid(&args, account_id);
     pg_arg_text(&args, key_id);
     pg_arg_bytes(&args, sealed.p, sealed.n);
     pg_arg_time(&args, now);
-    return pg_post(pg, &stmts[S_CARD], &args, why);
+    if ((e = pg_exec(pg, &stmts[S_CARD], &args, &r, why)) != OK)
+        return e;
+    return pg_affected(r) == 1 ? OK : why_code(why, ERR_CONFLICT, "account.card", "a card was asked for, and is being made");
 }

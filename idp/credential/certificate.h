@@ -76,6 +76,9 @@ MUST_USE enum err credential_card_find(struct pg *pg, const char *account_id, st
 /* It is the account's card from now on: it signs in, and those that it had before do not any more. */
 MUST_USE enum err credential_card_take(struct pg *pg, const char *account_id, const char *id, utime now, struct why *why);
 
+/* What the account had signs nobody in any more: it was closed, and begins anew with another card. */
+MUST_USE enum err credential_end_all(struct pg *pg, const char *account_id, utime now, struct why *why);
+
 /* --- the operator's side ------------------------------------------------------------------------------------------ */
 /* Binds a certificate to an account. It must be good now, as at a sign-in. The certificate of a card signs in once the card is
  * handed over, or the account has come back. ERR_DENIED: it is not (why says what), or the

@@ -5,7 +5,7 @@
 
 #include "base/core/enc.h"
 
-enum { S_LOOK, S_REDEEM, S_INSERT, S_END, S_LIST, S_OWN, S_TAKE };
+enum { S_LOOK, S_REDEEM, S_INSERT, S_END, S_END_ALL, S_LIST, S_OWN, S_TAKE };
 static const struct pg_stmt stmts[] = {
     /* Certificate, account and what is trusted, as they are in one instant. */
     [S_LOOK] = { "certificate.look",
@@ -26,6 +26,9 @@ static const struct pg_stmt stmts[] = {
     [S_END] = { "certificate.end",
         "UPDATE credential_certificate SET state = 'ended', state_since = $3 WHERE account_id = $1 AND id = $2 "
         "AND state = 'active'", 3 },
+    [S_END_ALL] = { "certificate.end_all",
+        "UPDATE credential_certificate SET state = 'ended', state_since = $2 WHERE account_id = $1 "
+        "AND state IN ('issued', 'active', 'held')", 2 },
     [S_OWN] = { "certificate.own",
         "SELECT id, state, linked_at, spki_sha256, not_after FROM credential_certificate WHERE account_id = $1 "
         "AND ($2::bytea IS NULL OR (issuer = $2 AND serial = $3)) AND state <> 'ended' "
@@ -185,6 +188,16 @@ credential_store_end(struct pg *pg, const char *account_id, const char *id, utim
     if ((e = pg_exec(pg, &stmts[S_END], &args, &r, why)) == ERR_INPUT || (e == OK && pg_affected(r) != 1))
         return why_code(why, ERR_NOT_FOUND, "certificate.unknown", "no active certificate %s of this account", id);
     return e;
+}
+
+enum err
+credential_end_all(struct pg *pg, const char *account_id, utime now, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, account_id);
+    pg_arg_time(&args, now);
+    return pg_exec(pg, &stmts[S_END_ALL], &args, NULL, why);
 }
 
 enum err

@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #include "base/core/log.h"
+#include "base/core/secret.h"
+#include "base/crypto/x509.h"
 #include "idp/account/contact.h"
 
 #define ARENA (32 << 20)
@@ -55,8 +57,52 @@ state_of(const char *told)
     return strcmp(told, "active") == 0 || strcmp(told, "issued") == 0 ? "active" : NULL;
 }
 
+bool
+certificate_is(struct str der, const unsigned char spki[32])
+{
+    AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
+    struct why ignored = WHY_INIT;
+    unsigned char digest[SHA256_LEN];
+
+    if (der.p == NULL || x509_read(der, &cert, &ignored) != OK)
+        return false;
+    sha256(buf_view(&cert.spki), digest);
+    return mem_equal_ct(digest, sizeof(digest), spki, SHA256_LEN);
+}
+
 static enum err
-apply(struct pg *pg, const char *ca, const char *serial, const char *told, utime now, struct why *why)
+linked_apply(struct idp *idp, struct pg *pg, const char *ca, const char *serial, const struct own_certificate *c, const char *told,
+             utime now, struct why *why)
+{
+    AUTO(arena_freep) struct arena *own = arena_new(1 << 20);
+    struct authority_certificate there;
+    const char *state;
+    enum err e = authority_certificate(idp->authority, ca, serial, own, &there, why);
+
+    if (e == ERR_NOT_FOUND || (e == OK && !certificate_is(there.der, c->spki_sha256)))
+        return OK;                 /* another authority's, of the same number */
+    if (e != OK)
+        return e;
+    state = state_of(told != NULL ? told : there.state);
+    return state == NULL ? OK : certificate_state_set(pg, c->id, state, now, why);
+}
+
+/* A card was linked, not asked for here: it is found by its number, and known by its key. */
+static enum err
+linked_look(struct idp *idp, struct pg *pg, const char *ca, const char *serial, const char *told, utime now, struct why *why)
+{
+    AUTO(arena_freep) struct arena *a = arena_new(ARENA);
+    struct own_certificate *list;
+    size_t n;
+    enum err e = certificate_store_linked(pg, serial, a, &list, &n, why);
+
+    for (size_t i = 0; e == OK && i < n; i++)
+        e = linked_apply(idp, pg, ca, list[i].serial, &list[i], told, now, why);
+    return e;
+}
+
+static enum err
+apply(struct idp *idp, struct pg *pg, const char *ca, const char *serial, const char *told, utime now, struct why *why)
 {
     const char *state = state_of(told);
     char id[37];
@@ -66,7 +112,7 @@ apply(struct pg *pg, const char *ca, const char *serial, const char *told, utime
         return OK;
     e = certificate_store_by_serial(pg, ca, serial, id, why);
     if (e == ERR_NOT_FOUND)
-        return OK;
+        return linked_look(idp, pg, ca, serial, told, now, why);
     return e != OK ? e : certificate_state_set(pg, id, state, now, why);
 }
 
@@ -87,10 +133,10 @@ look_at_each(struct idp *idp, struct pg *pg, struct arena *a, utime now, struct 
             LOG_ERROR_EV("certificate.lost", LF_STR("ca", list[i].ca), LF_STR("serial", list[i].serial));
             e = OK;
         } else if (e == OK) {
-            e = apply(pg, list[i].ca, list[i].serial, c.state, now, why);
+            e = apply(idp, pg, list[i].ca, list[i].serial, c.state, now, why);
         }
     }
-    return e;
+    return e != OK ? e : linked_look(idp, pg, NULL, NULL, NULL, now, why);
 }
 
 static enum err
@@ -107,7 +153,7 @@ take_page(struct idp *idp, struct pg *pg, const char *cursor, struct arena *a, u
         return look_at_each(idp, pg, a, now, why);
     }
     for (size_t i = 0; e == OK && i < n; i++)
-        e = apply(pg, list[i].ca, list[i].serial, list[i].state, now, why);
+        e = apply(idp, pg, list[i].ca, list[i].serial, list[i].state, now, why);
     return e;
 }
 

@@ -133,6 +133,12 @@ MUST_USE enum err certificate_state_set(struct pg *pg, const char *certificate_i
 MUST_USE enum err certificate_store_set_state(struct pg *pg, const char *certificate_id, const char *state, utime now,
                                               char ret_account[37], bool *ret_left, struct why *why);
 MUST_USE enum err certificate_store_by_serial(struct pg *pg, const char *ca, const char *serial, char ret_id[37], struct why *why);
+/* Those that may live and were linked, not asked for here (a card), of that number; NULL: all. Another authority's may have the
+ * number too: certificate_is() tells. */
+MUST_USE enum err certificate_store_linked(struct pg *pg, const char *serial, struct arena *a, struct own_certificate **ret,
+                                           size_t *ret_n, struct why *why);
+/* Whether der is the certificate of that very key. */
+bool certificate_is(struct str der, const unsigned char spki[32]);
 /* Own ones that may live: for a look at each. */
 MUST_USE enum err certificate_store_live(struct pg *pg, struct arena *a, struct enrolment **ret, size_t *ret_n, struct why *why);
 /* Takes the turn: ERR_NOT_FOUND: not due, or another worker has it. */

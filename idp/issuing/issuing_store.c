@@ -7,9 +7,13 @@
     "e.id, e.account_id, e.certificate_id, e.renewal, e.keep_mail, e.link_digest, e.way, e.lang, e.state, e.state_since, "  \
     "e.ca, e.serial "
 
+#define OWN "c.id, regexp_replace(encode(c.serial, 'hex'), '^00', ''), c.spki_sha256, c.state "
+#define LINKED "c.state IN ('issued', 'active', 'held') AND NOT EXISTS (SELECT FROM enrolment e WHERE e.certificate_id = c.id)"
+
 enum {
     S_ADD, S_NOT_SENT, S_BY_KEY, S_FIND, S_BY_CERTIFICATE, S_WAITING, S_CURRENT, S_COUNTS, S_ISSUED, S_DELIVERED, S_DROP, S_DROP_ONE,
-    S_END_EARLIER, S_IDENTIFIED, S_STALE, S_OF_ACCOUNT, S_SET_STATE, S_BY_SERIAL, S_LIVE, S_TAKE, S_SEEN, S_PROBLEM, S_HEALTH, S_ENDING
+    S_END_EARLIER, S_IDENTIFIED, S_STALE, S_OF_ACCOUNT, S_SET_STATE, S_BY_SERIAL, S_LINKED, S_LINKED_ALL, S_LIVE, S_TAKE, S_SEEN,
+    S_PROBLEM, S_HEALTH, S_ENDING
 };
 static const struct pg_stmt stmts[] = {
     [S_ADD] = { "enrolment.add",
@@ -53,8 +57,8 @@ static const struct pg_stmt stmts[] = {
     [S_STALE] = { "enrolment.stale",
         "SELECT DISTINCT account_id FROM enrolment WHERE state IN ('asked', 'issued') AND state_since < $1 LIMIT 100", 1 },
     [S_OF_ACCOUNT] = { "issuing.of_account",
-        "SELECT id, regexp_replace(encode(serial, 'hex'), '^00', ''), spki_sha256, state FROM credential_certificate "
-        "WHERE account_id = $1 AND linked_at <= $2 AND state <> 'revoked' ORDER BY linked_at, id", 2 },
+        "SELECT " OWN "FROM credential_certificate c "
+        "WHERE c.account_id = $1 AND c.linked_at <= $2 AND c.state <> 'revoked' ORDER BY c.linked_at, c.id", 2 },
     [S_SET_STATE] = { "issuing.set_state",
         "WITH b AS (SELECT id, account_id, state FROM credential_certificate WHERE id = $1 FOR UPDATE) "
         "UPDATE credential_certificate c SET state = $2, state_since = $3 FROM b WHERE c.id = b.id AND CASE $2 "
@@ -62,6 +66,13 @@ static const struct pg_stmt stmts[] = {
         "RETURNING b.account_id, b.state = 'active'", 3 },
     [S_BY_SERIAL] = { "issuing.by_serial",
         "SELECT certificate_id FROM enrolment WHERE ca = $1 AND serial = $2 AND certificate_id IS NOT NULL", 2 },
+    /* Of each issuer that there is (few: one step of the index for each) the certificate of that number. */
+    [S_LINKED] = { "issuing.linked",
+        "WITH RECURSIVE i AS ((SELECT issuer FROM credential_certificate ORDER BY issuer LIMIT 1) UNION ALL "
+        "SELECT (SELECT n.issuer FROM credential_certificate n WHERE n.issuer > i.issuer ORDER BY n.issuer LIMIT 1) FROM i "
+        "WHERE i.issuer IS NOT NULL) SELECT " OWN "FROM i JOIN credential_certificate c ON c.issuer = i.issuer AND "
+        "c.serial IN (decode($1::text, 'hex'), '\\x00'::bytea || decode($1::text, 'hex')) WHERE " LINKED, 1 },
+    [S_LINKED_ALL] = { "issuing.linked_all", "SELECT " OWN "FROM credential_certificate c WHERE " LINKED, 0 },
     [S_LIVE] = { "issuing.live",
         "SELECT " ENROLMENT "FROM enrolment e JOIN credential_certificate c ON c.id = e.certificate_id "
         "WHERE c.state IN ('issued', 'active', 'held')", 0 },
@@ -337,18 +348,15 @@ enrolment_store_stale(struct pg *pg, utime before, struct arena *a, char ***ret,
 
 /* --- states of certificates ---------------------------------------------------------------------------------------------- */
 
-enum err
-certificate_store_of_account(struct pg *pg, const char *account_id, utime until, struct arena *a, struct own_certificate **ret,
-                             size_t *ret_n, struct why *why)
+static enum err
+own_read(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, struct arena *a, struct own_certificate **ret,
+         size_t *ret_n, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
-    struct pg_args args = PG_ARGS_INIT;
     size_t n;
     enum err e;
 
-    pg_arg_uuid(&args, account_id);
-    pg_arg_time(&args, until);
-    if ((e = pg_exec(pg, &stmts[S_OF_ACCOUNT], &args, &r, why)) != OK)
+    if ((e = pg_exec(pg, stmt, args, &r, why)) != OK)
         return e;
     n = (size_t)pg_rows(r);
     *ret = arena_alloc(a, (n + 1) * sizeof(**ret));
@@ -364,6 +372,29 @@ certificate_store_of_account(struct pg *pg, const char *account_id, utime until,
     }
     *ret_n = n;
     return OK;
+}
+
+enum err
+certificate_store_of_account(struct pg *pg, const char *account_id, utime until, struct arena *a, struct own_certificate **ret,
+                             size_t *ret_n, struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    pg_arg_uuid(&args, account_id);
+    pg_arg_time(&args, until);
+    return own_read(pg, &stmts[S_OF_ACCOUNT], &args, a, ret, ret_n, why);
+}
+
+enum err
+certificate_store_linked(struct pg *pg, const char *serial, struct arena *a, struct own_certificate **ret, size_t *ret_n,
+                         struct why *why)
+{
+    struct pg_args args = PG_ARGS_INIT;
+
+    if (serial == NULL)
+        return own_read(pg, &stmts[S_LINKED_ALL], NULL, a, ret, ret_n, why);
+    pg_arg_text(&args, serial);
+    return own_read(pg, &stmts[S_LINKED], &args, a, ret, ret_n, why);
 }
 
 enum err

@@ -3,13 +3,14 @@
 
 #include "base/core/secret.h"
 #include "idp/account/x509.h"
+#include "idp/credential/certificate.h"
 
 #define ROUTE "POST /v1/accounts/{handle}/reissue"
 
 struct reissue_arg {
     struct door *d;
     const struct wire_reissue *in;
-    const struct account *account;
+    struct account *account;
     const char *key;
     struct kept_call call;
     struct kept_reply reply;
@@ -53,23 +54,57 @@ names_again(struct pg *pg, const struct reissue_arg *r, struct why *why)
     return account_x509_put(pg, field, r->account->id, "named", buf_view(&names), why);
 }
 
+/* A card account that was closed and reopened begins anew with another card: what stands on it is sent again, because it was
+ * erased. All others keep theirs. */
+static enum err
+card_again(struct pg *pg, const struct reissue_arg *r, bool *ret_again, struct why *why)
+{
+    enum err e;
+
+    if ((e = account_card_reopened(pg, r->account, ret_again, why)) != OK || *ret_again == (r->in->card != NULL))
+        return e;
+    if (*ret_again)
+        return why_code(why, ERR_INPUT, "account.card", "card: what stands on it was erased with the closing, and is needed again");
+    return why_code(why, ERR_INPUT, "account.card", "card: another one is made of a reopened account only");
+}
+
+static enum err
+card_begin(struct pg *pg, const struct reissue_arg *r, const struct account_codes *codes, struct why *why)
+{
+    enum err e = credential_end_all(pg, r->account->id, http_now(r->d->req), why);
+
+    return e != OK ? e : card_record_keep(pg, r->d, r->account, r->in->card, codes, why);
+}
+
+static enum err
+reissue_all(struct pg *pg, struct reissue_arg *r, bool sheet, struct why *why)
+{
+    AUTO(account_codes_done) struct account_codes codes = { .creation_expires = 0 };
+    struct door *d = r->d;
+    bool again;
+    enum err e;
+
+    if ((e = names_again(pg, r, why)) != OK || (e = card_again(pg, r, &again, why)) != OK ||
+        (e = account_reissue(pg, d->idp->pepper, r->account->id, sheet, d->town.creation_life, &d->who, http_now(d->req), &codes,
+                             why)) != OK ||
+        (again && (e = card_begin(pg, r, &codes, why)) != OK))
+        return e;
+    return seal_and_keep(pg, r, &codes, NULL, why);
+}
+
 static enum err
 reissue_new(struct pg *pg, struct reissue_arg *r, struct why *why)
 {
-    AUTO(account_codes_done) struct account_codes codes = { .creation_expires = 0 };
     char revocation[CODE_FOLDED_MAX];
     struct door *d = r->d;
     bool sheet = d->town.sheet_number == TOWN_SHEET_ALWAYS ||
                  (d->town.sheet_number == TOWN_SHEET_SENSITIVE && r->in->sensitive);
     enum err e;
 
-    if (strcmp(r->in->what, "all") == 0) {
-        if ((e = names_again(pg, r, why)) != OK)
-            return e;
-        e = account_reissue(pg, d->idp->pepper, r->account->id, sheet, d->town.creation_life, &d->who,
-                            http_now(d->req), &codes, why);
-        return e != OK ? e : seal_and_keep(pg, r, &codes, NULL, why);
-    }
+    if (strcmp(r->in->what, "all") == 0)
+        return reissue_all(pg, r, sheet, why);
+    if (r->in->card != NULL)
+        return why_code(why, ERR_INPUT, "account.card", "card: not with a blocking code alone");
     e = account_reissue_revocation(pg, d->idp->pepper, r->account->id, &d->who, http_now(d->req), revocation, why);
     if (e == OK)
         e = seal_and_keep(pg, r, NULL, revocation, why);
@@ -84,7 +119,7 @@ reissue_body(struct pg *pg, void *arg, struct why *why)
     enum err e;
 
     /* The account's row orders two calls with the same key: the second finds the first one's answer. */
-    if ((e = account_lock(pg, r->account->id, why)) != OK)
+    if ((e = account_lock(pg, r->account->id, why)) != OK || (e = account_by_id(pg, r->account->id, r->account, why)) != OK)
         return e;
     e = kept_reply_find(pg, &r->call, http_arena(r->d->req), &r->reply, why);
     if (e == OK && strcmp(r->reply.account_id, r->account->id) != 0)

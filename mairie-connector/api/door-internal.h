@@ -44,7 +44,7 @@ MUST_USE enum err door_seal(struct door *d, const char *key, const struct accoun
                             struct buf *ret, struct why *why);
 
 /* --- card_record.c ------------------------------------------------------------------------------------------------- */
-/* In the transaction that created the account. */
+/* In the transaction that drew the codes. ERR_CONFLICT "account.card": one is being made. */
 MUST_USE enum err card_record_keep(struct pg *pg, const struct door *d, const struct account *account,
                                    const struct wire_card *card, const struct account_codes *codes, struct why *why);
 

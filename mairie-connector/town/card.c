@@ -83,3 +83,24 @@ card_was_done(struct http_request *req, const struct dossier *x, enum proposal_k
     mairie_go(req, dossier_path(req, x->id, kind == PROPOSAL_HAND_OVER ? "/acceptance" : "/reactivated"));
     return true;
 }
+
+bool
+counter_reopened(struct http_request *req, const struct dossier *x, enum reopened *ret, utime *ret_at)
+{
+    struct why why = WHY_INIT;
+    bool reopened = false;
+    enum err e;
+
+    *ret = REOPENED_NOT;
+    *ret_at = UTIME_NULL;
+    if (x->type != TYPE_CARD || strcmp(x->state, "suspended") != 0)
+        return true;
+    if ((e = proposal_reopened(http_pg(req), x->id, &reopened, &why)) != OK ||
+        (reopened && (e = escrow_since(http_pg(req), x->id, ESCROW_REACTIVATION_OTP, ret_at, &why)) != OK)) {
+        mairie_fail(req, "dossier", e, &why);
+        return false;
+    }
+    if (reopened)
+        *ret = *ret_at == UTIME_NULL ? REOPENED_BARE : REOPENED_ORDERED;
+    return true;
+}

@@ -111,9 +111,10 @@ keep_all(const struct mairie *m, struct pg *pg, const char *dossier_id, const st
 {
     enum err e;
 
-    if (c->revocation[0] == '\0' || c->reactivation_otp[0] == '\0' || c->reactivation_pin[0] == '\0')
-        return why_code(why, ERR_UNAVAILABLE, "door.answer", "a card came without its three codes");
+    if (c->revocation[0] == '\0' || (c->reactivation_otp[0] == '\0') != (c->reactivation_pin[0] == '\0'))
+        return why_code(why, ERR_UNAVAILABLE, "door.answer", "a card came without its codes");
     if ((e = codes_keep(m, pg, dossier_id, ESCROW_REVOCATION, c->revocation, now, why)) != OK ||
+        c->reactivation_otp[0] == '\0' ||
         (e = codes_keep(m, pg, dossier_id, ESCROW_REACTIVATION_OTP, c->reactivation_otp, now, why)) != OK)
         return e;
     return codes_keep(m, pg, dossier_id, ESCROW_REACTIVATION_PIN, c->reactivation_pin, now, why);

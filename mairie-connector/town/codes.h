@@ -24,8 +24,8 @@ MUST_USE enum err codes_kept(const struct mairie *m, struct pg *pg, const char *
 /* Into the vault. */
 MUST_USE enum err codes_keep(const struct mairie *m, struct pg *pg, const char *dossier_id, enum escrow kind,
                              const char *folded, utime now, struct why *why);
-/* All three codes of a card, as they came in an answer (P-015): nobody sees them. ERR_DENIED: not sealed to our key, or
- * not under this Idempotency-Key. */
+/* The codes of a card, as they came in an answer: all three (P-015), or a new blocking code alone. ERR_DENIED: not sealed to
+ * our key, or not under this Idempotency-Key. */
 MUST_USE enum err codes_keep_card(const struct mairie *m, struct pg *pg, const char *dossier_id, const char *key,
                                   struct str sealed, utime now, struct why *why);
 

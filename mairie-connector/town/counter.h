@@ -82,10 +82,20 @@ bool propose_may(struct http_request *req, const struct dossier *x, const char *
 /* Proposes p (kind, reason, items) and, where one agent is enough, sends it; replies. identity: what was seen, or NULL. */
 void propose_run(struct http_request *req, const struct agent *agent, const struct dossier *x, struct proposal *p,
                  const struct identity *identity);
+/* A card whose account was closed by error and is blocked now: the closing took its codes and its certificate, so that another
+ * card is ordered, with which it comes back. */
+enum reopened {
+    REOPENED_NOT,                  /* another kind of account, another state, or only blocked */
+    REOPENED_BARE,                 /* no card is ordered yet */
+    REOPENED_ORDERED,              /* its new codes are here */
+};
+/* *ret_at: when it was ordered, if it was. Replies and returns false when it cannot be read. */
+bool counter_reopened(struct http_request *req, const struct dossier *x, enum reopened *ret, utime *ret_at);
 /* Dates of the form: "2026-12-31" of the last moment of a day, "" for UTIME_NULL. */
 const char *date_of(utime t, struct arena *a);
 /* Starts new codes (reissue.c); replies. */
 void reissue_run(struct http_request *req, const struct agent *agent, const struct dossier *x);
-void reissue_page(struct http_request *req, int status, const struct dossier *x, struct page_data *d);
+/* What may be done over, and what is told where nothing may. */
+void reissue_page(struct http_request *req, const struct dossier *x);
 
 #endif

@@ -162,7 +162,8 @@ struct sheet {
     utime shown_at;                /* UTIME_NULL: not yet */
 };
 MUST_USE enum err sheet_find(struct pg *pg, const char *dossier_id, struct arena *a, struct sheet *ret, struct why *why);
-/* New codes replace the old sheet, and the blocking code kept from it is dead. Not for cards: they have no sheet. */
+/* New codes replace the old sheet, and the blocking code kept from it is dead. Of a card: what its holder gets after the letter,
+ * when it came back or the paper was lost. */
 MUST_USE enum err sheet_put(struct pg *pg, const char *dossier_id, const char *key, struct str sealed, utime now,
                             struct why *why);
 /* Shown once: the sealed codes go. ERR_CONFLICT: it was shown, or it is another sheet now. */
@@ -177,6 +178,8 @@ MUST_USE enum err escrow_put(struct pg *pg, const char *dossier_id, enum escrow 
 /* ERR_NOT_FOUND: none is kept. */
 MUST_USE enum err escrow_find(struct pg *pg, const char *dossier_id, enum escrow kind, struct arena *a, struct str *ret,
                               struct why *why);
+/* Since when it is kept; UTIME_NULL: it is not. */
+MUST_USE enum err escrow_since(struct pg *pg, const char *dossier_id, enum escrow kind, utime *ret, struct why *why);
 /* Removes the kept blocking code, if there is one. */
 MUST_USE enum err escrow_drop(struct pg *pg, const char *dossier_id, struct why *why);
 /* Removes all that is kept: the account has ended. */

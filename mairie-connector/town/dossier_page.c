@@ -70,6 +70,7 @@ struct now {
     struct proposal p;             /* the latest */
     bool open;                     /* it waits, or is on its way */
     bool busy, has_sheet, shown;
+    enum reopened reopened;        /* of a card */
     utime at;
 };
 
@@ -95,8 +96,8 @@ why_not_reissue(const struct now *n)
 {
     if ((n->agent->roles & ROLE_GUICHET) == 0)
         return "reason.role";
-    if (is_state(n, "active"))
-        return "reason.active";
+    if (is_state(n, "active") || n->reopened == REOPENED_BARE)
+        return n->open || n->busy ? "reason.not_yet" : NULL;
     if (n->x->final)
         return "reason.final";
     if (is_state(n, "closed") && n->x->unopened && n->at - n->x->state_since < REOPEN_TIME)
@@ -182,6 +183,16 @@ was_done(const struct now *n, enum proposal_kind kind)
     return n->p.kind == kind && strcmp(n->p.state, "done") == 0;
 }
 
+/* Of an open account: the codes that its holder was not given yet, or a new blocking code for a paper that is lost. */
+static void
+codes_action(struct http_request *req, struct page_data *d, const struct now *n)
+{
+    if (n->has_sheet)
+        action(req, d, n, "print", "action.codes", why_not_print(n), false);
+    else
+        action(req, d, n, "reissue", "action.block_code", why_not_reissue(n), false);
+}
+
 /* What only a card has: it is asked for, handed over, blocked and found again (P-030…P-032, P-062…P-066). */
 static void
 card_actions(struct http_request *req, struct page_data *d, const struct now *n, bool proposed)
@@ -194,18 +205,28 @@ card_actions(struct http_request *req, struct page_data *d, const struct now *n,
         action(req, d, n, "acceptance", "action.acceptance", why_not_paper(n), false);
     if (is_state(n, "active") && was_done(n, PROPOSAL_REACTIVATE))
         action(req, d, n, "reactivated", "action.reactivated", why_not_paper(n), false);
-    if (is_state(n, "suspended") && !proposed)
+    if (n->reopened == REOPENED_BARE)
+        action(req, d, n, "reissue", "action.order", why_not_reissue(n), false);
+    else if (is_state(n, "suspended") && !proposed)
         action(req, d, n, "reactivate", "action.reactivate", why_not_propose(n), false);
+    if (n->reopened == REOPENED_ORDERED && !n->busy)
+        action(req, d, n, "receipt", "action.receipt", why_not_paper(n), false);
+    if (is_state(n, "active"))
+        codes_action(req, d, n);
 }
 
 /* What only the two others have: a sheet, and new codes when it is lost. */
 static void
 sheet_actions(struct http_request *req, struct page_data *d, const struct now *n)
 {
+    if (is_state(n, "active")) {
+        codes_action(req, d, n);
+        return;
+    }
     if (is_state(n, "requested") || is_state(n, "pending") || n->has_sheet)
         action(req, d, n, "print", "action.print", why_not_print(n), false);
-    /* A sheet that waits is shown, not replaced; who has an open account needs none. */
-    if (!n->has_sheet && !is_state(n, "active") && (!is_state(n, "closed") || n->x->unopened))
+    /* A sheet that waits is shown, not replaced. */
+    if (!n->has_sheet && (!is_state(n, "closed") || n->x->unopened))
         action(req, d, n, "reissue", "action.reissue", why_not_reissue(n), false);
 }
 
@@ -385,9 +406,11 @@ get_dossier(struct http_request *req)
     struct dossier x;
     struct now n = { .x = &x, .agent = agent, .at = http_now(req) };
     struct why why = WHY_INIT;
+    utime ignored;
     enum err e;
 
-    if (agent == NULL || !counter_dossier(req, &x) || !counter_proposal(req, &x, &n.p, &n.open))
+    if (agent == NULL || !counter_dossier(req, &x) || !counter_proposal(req, &x, &n.p, &n.open) ||
+        !counter_reopened(req, &x, &n.reopened, &ignored))
         return;
     d = mairie_page(req);
     page_str(d, "id", x.id);

@@ -21,13 +21,19 @@ struct keep_arg {
     struct str sealed;
 };
 
-/* A card has no sheet: its codes go into the vault at once. */
+/* The codes of a card that is being made go into the vault and nowhere else: its letter bears them. All others stand on a
+ * sheet, which is shown once: of a card in its holder's hands a new blocking code. */
 static enum err
-codes_store(struct pg *pg, const struct sending *s, struct str sealed, struct why *why)
+codes_store(struct pg *pg, const struct sending *s, const char *state, struct str sealed, struct why *why)
 {
-    if (s->row.type == TYPE_CARD)
-        return codes_keep_card(s->m, pg, s->row.dossier_id, s->row.key, sealed, s->now, why);
-    return sheet_put(pg, s->row.dossier_id, s->row.key, sealed, s->now, why);
+    bool card = s->row.type == TYPE_CARD;
+    enum err e = OK;
+
+    if (!card || strcmp(state, "active") == 0)
+        e = sheet_put(pg, s->row.dossier_id, s->row.key, sealed, s->now, why);
+    if (e == OK && card)
+        e = codes_keep_card(s->m, pg, s->row.dossier_id, s->row.key, sealed, s->now, why);
+    return e != OK ? e : dossier_stale(pg, s->row.dossier_id, NULL, why);
 }
 
 static enum err
@@ -37,6 +43,8 @@ keep_body(struct pg *pg, void *arg, struct why *why)
     struct sending *s = k->s;
     struct dossier_news news = { .handle = s->row.handle, .state = k->account->state, .at = k->account->state_since,
                                  .final = k->account->final, .contested = k->account->contested, .fresh = true };
+    const char *verb = s->row.kind == OUTBOX_CREATE ? "dossier.created"
+                       : strcmp(k->account->state, "active") == 0 ? "dossier.block_code" : "dossier.reissued";
     bool changed;
     enum err e;
 
@@ -44,11 +52,9 @@ keep_body(struct pg *pg, void *arg, struct why *why)
         return e;
     if (k->account->number != NULL && (e = dossier_number(pg, s->row.dossier_id, k->account->number, why)) != OK)
         return e;
-    if (k->sealed.n > 0 && (e = codes_store(pg, s, k->sealed, why)) != OK)
+    if (k->sealed.n > 0 && (e = codes_store(pg, s, k->account->state, k->sealed, why)) != OK)
         return e;
-    return counter_audit(pg, s->row.agent_id, "guichet",
-                         s->row.kind == OUTBOX_CREATE ? "dossier.created" : "dossier.reissued", s->row.handle, "ok",
-                         s->now, why);
+    return counter_audit(pg, s->row.agent_id, "guichet", verb, s->row.handle, "ok", s->now, why);
 }
 
 static enum err

@@ -36,7 +36,7 @@ struct come_arg {
     struct str sealed;             /* new codes, n 0: none */
 };
 
-/* All three were used or are dead: the new ones take their place (P-065). */
+/* All three were used or are dead: the new ones take their place, and stand on a sheet for the citizen (P-065). */
 static enum err
 codes_renew(struct pg *pg, const struct come_arg *x, struct why *why)
 {
@@ -49,6 +49,8 @@ codes_renew(struct pg *pg, const struct come_arg *x, struct why *why)
         LOG_ERROR_EV("outbox.codes_lost", LF_STR("handle", s->row.handle));
         return OK;
     }
+    if ((e = sheet_put(pg, s->row.dossier_id, s->row.key, x->sealed, s->now, why)) != OK)
+        return e;
     return codes_keep_card(s->m, pg, s->row.dossier_id, s->row.key, x->sealed, s->now, why);
 }
 

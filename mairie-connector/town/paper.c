@@ -41,10 +41,10 @@ letter_data(struct http_request *req, const struct dossier *x)
     return d;
 }
 
-/* done: what the clerk is told above the paper. */
+/* done: what the clerk is told above the paper; codes: a sheet of codes waits beside it. */
 static void
 paper_page(struct http_request *req, const struct dossier *x, const char *template_name, struct page_data *letter,
-           const char *done)
+           const char *done, bool codes)
 {
     AUTO(buf_free) struct buf out = BUF_SECRET(LETTER_MAX);
     const struct mairie *m = http_app(req);
@@ -59,6 +59,7 @@ paper_page(struct http_request *req, const struct dossier *x, const char *templa
     page_str(d, "id", x->id);
     page_str(d, "name", person_shown(&x->names, http_arena(req)));
     page_msg(d, "done", done);
+    page_bool(d, "codes", codes);
     page_html(d, "letter", buf_view(&out));
     mairie_reply_page(req, 200, "town/paper.html", d);
 }
@@ -67,7 +68,7 @@ paper_page(struct http_request *req, const struct dossier *x, const char *templa
 
 /* P-016: all is well when the codes are kept here and acknowledged there, not before. */
 static bool
-receipt_ready(struct http_request *req, const struct dossier *x, bool *ret)
+receipt_ready(struct http_request *req, const struct dossier *x, enum reopened reopened, bool *ret)
 {
     struct why why = WHY_INIT;
     bool busy;
@@ -75,7 +76,7 @@ receipt_ready(struct http_request *req, const struct dossier *x, bool *ret)
 
     if (e != OK)
         mairie_fail(req, "receipt", e, &why);
-    *ret = strcmp(x->state, "pending") == 0 && !busy;
+    *ret = (strcmp(x->state, "pending") == 0 || reopened == REOPENED_ORDERED) && !busy;
     return e == OK;
 }
 
@@ -83,21 +84,26 @@ void
 get_receipt(struct http_request *req)
 {
     const struct mairie *m = http_app(req);
+    enum reopened reopened;
     struct page_data *d;
     struct dossier x;
+    utime at;
     bool ready;
 
-    if (agent_with(req, ROLE_GUICHET) == NULL || !counter_dossier(req, &x) || !receipt_ready(req, &x, &ready))
+    if (agent_with(req, ROLE_GUICHET) == NULL || !counter_dossier(req, &x) || !counter_reopened(req, &x, &reopened, &at) ||
+        !receipt_ready(req, &x, reopened, &ready))
         return;
-    if (x.type == TYPE_CARD && (ready || strcmp(x.state, "requested") == 0 || strcmp(x.state, "pending") == 0)) {
+    if (x.type == TYPE_CARD && (ready || reopened != REOPENED_NOT || strcmp(x.state, "requested") == 0 ||
+                                strcmp(x.state, "pending") == 0)) {
         if (!ready) {
             pending_page(req, &x);
             return;
         }
         d = letter_data(req, &x);
-        page_date(d, "at", x.created_at, MAIRIE_ZONE);
-        page_date(d, "expected", x.created_at + m->conf.card_delay, MAIRIE_ZONE);
-        paper_page(req, &x, "town/letter_receipt.html", d, "town.receipt.done");
+        at = reopened == REOPENED_NOT ? x.created_at : at;
+        page_date(d, "at", at, MAIRIE_ZONE);
+        page_date(d, "expected", at + m->conf.card_delay, MAIRIE_ZONE);
+        paper_page(req, &x, "town/letter_receipt.html", d, "town.receipt.done", false);
         return;
     }
     mairie_go(req, dossier_path(req, x.id, ""));
@@ -112,6 +118,8 @@ record_paper(struct http_request *req, enum proposal_kind kind, const char *temp
     struct proposal_record r;
     struct page_data *d;
     struct dossier x;
+    struct sheet s;
+    bool codes;
     enum err e;
 
     if (agent_with(req, ROLE_GUICHET) == NULL || !counter_dossier(req, &x))
@@ -121,10 +129,15 @@ record_paper(struct http_request *req, enum proposal_kind kind, const char *temp
         mairie_go(req, dossier_path(req, x.id, "?changed=1"));
         return;
     }
+    if (e == OK && (e = sheet_find(http_pg(req), x.id, http_arena(req), &s, &why)) == ERR_NOT_FOUND) {
+        s.shown_at = http_now(req);
+        e = OK;
+    }
     if (e != OK) {
         mairie_fail(req, "paper", e, &why);
         return;
     }
+    codes = kind == PROPOSAL_REACTIVATE && s.shown_at == UTIME_NULL;
     d = letter_data(req, &x);
     page_int(d, "reference", r.id);
     page_time(d, "at", r.at, MAIRIE_ZONE);
@@ -134,7 +147,7 @@ record_paper(struct http_request *req, enum proposal_kind kind, const char *temp
         page_str(d, "second", r.second);
     if (r.override[0] != '\0')
         page_msg(d, "override", arena_printf(http_arena(req), "card.%s", r.override));
-    paper_page(req, &x, template_name, d, done);
+    paper_page(req, &x, template_name, d, done, codes);
 }
 
 void

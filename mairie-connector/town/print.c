@@ -1,5 +1,6 @@
 /*
- * /dossier/{id}/print, /dossier/{id}/pending: the sheet, shown once (P-037…P-039).
+ * /dossier/{id}/print, /dossier/{id}/pending: the sheet, shown once (P-037…P-039): of a new account, or, of an open one, its new
+ * codes (P-065, A-18).
  *
  * A GET shows whether there is a sheet and changes nothing; the POST opens the codes, moves the blocking code into the
  * vault, erases the rest and shows the sheet, in that order: a sheet that was shown is never lost to us, and a reload
@@ -33,6 +34,7 @@ ready_page(struct http_request *req, const struct dossier *x)
 
     page_str(d, "id", x->id);
     page_str(d, "name", person_shown(&x->names, http_arena(req)));
+    page_bool(d, "codes", strcmp(x->state, "active") == 0);
     mairie_reply_page(req, 200, "town/sheet.html", d);
 }
 
@@ -41,16 +43,16 @@ static bool
 sheet_or_reply(struct http_request *req, const struct dossier *x, struct sheet *ret)
 {
     struct why why = WHY_INIT;
-    bool busy;
+    bool busy = false;
     enum err e;
 
-    if (x->type == TYPE_CARD) {        /* its codes are on no sheet */
+    if (x->type == TYPE_CARD && strcmp(x->state, "active") != 0) {      /* its codes are in its letter */
         mairie_go(req, dossier_path(req, x->id, "/receipt"));
         return false;
     }
     if ((e = outbox_busy(http_pg(req), x->id, &busy, &why)) == OK)
         e = sheet_find(http_pg(req), x->id, http_arena(req), ret, &why);
-    if (e == ERR_NOT_FOUND && strcmp(x->state, "requested") != 0)
+    if (e == ERR_NOT_FOUND && !busy && strcmp(x->state, "requested") != 0)
         mairie_go(req, dossier_path(req, x->id, ""));
     else if (e == ERR_NOT_FOUND || (e == OK && busy && ret->shown_at != UTIME_NULL))
         pending_page(req, x);
@@ -81,7 +83,7 @@ get_print(struct http_request *req)
     if (s.shown_at == UTIME_NULL)
         ready_page(req, &x);
     else
-        reissue_page(req, 200, &x, NULL);
+        reissue_page(req, &x);
 }
 
 /* --- the letter ---------------------------------------------------------------------------------------------------------- */
@@ -113,17 +115,49 @@ qr_fill(struct page_data *d, const char *address, const char *folded, struct are
     return e;
 }
 
+/* What every sheet says. */
+static struct page_data *
+letter_data(struct http_request *req, const struct dossier *x, const struct codes *c)
+{
+    const struct mairie *m = http_app(req);
+    struct page_data *d = page_data_new(http_arena(req));
+
+    page_str(d, "town", m->conf.town);
+    page_str(d, "theme", m->conf.theme);
+    page_str(d, "block_url", m->conf.block_url);
+    code_fill(d, "revocation", "revocation_spelled", CODE_REVOCATION, c->revocation, x->lang);
+    if (m->conf.phone[0] != '\0')
+        page_str(d, "phone", m->conf.phone);
+    page_bool(d, "large", x->large);
+    return d;
+}
+
+/* Of an account that is open: the codes of the paper before are dead. The reactivation code of a card is on none (K1). */
+static enum err
+codes_render(struct http_request *req, const struct dossier *x, const struct codes *c, struct buf *out, struct why *why)
+{
+    const struct mairie *m = http_app(req);
+    struct page_data *d = letter_data(req, x, c);
+    char shown[CODE_SHOWN_MAX];
+
+    page_bool(d, "card", x->type == TYPE_CARD);
+    if (c->reactivation_pin[0] != '\0') {
+        code_shown(CODE_REACTIVATION, c->reactivation_pin, shown);
+        page_code(d, "pin", shown);
+        mem_wipe(shown, sizeof(shown));
+    }
+    return page_render(m->pages, "town/letter_codes.html", x->lang, d, out, why);
+}
+
 static enum err
 letter_render(struct http_request *req, const struct dossier *x, const struct codes *c, struct buf *out,
               struct why *why)
 {
     const struct mairie *m = http_app(req);
+    struct page_data *d = letter_data(req, x, c);
     struct arena *a = http_arena(req);
-    struct page_data *d = page_data_new(a);
     enum err e;
 
-    page_str(d, "town", m->conf.town);
-    page_str(d, "theme", m->conf.theme);
     page_str(d, "mail_address", m->conf.mail_address);
     code_fill(d, "creation", "creation_spelled", CODE_CREATION, c->creation, x->lang);
     page_date(d, "expires", c->creation_until, MAIRIE_ZONE);
@@ -131,11 +165,6 @@ letter_render(struct http_request *req, const struct dossier *x, const struct co
         return e;
     if (c->sheet[0] != '\0')
         page_str(d, "sheet", c->sheet);
-    page_str(d, "block_url", m->conf.block_url);
-    code_fill(d, "revocation", "revocation_spelled", CODE_REVOCATION, c->revocation, x->lang);
-    if (m->conf.phone[0] != '\0')
-        page_str(d, "phone", m->conf.phone);
-    page_bool(d, "large", x->large);
     page_bool(d, "certificate", x->type == TYPE_SOFT);
     return page_render(m->pages, "town/letter.html", x->lang, d, out, why);
 }
@@ -171,7 +200,8 @@ show(struct http_request *req, const struct agent *agent, const struct dossier *
 
     if ((e = codes_open(http_app(req), s, &c, why)) != OK)
         return e;
-    if ((e = letter_render(req, x, &c, letter, why)) == OK)
+    e = c.creation[0] == '\0' ? codes_render(req, x, &c, letter, why) : letter_render(req, x, &c, letter, why);
+    if (e == OK)
         e = pg_tx(http_pg(req), show_body, &w, why);
     codes_wipe(&c);
     return e;

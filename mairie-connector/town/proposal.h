@@ -70,6 +70,8 @@ struct proposal_record {
 };
 MUST_USE enum err proposal_record_find(struct pg *pg, const char *dossier_id, enum proposal_kind kind, struct arena *a,
                                        struct proposal_record *ret, struct why *why);
+/* Whether the account was closed by error and reopened, and no card has brought it back since. */
+MUST_USE enum err proposal_reopened(struct pg *pg, const char *dossier_id, bool *ret, struct why *why);
 /* Dossiers whose last proposal is one since then that was refused because wrong return codes had locked the code (P-064): ids,
  * 20 at most. */
 MUST_USE enum err proposal_locked(struct pg *pg, utime since, struct arena *a, const char ***ret, size_t *ret_n,

@@ -4,7 +4,7 @@
 #include "mairie-connector/town/request.h"
 
 enum { S_FIND, S_ITEMS, S_ADD, S_ADD_ITEM, S_FOUR_EYES, S_GIVEN, S_SEND, S_DROP, S_ANSWERED, S_END, S_GIVE,
-       S_RECORD, S_LOCKED };
+       S_RECORD, S_REOPENED, S_LOCKED };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "proposal.find",
         "SELECT p.id, p.proposed_by, p.kind, p.reason, g.name, p.proposed_at, p.four_eyes, p.state, p.refusal, "
@@ -42,6 +42,9 @@ static const struct pg_stmt stmts[] = {
         "JOIN identity_check i ON i.id = p.identity_id JOIN agent g ON g.id = p.proposed_by "
         "LEFT JOIN agent s ON s.id = p.decided_by WHERE p.dossier_id = $1 AND p.kind = $2 AND p.state = 'done' "
         "ORDER BY p.proposed_at DESC LIMIT 1", 2 },
+    [S_REOPENED] = { "proposal.reopened",
+        "SELECT kind = 'reopen' FROM proposal WHERE dossier_id = $1 AND state = 'done' AND kind IN ('reopen', 'reactivate') "
+        "ORDER BY proposed_at DESC LIMIT 1", 1 },
     [S_LOCKED] = { "proposal.locked",
         "SELECT p.dossier_id FROM proposal p WHERE p.proposed_at > $1 AND p.refusal = 'secret.locked' AND NOT EXISTS "
         "(SELECT FROM proposal l WHERE l.dossier_id = p.dossier_id AND l.proposed_at > p.proposed_at) "
@@ -303,6 +306,19 @@ proposal_record_find(struct pg *pg, const char *dossier_id, enum proposal_kind k
         .override = arena_strdup(a, pg_text(r, 0, 5)), .pin_lost = pg_bool(r, 0, 6),
     };
     return OK;
+}
+
+enum err
+proposal_reopened(struct pg *pg, const char *dossier_id, bool *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_uuid(&args, dossier_id);
+    if ((e = pg_exec(pg, &stmts[S_REOPENED], &args, &r, why)) == OK)
+        *ret = pg_rows(r) == 1 && pg_bool(r, 0, 0);
+    return e;
 }
 
 enum err

@@ -95,6 +95,7 @@ request_reissue(struct pg *pg, const struct mairie *m, const char *key, const ch
     struct wire_reissue in = { .what = block_code ? "revocation" : "all" };
     struct wire_authz_list unused;
     struct wire_names names;
+    struct wire_card card;
     struct dossier x;
     enum err e;
 
@@ -104,6 +105,12 @@ request_reissue(struct pg *pg, const struct mairie *m, const char *key, const ch
     names = names_of(&x);
     if (x.named && !block_code)        /* the IdP forgot them with the first certificate */
         in.names = &names;
+    if (x.type == TYPE_CARD && !block_code) {        /* … and what stands on a card when the account was closed */
+        card = (struct wire_card){ .given_name = names.given_name, .surname = names.surname };
+        if ((e = lines_of(pg, m, &x, a, &card.address, why)) != OK)
+            return e;
+        in.card = &card;
+    }
     wire_write_reissue(&body, &in);
     return outbox_add(pg, m, key, dossier_id, OUTBOX_REISSUE, buf_view(&body), agent_id, now, why);
 }

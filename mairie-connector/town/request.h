@@ -8,7 +8,8 @@
  * name and postal address (P-009). In the transaction that wrote the dossier, or later. */
 MUST_USE enum err request_create(struct pg *pg, const struct mairie *m, const char *key, const char *dossier_id,
                                  const char *agent_id, utime now, struct arena *a, struct why *why);
-/* New codes, or (block_code) a new blocking code alone. */
+/* New codes, or (block_code) a new blocking code alone. Of a card new codes are those of another one, whose name and address
+ * travel again: for an account that was reopened. ERR_NOT_FOUND "address.none". */
 MUST_USE enum err request_reissue(struct pg *pg, const struct mairie *m, const char *key, const char *dossier_id,
                                   bool block_code, const char *agent_id, utime now, struct arena *a, struct why *why);
 /* reason "lost" or "stolen"; second: by handle, the second agent's act. */

@@ -1,7 +1,7 @@
 /* sheet_store: the tables sheet and secret_escrow. What is here is sealed; who shows or uses it opens it. */
 #include "mairie-connector/town/dossier.h"
 
-enum { S_FIND, S_PUT, S_SHOWN, S_ESCROW_PUT, S_ESCROW_FIND, S_ESCROW_DROP, S_ESCROW_ENDED };
+enum { S_FIND, S_PUT, S_SHOWN, S_ESCROW_PUT, S_ESCROW_FIND, S_ESCROW_SINCE, S_ESCROW_DROP, S_ESCROW_ENDED };
 static const struct pg_stmt stmts[] = {
     [S_FIND] = { "sheet.find", "SELECT key, sealed, shown_at FROM sheet WHERE dossier_id = $1", 1 },
     [S_PUT] = { "sheet.put",
@@ -15,6 +15,7 @@ static const struct pg_stmt stmts[] = {
         "INSERT INTO secret_escrow (dossier_id, kind, sealed, issued_at) VALUES ($1, $2, $3, $4) "
         "ON CONFLICT (dossier_id, kind) DO UPDATE SET sealed = $3, issued_at = $4", 4 },
     [S_ESCROW_FIND] = { "escrow.find", "SELECT sealed FROM secret_escrow WHERE dossier_id = $1 AND kind = $2", 2 },
+    [S_ESCROW_SINCE] = { "escrow.since", "SELECT issued_at FROM secret_escrow WHERE dossier_id = $1 AND kind = $2", 2 },
     [S_ESCROW_DROP] = { "escrow.drop",
         "DELETE FROM secret_escrow WHERE dossier_id = $1 AND ($2::text IS NULL OR kind = $2)", 2 },
     [S_ESCROW_ENDED] = { "escrow.drop_ended",
@@ -111,6 +112,21 @@ escrow_find(struct pg *pg, const char *dossier_id, enum escrow kind, struct aren
         return why_code(why, ERR_NOT_FOUND, "escrow.none", "no such code is kept");
     sealed = pg_str(r, 0, 0);
     *ret = (struct str){ arena_dup(a, sealed.p, sealed.n), sealed.n };
+    return OK;
+}
+
+enum err
+escrow_since(struct pg *pg, const char *dossier_id, enum escrow kind, utime *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_uuid(&args, dossier_id);
+    pg_arg_text(&args, escrow_names[kind]);
+    if ((e = pg_exec(pg, &stmts[S_ESCROW_SINCE], &args, &r, why)) != OK)
+        return e;
+    *ret = pg_rows(r) == 0 ? UTIME_NULL : pg_time(r, 0, 0);
     return OK;
 }
 

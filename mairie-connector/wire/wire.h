@@ -113,6 +113,7 @@ struct wire_reissue {
     const char *what;                  /* "all" or "revocation" */
     bool sensitive;
     const struct wire_names *names;    /* x509_soft, named, when those of the first time were erased; else NULL */
+    const struct wire_card *card;      /* x509_card that was closed and reopened: another card is made; else NULL */
 };
 /* Two agents answer for what one alone may not do. */
 struct wire_override {

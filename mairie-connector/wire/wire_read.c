@@ -403,7 +403,7 @@ wire_read_reissue(struct str json, struct arena *a, struct wire_reissue *ret, st
 {
     static const struct member members[] = {
         M(wire_reissue, what, K_TEXT, false, is_what), M(wire_reissue, sensitive, K_BOOL, true, NULL),
-        M_OBJECT(wire_reissue, names, true, names_members, wire_names),
+        M_OBJECT(wire_reissue, names, true, names_members, wire_names), M_OBJECT(wire_reissue, card, true, card_members, wire_card),
     };
     struct wire_reissue m = { .what = NULL };
     enum err e;

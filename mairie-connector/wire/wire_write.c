@@ -149,7 +149,8 @@ wire_write_labels(struct buf *out, const struct wire_labels *m)
 void
 wire_write_reissue(struct buf *out, const struct wire_reissue *m)
 {
-    emit(out, json_pack("{s:s, s:b, s:o*}", "what", m->what, "sensitive", m->sensitive, "names", names_json(m->names)));
+    emit(out, json_pack("{s:s, s:b, s:o*, s:o*}", "what", m->what, "sensitive", m->sensitive, "names", names_json(m->names),
+                        "card", card_json(m->card)));
 }
 
 void

@@ -68,6 +68,25 @@ class Counter:
     def reactivate(self, dossier, **fields):
         return self.act(self.lea, dossier, 'reactivate', 'reactivate', **fields)
 
+    def sheet(self, dossier):
+        """What the sheet of new codes says: [blocking code, return code]."""
+        page = self.lea.open(f'/dossier/{dossier}/print')
+        assert 'id="show"' in page.text, words(page)[:800]
+        page = self.lea.send(page, 'print', path=f'/dossier/{dossier}/print')
+        assert page.status == 200, words(page)[:600]
+        letter = page.text[page.text.index('<article'):]
+        return [re.sub(r'<[^>]+>|[^A-Z0-9]', '', m) for m in re.findall(r'<span class="code">(.*?)</span>\s*</p>', letter, re.S)]
+
+    def closed_and_reopened(self, dossier):
+        self.lea.send(self.lea.open(f'/dossier/{dossier}/close'), 'close', {'reason': 'error'}, path=f'/dossier/{dossier}/close')
+        self.agree(dossier)
+        assert state(self.t, dossier) == 'closed'
+        page = self.lea.open(f'/dossier/{dossier}/reopen')
+        assert 'commandez une carte neuve' in words(page), words(page)[:600]
+        self.lea.send(page, 'reopen', path=f'/dossier/{dossier}/reopen')
+        self.agree(dossier)
+        assert state(self.t, dossier) == 'suspended' == self.idp_state(dossier), self.proposal(dossier)
+
     def block(self, dossier, reason='lost'):
         page = self.act(self.lea, dossier, 'block', 'block', reason=reason)
         assert 'est bloqué' in words(page) and state(self.t, dossier) == 'suspended', words(page)[:800]
@@ -141,9 +160,10 @@ def test_hand_over(c):
     assert f'numéro {reference}' in words(c.lea.open(f'/dossier/{dossier}/handover'))
     assert c.checks(dossier, 'hand_over') == 2
     page = c.lea.open(f'/dossier/{dossier}')
-    for action in ('authz', 'acceptance', 'block', 'close'):
+    for action in ('authz', 'acceptance', 'block', 'close', 'reissue'):
         assert f'id="action-{action}" href' in page.text, action
-    for action in ('handover', 'receipt', 'reissue', 'reactivate', 'print'):
+    assert 'Nouveau code de blocage' in words(page)
+    for action in ('handover', 'receipt', 'reactivate', 'print'):
         assert f'id="action-{action}"' not in page.text, action
     assert 'Carte remise, compte ouvert' in words(page)
     assert escrow(t, dossier).count(',') == 2
@@ -208,16 +228,30 @@ def test_back(c):
     assert otp != t.sql(f"SELECT encode(sealed, 'hex') FROM secret_escrow WHERE dossier_id = '{dossier}' AND kind = 'reactivation_otp'")
     assert not re.search(r'\d{4} ?\d{4}', re.sub(r'<[^>]+>', '', page.text[page.text.index('<article'):])), 'a code on the paper'
     assert c.s.door('POST', '/v1/blocks', {'code': old}).json()['code'] == 'secret.superseded'
+    # P-065: the new codes are on a sheet, shown once; the reactivation code is on none
+    assert f'/dossier/{dossier}/print' in page.text and 'sur une autre feuille' in shown
+    new_revocation, new_pin = c.sheet(dossier)
+    assert len(new_revocation) == 16 and len(new_pin) == 8 and damm(new_pin) == damm(pin) and new_revocation != old and new_pin != pin
+    again = c.lea.open(f'/dossier/{dossier}/print')
+    assert new_revocation not in words(again).replace(' ', '') and 'id="show"' not in again.text
+    assert t.sql(f"SELECT sealed IS NULL AND shown_by IS NOT NULL FROM sheet WHERE dossier_id = '{dossier}'") == 't'
+    assert f'id="go-codes"' not in c.lea.open(f'/dossier/{dossier}/reactivated').text
     assert t.sql(f"SELECT count(*) FROM outbox WHERE dossier_id = '{dossier}' AND (state <> 'done' OR payload <> '')") == '0'
     assert t.sql(f"SELECT count(*) FROM proposal WHERE dossier_id = '{dossier}' AND (pin IS NOT NULL OR certificate IS NOT NULL)") == '0'
     # second click, Back
     again = c.lea.send(form, 'reactivate', {**t.IDENTITY, 'override': '', 'certificate': pem, 'pin': pin}, path=f'/dossier/{dossier}/reactivate')
     assert 'marche de nouveau' in words(again) and c.checks(dossier, 'reactivate') == 1
     assert 'marche de nouveau' in words(c.lea.open(f'/dossier/{dossier}/reactivate'))
-    # a second cycle with the new codes: the block with the kept one; the letter of the first is old
-    c.block(dossier)
+    # a second cycle with the new codes, as they stand on the sheet; the letter of the first is old
+    assert c.s.door('POST', '/v1/blocks', {'code': new_revocation}).status == 200
+    eventually('the counter does not hear of it', lambda: state(t, dossier) == 'suspended')
     page = c.reactivate(dossier, certificate=pem, pin=pin)
     assert "n'est pas le bon" in words(page), (words(page)[:800], c.proposal(dossier))
+    assert 'marche de nouveau' in words(c.reactivate(dossier, certificate=pem, pin=new_pin)), c.proposal(dossier)
+    # a third: the sheet was never shown, and is not while the account is blocked, when its blocking code is used up
+    c.block(dossier)
+    assert 'id="show"' not in c.lea.open(f'/dossier/{dossier}/print').text
+    assert 'id="action-print"' not in c.lea.open(f'/dossier/{dossier}').text
     page = c.reactivate(dossier, certificate=pem, pin_lost='1')
     assert 'un second agent doit dire oui' in words(page)
     ask, page = c.agree(dossier)
@@ -317,7 +351,7 @@ def test_end(c):
     c.agree(dossier)
     assert state(t, dossier) == 'closed' and escrow(t, dossier) == '', escrow(t, dossier)
     page = c.lea.open(f'/dossier/{dossier}/reopen')
-    assert 'revient avec sa carte' in words(page), words(page)[:600]
+    assert 'commandez une carte neuve' in words(page), words(page)[:600]
     # what is true of another kind of account, whoever writes
     password, _, _ = t.create(c.lea, birth_name='Sanscarte')
     lea = "(SELECT id FROM agent WHERE login = 'lea')"
@@ -325,6 +359,67 @@ def test_end(c):
                              f"'reactivate', 'cni', {lea}, now()) RETURNING id) INSERT INTO proposal (id, dossier_id, kind, proposed_by, "
                              f"proposed_at, identity_id, override, pin_lost) SELECT gen_random_uuid(), '{password}', 'reactivate', {lea}, "
                              "now(), i.id, 'no_reader', true FROM i")
+
+
+def test_a_lost_paper(c):
+    """A-18, D-02: the letter of an open account is lost: a new blocking code alone, on a sheet, after an identity check."""
+    t = c.t
+    dossier, pem = c.active()
+    old, pin = c.s.record(handle_of(t, dossier))['revocation'], c.pin(dossier)
+    page = c.lea.open(f'/dossier/{dossier}/reissue')
+    assert 'Nouveau code de blocage' in words(page) and 'reste ouvert' in words(page), words(page)[:600]
+    form = page
+    assert c.lea.send(page, 'reissue', {}, path=f'/dossier/{dossier}/reissue').status == 422
+    page = c.lea.send(form, 'reissue', t.IDENTITY, path=f'/dossier/{dossier}/reissue')
+    eventually('no new code', lambda: t.sql("SELECT count(*) FROM outbox WHERE state IN ('due', 'answered')") == '0')
+    codes = c.sheet(dossier)
+    assert len(codes) == 1 and len(codes[0]) == 16 and codes[0] != old, codes
+    assert c.idp_state(dossier) == 'active' == state(t, dossier) and c.checks(dossier, 'reissue') == 1
+    assert escrow(t, dossier) == 'reactivation_otp,reactivation_pin,revocation'
+    assert c.s.door('POST', '/v1/blocks', {'code': old}).json()['code'] == 'secret.superseded'
+    c.block(dossier)      # with the new one, which is kept
+    assert c.s.door('POST', '/v1/blocks', {'code': codes[0]}).json()['already']
+    assert 'marche de nouveau' in words(c.reactivate(dossier, certificate=pem, pin=pin)), 'the return code was not replaced'
+
+
+def test_reopened(c):
+    """DOMAIN 2.1, 2.3: closed by error, its codes and certificate are gone for good: another card is ordered, and comes back with the
+    letter that was made with it."""
+    t = c.t
+    dossier, pem = c.active()
+    old, handle = c.s.record(handle_of(t, dossier)), handle_of(t, dossier)
+    number = t.sql(f"SELECT number FROM dossier WHERE id = '{dossier}'")
+    c.closed_and_reopened(dossier)
+    assert escrow(t, dossier) == '' and c.s.sql(f"SELECT count(*) FROM card_record r JOIN account a ON a.id = r.account_id WHERE a.handle = '{handle}'") == '0'
+    page = c.lea.open(f'/dossier/{dossier}')
+    assert 'Commander une carte neuve' in words(page) and 'id="action-reissue" href' in page.text, words(page)[:800]
+    assert 'id="action-reactivate"' not in page.text and 'id="action-receipt"' not in page.text
+    page = c.lea.open(f'/dossier/{dossier}/reissue')
+    assert all(line in words(page) for line in ADDRESS.values() if line), words(page)[:800]
+    assert c.lea.send(page, 'reissue', {}, path=f'/dossier/{dossier}/reissue').status == 422
+    form = page
+    page = c.lea.send(form, 'reissue', t.IDENTITY, path=f'/dossier/{dossier}/reissue')
+    eventually('no card', lambda: escrow(t, dossier) == 'reactivation_otp,reactivation_pin,revocation' and
+               t.sql("SELECT count(*) FROM outbox WHERE state IN ('due', 'answered')") == '0')
+    assert 'Votre carte est demandée' in words(c.lea.open(f'/dossier/{dossier}/receipt'))
+    assert c.lea.send(form, 'reissue', t.IDENTITY, path=f'/dossier/{dossier}/reissue').status == 409, 'a second click orders another'
+    record = c.s.record(handle)
+    assert record['number'] == number == old['number'] and record['revocation'] != old['revocation']
+    assert {k: record[k] for k in ('surname', 'given_name', 'address')} == {k: old[k] for k in ('surname', 'given_name', 'address')}
+    assert state(t, dossier) == 'suspended' == c.idp_state(dossier)
+    # the card of before is nobody's; without the new one nothing comes back
+    page = c.reactivate(dossier, certificate=pem, pin=record['reactivation_pin'])
+    assert "Ce n'est pas la carte" in words(page), (words(page)[:600], c.proposal(dossier))
+    fresh = c.link(dossier)
+    assert "n'est pas le bon" in words(c.reactivate(dossier, certificate=fresh, pin=old['reactivation_pin'])), c.proposal(dossier)
+    assert 'marche de nouveau' in words(c.reactivate(dossier, certificate=fresh, pin=record['reactivation_pin'])), c.proposal(dossier)
+    assert c.idp_state(dossier) == 'active' == state(t, dossier)
+    assert len(c.sheet(dossier)) == 2
+    # blocked later it is a blocked card like any other, and no new one is offered
+    c.block(dossier)
+    page = c.lea.open(f'/dossier/{dossier}')
+    assert 'id="action-reactivate" href' in page.text and 'id="action-reissue"' not in page.text
+    assert c.lea.get(f'/dossier/{dossier}/reissue').status == 409
 
 
 def test_trail(c):
@@ -345,7 +440,8 @@ def main():
                                    os.environ['PGUSER'], db], capture_output=True, text=True, check=True).stdout
     with System(extra=SETTINGS) as s, Town(s, settings=COUNTER) as t:
         c = Counter(s, t)
-        for test in (test_hand_over, test_hand_over_by_two, test_back, test_wrong_pins, test_refusals, test_outage, test_end, test_trail):
+        for test in (test_hand_over, test_hand_over_by_two, test_back, test_wrong_pins, test_refusals, test_outage, test_end,
+                     test_a_lost_paper, test_reopened, test_trail):
             test(c)
             print(test.__name__, flush=True)
         dump, logs = s.dump(t.db) + s.dump(s.db), ''.join(s.log(n) for n in ('idp1', 'idp2', 'worker')) + t.log('web') + t.log('outbox')

@@ -284,8 +284,8 @@ pki_stations() {
             pki_command responder-add responder add "$ca" demo --config "$PKI_CONFIG" --common-name "OCSP $ca demo" >/dev/null
         done
     fi
-    pki_station "$PKI_STATION" station citizen-soft,citizen-card,server,town,station
-    pki_station idp idp-station citizen-soft,citizen-soft-named,citizen-card
+    pki_station "$PKI_STATION" station citizen-soft,citizen-card,citizen-card-local,server,town,station
+    pki_station idp idp-station citizen-soft,citizen-soft-named,citizen-card,citizen-card-local
 }
 pki_certificates() {
     local name
