@@ -4,8 +4,6 @@
 #include "base/core/log.h"
 #include "idp/credential/login.h"
 
-#define PROOF_AGE (10 * USEC_PER_MIN)
-#define PROOF_SHOWN (10 * USEC_PER_MIN)
 #define NEXT_MAX 12000                       /* of an address that still fits where it goes */
 #define NEXT_KEPT 6000                       /* the same, sealed into another one */
 
@@ -68,19 +66,10 @@ factors_login(struct http_request *req, const char **ret_login)
 bool
 factors_proved(struct http_request *req, const char *path)
 {
-    const struct session *s = http_session(req);
-    struct signon_request again = { .accept = METHOD_ANY, .max_age = -1, .force_authn = true };
-    const char *next = factors_next(req), *login;
-    int64_t most = PROOF_AGE + (http_method(req) == HTTP_POST ? PROOF_SHOWN : 0);
+    const char *next = factors_next(req);
 
-    if (http_now(req) - s->auth_time <= most)
-        return true;
-    if (!factors_login(req, &login))
-        return false;
-    again.login_hint = login;
     /* A sign-in that waits is a long address itself: too long a one is left, and goes on in its own tab. */
-    signon_ask(req, "own", &again, str_of(next == NULL || strlen(next) <= NEXT_KEPT ? factors_url(req, path) : path));
-    return false;
+    return citizen_proved(req, next == NULL || strlen(next) <= NEXT_KEPT ? factors_url(req, path) : path);
 }
 
 struct others {
@@ -238,12 +227,6 @@ back(struct http_request *req, const char *done)
                                           factors_url(req, arena_printf(http_arena(req), FACTORS_URL "?fait=%s", done))));
 }
 
-static bool
-is_uuid(const char *s)
-{
-    return strlen(s) == 36 && strspn(s, "0123456789abcdef-") == 36;
-}
-
 void
 post_my_factors_remove(struct http_request *req)
 {
@@ -255,7 +238,7 @@ post_my_factors_remove(struct http_request *req)
 
     if (!factors_proved(req, FACTORS_URL))
         return;
-    if (id != NULL && (totp || is_uuid(id)))
+    if (id != NULL && (totp || citizen_is_uuid(id)))
         e = factor_remove(http_pg(req), &who, totp ? NULL : id, &why);
     if (e != OK && e != ERR_NOT_FOUND)
         factors_failed(req, e, &why);
