@@ -1,6 +1,6 @@
 /*
- * factor_notice: tells the citizen that a second factor was added or removed (D-08), from the job that every change inserts
- * (idp/credential/factor.h). To the address kept, if one is; a job run twice is one mail.
+ * factor_notice: tells the citizen that a second factor, or a certificate that signs them in, was added or removed (D-08), from the
+ * job that every change inserts (idp/credential/factor.h). To the address kept, if one is; a job run twice is one mail.
  */
 #include "idp/activation/activation-internal.h"
 
@@ -24,6 +24,10 @@ message_of(enum factor_change c)
         return "mail.factor.codes_renewed";
     case FACTOR_PASSKEY_COPIED:
         return "mail.factor.passkey_copied";
+    case FACTOR_CERTIFICATE_ADDED:
+        return "mail.factor.certificate_added";
+    case FACTOR_CERTIFICATE_REMOVED:
+        return "mail.factor.certificate_removed";
     case FACTOR_CHANGES:
         break;
     }

@@ -67,6 +67,26 @@ struct mine {
 MUST_USE enum err mine_load(struct http_request *req, struct mine *m, struct why *why);
 const char *method_key(unsigned method);
 
+/* --- proof.c -------------------------------------------------------------------------------------------------------- */
+/*
+ * Whatever changes how a person signs in needs a proof that is a few minutes old: a session that somebody left open, or stole,
+ * changes nothing of it. Where the proof is older the person signs in again, with the second factor too if there is one, and
+ * comes back to path. A page that was shown may be sent a while later than that.
+ * false: replied, with the way to sign in again.
+ */
+MUST_USE bool citizen_proved(struct http_request *req, const char *path);
+/* Of a form: "6ad4d5b1-0000-4000-8000-000000000001". */
+bool citizen_is_uuid(const char *s);
+
+/* --- my_cards.c ----------------------------------------------------------------------------------------------------- */
+#define CARDS_URL "/ma-page/cartes"
+/* May this person add a certificate that they have, or is there one that they added? */
+bool cards_offered(const struct idp *idp, const struct credential_row *certificates, size_t n);
+void get_my_cards(struct http_request *req);
+void get_my_cards_add(struct http_request *req);
+void post_my_cards_link(struct http_request *req);
+void post_my_cards_remove(struct http_request *req);
+
 /* --- endpoints ------------------------------------------------------------------------------------------------------ */
 void get_home(struct http_request *req);
 void get_login(struct http_request *req);

@@ -1,9 +1,7 @@
 /*
  * factors: /ma-page/double-verification: the citizen's second factors, seen, added and removed (idp/credential/factor.h).
  *
- * Seeing them needs a session. Whatever changes them needs a proof that is a few minutes old: a session that somebody left open,
- * or stole, changes none. Where the proof is older the person signs in again, with the second factor too if there is one, and comes
- * back to the page (signon_proof_is_fresh()).
+ * Seeing them needs a session. Whatever changes them needs a proof that is a few minutes old (citizen_proved()).
  *
  * A service that asks for two factors sends the person here with "suite", the address of its sign-in; every page carries it along,
  * and the last one leads back.

@@ -161,6 +161,8 @@ my_page(struct http_request *req, const struct mine *m, const struct citizen_vis
         page_str(d, "password_url", "/ma-page/mot-de-passe");
         page_str(d, "factors_url", "/ma-page/double-verification");
     }
+    if (cards_offered(idp, m->certificates, m->ncertificates))
+        page_str(d, "cards_url", CARDS_URL);
     means_fill(d, m);
     page_str(d, "data_url", "/ma-page/donnees");
     if (m->account.type == ACCOUNT_X509_SOFT)

@@ -130,9 +130,10 @@ certificates_json(const struct credential_row *rows, size_t n)
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "issuer", rows[i].issuer, "serial",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o, s:b}", "issuer", rows[i].issuer, "serial",
                                               rows[i].serial, "state", rows[i].state, "linked_at",
-                                              time_json(rows[i].linked_at), "until", time_json(rows[i].not_after)));
+                                              time_json(rows[i].linked_at), "until", time_json(rows[i].not_after),
+                                              "added_by_holder", rows[i].by_holder));
     return list;
 }
 

@@ -68,16 +68,10 @@ factors_login(struct http_request *req, const char **ret_login)
 bool
 factors_proved(struct http_request *req, const char *path)
 {
-    struct signon_request again = { .accept = METHOD_ANY };
     const char *next = factors_next(req);
 
-    if (signon_proof_is_fresh(req))
-        return true;
-    if (!factors_login(req, &again.login_hint))
-        return false;
     /* A sign-in that waits is a long address itself: too long a one is left, and goes on in its own tab. */
-    signon_prove_again(req, &again, next == NULL || strlen(next) <= NEXT_KEPT ? factors_url(req, path) : path);
-    return false;
+    return citizen_proved(req, next == NULL || strlen(next) <= NEXT_KEPT ? factors_url(req, path) : path);
 }
 
 struct others {
@@ -243,12 +237,6 @@ back(struct http_request *req, const char *done)
                                           factors_url(req, arena_printf(http_arena(req), FACTORS_URL "?fait=%s", done))));
 }
 
-static bool
-is_uuid(const char *s)
-{
-    return strlen(s) == 36 && strspn(s, "0123456789abcdef-") == 36;
-}
-
 void
 post_my_factors_remove(struct http_request *req)
 {
@@ -260,7 +248,7 @@ post_my_factors_remove(struct http_request *req)
 
     if (!factors_proved(req, FACTORS_URL))
         return;
-    if (id != NULL && (totp || is_uuid(id)))
+    if (id != NULL && (totp || citizen_is_uuid(id)))
         e = factor_remove(http_pg(req), &who, totp ? NULL : id, &why);
     if (e != OK && e != ERR_NOT_FOUND)
         factors_failed(req, e, &why);

@@ -4,6 +4,7 @@
 #define FORM_MAX 4096
 #define PASSKEY_FORM_MAX (48 * 1024)      /* its ceilings in base64, and the address of a sign-in that waits */
 #define NEXT_FORM_MAX (16 * 1024)
+#define CARD_FORM_MAX (16 * 1024)         /* a flow and a ticket */
 
 static const struct http_route list[] = {
     { HTTP_GET, "/", get_home, HTTP_BODY_NONE, 0, HTTP_SESSION_OPTIONAL, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
@@ -42,6 +43,14 @@ static const struct http_route list[] = {
       HTTP_POOL_EVENT, "citizen.passkey", true, false },
     { HTTP_POST, FACTORS_URL "/cle", post_my_passkey, HTTP_BODY_FORM, PASSKEY_FORM_MAX, HTTP_SESSION_REQUIRED,
       HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.passkey.post", true, false },
+    { HTTP_GET, CARDS_URL, get_my_cards, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
+      "citizen.cards", true, false },
+    { HTTP_GET, CARDS_URL "/ajouter", get_my_cards_add, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE,
+      HTTP_POOL_EVENT, "citizen.cards.add", false, false },
+    { HTTP_POST, CARDS_URL "/lier", post_my_cards_link, HTTP_BODY_FORM, CARD_FORM_MAX, HTTP_SESSION_REQUIRED,
+      HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.cards.link", true, false },
+    { HTTP_POST, CARDS_URL "/retirer", post_my_cards_remove, HTTP_BODY_FORM, FORM_MAX, HTTP_SESSION_REQUIRED,
+      HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.cards.remove", true, false },
     { HTTP_GET, "/ma-page/donnees", get_my_data, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE,
       HTTP_POOL_EVENT, "citizen.data", false, false },
 };

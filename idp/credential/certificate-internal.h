@@ -13,12 +13,27 @@ struct credential_look {
     unsigned char spki_sha256[SHA256_LEN];
     utime known_until;             /* how long its state counts, when our authority issued it through us; UTIME_NULL: for ever */
 };
-/* cert NULL: the version alone. */
-MUST_USE enum err credential_store_look(struct pg *pg, const struct x509_cert *cert, struct credential_look *ret,
+/* issuer, serial: as in struct x509_cert. */
+MUST_USE enum err credential_store_look(struct pg *pg, struct str issuer, struct str serial, struct credential_look *ret,
+                                        struct why *why);
+struct credential_new {
+    const char *id, *account_id;
+    struct str issuer, serial;
+    unsigned char spki_sha256[SHA256_LEN];
+    utime not_after;
+    const char *state;             /* "issued" or "active" */
+    bool by_holder;
+};
+/* Also one whose former link was taken away. ERR_CONFLICT: belongs to an account. */
+MUST_USE enum err credential_store_insert(struct pg *pg, const struct credential_new *in, utime now, struct why *why);
+/* How many of an account its holder linked, in whatever state but ended. */
+MUST_USE enum err credential_store_by_holder(struct pg *pg, const char *account_id, int64_t *ret, struct why *why);
+/* ERR_DENIED: it was used before. */
+MUST_USE enum err credential_store_ticket_use(struct pg *pg, const char *ticket_id, utime expires, struct why *why);
+/* Is this active one of the account linked by its holder? ERR_NOT_FOUND: no. Does anything else sign the holder in: a password, or
+ * another certificate that is active and not past its end? */
+MUST_USE enum err credential_store_spare(struct pg *pg, const char *account_id, const char *id, utime now, bool *ret,
                                          struct why *why);
-/* Also one whose former link was taken away. state: "issued" or "active". ERR_CONFLICT: belongs to an account. */
-MUST_USE enum err credential_store_insert(struct pg *pg, const char *id, const char *account_id,
-                                           const struct x509_cert *cert, const char *state, utime now, struct why *why);
 /* One certificate of an account, locked: cert NULL: the newest, those that may sign in before those that may not. ERR_NOT_FOUND. */
 struct credential_own {
     struct credential_card card;

@@ -8,6 +8,7 @@
 #include "base/core/secret.h"
 #include "base/pg/audit.h"
 #include "base/pg/job.h"
+#include "idp/credential/factor.h"
 
 #define TRIES 3                    /* what is trusted changes between two looks */
 #define LEFT_LIFE (24 * USEC_PER_HOUR)
@@ -107,12 +108,18 @@ state_outcome(const struct credential_look *l)
 }
 
 static bool
+same_digest(const unsigned char spki[SHA256_LEN], const struct credential_look *l)
+{
+    return mem_equal_ct(spki, SHA256_LEN, l->spki_sha256, sizeof(l->spki_sha256));
+}
+
+static bool
 same_key(const struct x509_cert *cert, const struct credential_look *l)
 {
     unsigned char spki[SHA256_LEN];
 
     sha256(buf_view(&cert->spki), spki);
-    return mem_equal_ct(spki, sizeof(spki), l->spki_sha256, sizeof(l->spki_sha256));
+    return same_digest(spki, l);
 }
 
 static void
@@ -121,6 +128,9 @@ conclude(const struct x509_cert *cert, const struct trust_judged *judged, const 
 {
     *ret = (struct credential_check){ .outcome = outcome_of(judged->verdict), .use = judged->use };
     memcpy(ret->trust, judged->name, sizeof(ret->trust));
+    ret->own = judged->own;
+    ret->link_from_session = judged->link_from_session;
+    ret->trust_version = judged->version;
     if (!is_genuine(ret->outcome))
         return;
     if (l->id[0] == '\0' || strcmp(l->state, "ended") == 0 || !same_key(cert, l)) {
@@ -156,7 +166,7 @@ check_read(struct trust *t, struct pg *pg, const struct x509_cert *cert, const s
         enum err e;
 
         err_ignore(trust_judge(t, cert, chain, n, now, &judged, &reason));      /* the verdict says it all */
-        if ((e = credential_store_look(pg, cert, &look, why)) != OK)
+        if ((e = credential_store_look(pg, cert->issuer_der, cert->serial_octets, &look, why)) != OK)
             return e;
         if (look.trust_version == judged.version) {
             *why = reason;
@@ -220,7 +230,26 @@ credential_card_find(struct pg *pg, const char *account_id, struct str der, utim
     return OK;
 }
 
-/* --- the operator's side ---------------------------------------------------------------------------------------------- */
+/* --- changes ------------------------------------------------------------------------------------------------------------ */
+
+static struct credential_new
+new_of(const struct x509_cert *cert, const char *id, const char *account_id, const char *state)
+{
+    struct credential_new n = { .id = id, .account_id = account_id, .issuer = cert->issuer_der, .serial = cert->serial_octets,
+                                .not_after = cert->not_after, .state = state };
+
+    sha256(buf_view(&cert->spki), n.spki_sha256);
+    return n;
+}
+
+enum err
+credential_issued(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert, utime now,
+                  struct why *why)
+{
+    const struct credential_new n = new_of(cert, id, account_id, "issued");
+
+    return credential_store_insert(pg, &n, now, why);
+}
 
 static enum err
 certificate_audit(struct pg *pg, const char *verb, const char *account_id, const char *id, const struct account_actor *who,
@@ -245,8 +274,8 @@ static enum err
 link_body(struct pg *pg, void *arg, struct why *why)
 {
     const struct change *c = arg;
+    struct credential_new n = new_of(c->cert, c->id, c->account_id, "active");
     struct account account;
-    bool waits;
     enum err e;
 
     if ((e = account_lock(pg, c->account_id, why)) != OK || (e = account_by_id(pg, c->account_id, &account, why)) != OK)
@@ -254,8 +283,9 @@ link_body(struct pg *pg, void *arg, struct why *why)
     if (account.state == ACCOUNT_CLOSED || account.state == ACCOUNT_ERASED)
         return why_code(why, ERR_DENIED, "account.state", "the account is %s", account_state_name(account.state));
     /* A card that was not handed over, or is new after a block, waits for the counter (T-03). */
-    waits = account.type == ACCOUNT_X509_CARD && account.state != ACCOUNT_ACTIVE;
-    if ((e = credential_store_insert(pg, c->id, c->account_id, c->cert, waits ? "issued" : "active", c->now, why)) != OK)
+    if (account.type == ACCOUNT_X509_CARD && account.state != ACCOUNT_ACTIVE)
+        n.state = "issued";
+    if ((e = credential_store_insert(pg, &n, c->now, why)) != OK)
         return e;
     return certificate_audit(pg, "certificate.link", c->account_id, c->id, c->who, c->now, why);
 }
@@ -316,21 +346,29 @@ credential_link(struct trust *t, struct pg *pg, const char *account_id, struct s
     return pg_tx(pg, link_body, &c, why);
 }
 
+/* The account is locked. */
 static enum err
-unlink_body(struct pg *pg, void *arg, struct why *why)
+link_end(struct pg *pg, const struct change *c, struct why *why)
 {
-    const struct change *c = arg;
     char key[128];
     enum err e;
 
-    if ((e = account_lock(pg, c->account_id, why)) != OK ||
-        (e = credential_store_end(pg, c->account_id, c->id, c->now, why)) != OK)
+    if ((e = credential_store_end(pg, c->account_id, c->id, c->now, why)) != OK)
         return e;
     /* The schema has ended the sessions; the services they had answered are told by the worker. */
     snprintf(key, sizeof(key), "certificate:%s", c->id);
     if ((e = job_add(pg, ACCOUNT_LEFT_JOB, key, str_of(c->account_id), c->now, c->now, LEFT_LIFE, why)) != OK)
         return e;
     return certificate_audit(pg, "certificate.unlink", c->account_id, c->id, c->who, c->now, why);
+}
+
+static enum err
+unlink_body(struct pg *pg, void *arg, struct why *why)
+{
+    const struct change *c = arg;
+    enum err e = account_lock(pg, c->account_id, why);
+
+    return e != OK ? e : link_end(pg, c, why);
 }
 
 enum err
@@ -340,4 +378,112 @@ credential_unlink(struct pg *pg, const char *account_id, const char *id, const s
     struct change c = { .account_id = account_id, .id = id, .who = who, .now = now };
 
     return pg_tx(pg, unlink_body, &c, why);
+}
+
+/* --- linked by its holder, from a session ---------------------------------------------------------------------------------- */
+
+static const struct account_actor holder = { "citizen", "session" };
+
+static struct str
+kept(struct arena *a, struct str s)
+{
+    return (struct str){ arena_dup(a, s.p, s.n), s.n };
+}
+
+enum err
+credential_shown_read(struct str der, const struct credential_check *check, struct arena *a, struct credential_shown *ret,
+                      struct why *why)
+{
+    AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
+    enum err e;
+
+    CHECK(check->outcome == CERTIFICATE_UNKNOWN && check->link_from_session);
+    if ((e = x509_read(der, &cert, why)) != OK)
+        return e;
+    if (cert.issuer_der.n + cert.subject_der.n > CREDENTIAL_SHOWN_NAMES)
+        return why_code(why, ERR_INPUT, "certificate.long", "its names have more than %d octets", CREDENTIAL_SHOWN_NAMES);
+    *ret = (struct credential_shown){ .issuer = kept(a, cert.issuer_der), .serial = kept(a, cert.serial_octets),
+                                      .subject = kept(a, cert.subject_der), .not_after = cert.not_after,
+                                      .trust_version = check->trust_version };
+    sha256(buf_view(&cert.spki), ret->spki_sha256);
+    return OK;
+}
+
+struct shown_change {
+    const char *account_id;
+    const struct credential_shown *shown;
+    const char *ticket_id;
+    utime ticket_expires, now;
+};
+
+static enum err
+link_shown_body(struct pg *pg, void *arg, struct why *why)
+{
+    const struct shown_change *c = arg;
+    char id[37];
+    struct credential_new n = { .id = id, .account_id = c->account_id, .issuer = c->shown->issuer, .serial = c->shown->serial,
+                                .not_after = c->shown->not_after, .state = "active", .by_holder = true };
+    struct credential_look look;
+    struct account account;
+    int64_t linked;
+    enum err e;
+
+    if ((e = account_lock(pg, c->account_id, why)) != OK || (e = account_by_id(pg, c->account_id, &account, why)) != OK)
+        return e;
+    if (account.state != ACCOUNT_ACTIVE)
+        return why_code(why, ERR_DENIED, "account.state", "the account is %s", account_state_name(account.state));
+    if ((e = credential_store_look(pg, c->shown->issuer, c->shown->serial, &look, why)) != OK)
+        return e;
+    if (look.id[0] != '\0' && strcmp(look.account_id, c->account_id) == 0 && strcmp(look.state, "active") == 0 &&
+        same_digest(c->shown->spki_sha256, &look))
+        return OK;
+    if (look.trust_version != c->shown->trust_version)
+        return why_code(why, ERR_CONFLICT, "certificate.changed", "what is trusted has changed since it was shown");
+    if (c->shown->not_after < c->now)
+        return why_code(why, ERR_CONFLICT, "certificate.changed", "its end has come since it was shown");
+    if ((e = credential_store_by_holder(pg, c->account_id, &linked, why)) != OK)
+        return e;
+    if (linked >= CREDENTIAL_LINKED_MAX)
+        return why_code(why, ERR_CONFLICT, "certificate.full", "%d certificates are linked already", CREDENTIAL_LINKED_MAX);
+    rand_uuid(id);
+    memcpy(n.spki_sha256, c->shown->spki_sha256, sizeof(n.spki_sha256));
+    if ((e = credential_store_ticket_use(pg, c->ticket_id, c->ticket_expires, why)) != OK ||
+        (e = credential_store_insert(pg, &n, c->now, why)) != OK ||
+        (e = factor_notice_add(pg, c->account_id, FACTOR_CERTIFICATE_ADDED, NULL, c->now, why)) != OK)
+        return e;
+    return certificate_audit(pg, "certificate.link", c->account_id, id, &holder, c->now, why);
+}
+
+enum err
+credential_link_shown(struct pg *pg, const char *account_id, const struct credential_shown *shown, const char *ticket_id,
+                      utime ticket_expires, utime now, struct why *why)
+{
+    struct shown_change c = { account_id, shown, ticket_id, ticket_expires, now };
+
+    return pg_tx(pg, link_shown_body, &c, why);
+}
+
+static enum err
+unlink_own_body(struct pg *pg, void *arg, struct why *why)
+{
+    const struct change *c = arg;
+    bool spare;
+    enum err e;
+
+    if ((e = account_lock(pg, c->account_id, why)) != OK ||
+        (e = credential_store_spare(pg, c->account_id, c->id, c->now, &spare, why)) != OK)
+        return e;
+    if (!spare)
+        return why_code(why, ERR_CONFLICT, "certificate.last", "nothing else would sign the holder in");
+    if ((e = link_end(pg, c, why)) != OK)
+        return e;
+    return factor_notice_add(pg, c->account_id, FACTOR_CERTIFICATE_REMOVED, NULL, c->now, why);
+}
+
+enum err
+credential_unlink_own(struct pg *pg, const char *account_id, const char *id, utime now, struct why *why)
+{
+    struct change c = { .account_id = account_id, .id = id, .who = &holder, .now = now };
+
+    return pg_tx(pg, unlink_own_body, &c, why);
 }

@@ -43,6 +43,8 @@ struct credential_check {
     enum credential_outcome outcome;
     enum trust_use use;            /* when a path was found */
     char trust[64];                /* name of the authority; "" when there is none */
+    bool own, link_from_session;   /* of that authority (trust.h) */
+    int64_t trust_version;         /* what is trusted, as it was asked */
     char id[37];                   /* of the certificate when it is one of ours; else "" */
     char account_id[37];           /* its account: the path was good, or good but for its time or state; else "" */
 };
@@ -56,6 +58,33 @@ MUST_USE enum err credential_check(struct trust *t, struct pg *pg, const struct 
 MUST_USE enum err credential_redeem(struct pg *pg, const char *ticket_id, const char *certificate_id, utime expires,
                                      struct why *why);
 
+/* --- linked by its holder, from a session ---------------------------------------------------------------------------------- */
+/* A good certificate that somebody has just shown, proving that they hold its key, as far as a link needs it. It waits with them
+ * until they have said that it is theirs; nothing of it is kept before. */
+struct credential_shown {
+    struct str issuer, serial;     /* as in struct x509_cert: DER of the Name, content of the INTEGER */
+    struct str subject;            /* DER of the Name: for the eyes of its holder, kept nowhere */
+    unsigned char spki_sha256[SHA256_LEN];
+    utime not_after;
+    int64_t trust_version;         /* what is trusted, when it was judged */
+};
+#define CREDENTIAL_SHOWN_NAMES 1600            /* octets of both names: it waits in addresses */
+#define CREDENTIAL_LINKED_MAX 10               /* an account's, by its holder */
+/* der: the leaf that gave the outcome CERTIFICATE_UNKNOWN, of an authority with link_from_session. In the arena. ERR_INPUT
+ * "certificate.long": its names are longer than that. */
+MUST_USE enum err credential_shown_read(struct str der, const struct credential_check *check, struct arena *a,
+                                        struct credential_shown *ret, struct why *why);
+/* It signs the account's holder in from now on; its ticket is used up. In a transaction of its own, with audit row and the
+ * holder's notice. OK also when it is the account's already: a second click. ERR_DENIED "certificate.ticket": the ticket was used;
+ * "account.state": the account is not active any more; ERR_CONFLICT "certificate.linked": it belongs to an account,
+ * whose is not said; "certificate.changed": what is trusted changed since it was judged, show it again; "certificate.full":
+ * CREDENTIAL_LINKED_MAX. */
+MUST_USE enum err credential_link_shown(struct pg *pg, const char *account_id, const struct credential_shown *shown,
+                                        const char *ticket_id, utime ticket_expires, utime now, struct why *why);
+/* Takes away one that its holder linked; sessions that began by certificate end, and their services are told. Audit row, notice.
+ * ERR_NOT_FOUND: no such one of this account; ERR_CONFLICT "certificate.last": nothing else would sign its holder in. */
+MUST_USE enum err credential_unlink_own(struct pg *pg, const char *account_id, const char *id, utime now, struct why *why);
+
 /* A certificate that our authority has just signed belongs to the account, `issued`: it signs nobody in until it is delivered
  * (idp/issuing). In the caller's transaction. ERR_CONFLICT: it belongs to an account already. */
 MUST_USE enum err credential_issued(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert,
@@ -68,7 +97,7 @@ struct credential_card {
     utime linked_at;
 };
 /* Whether the card in the reader is the account's (P-031, P-063); der p NULL: nobody could read it, and the newest that the
- * account has is meant. Its signature is not judged here: it must be the one that was linked, by issuer, number and key. The row
+ * account has is meant, of those that the holder did not add. Its signature is not judged here: it must be the one that was linked, by issuer, number and key. The row
  * stays locked. ERR_INPUT "certificate.malformed"; ERR_DENIED "certificate.other": not this account's; ERR_CONFLICT
  * "certificate.none", "certificate.expired", "certificate.rekey" (revoked: another one must be linked first). */
 MUST_USE enum err credential_card_find(struct pg *pg, const char *account_id, struct str der, utime now,
@@ -94,6 +123,7 @@ struct credential_row {
     const char *issuer, *serial;   /* RFC 2253; hexadecimal */
     const char *state;
     utime linked_at, not_after;
+    bool by_holder;                /* linked by its holder, from a session */
 };
 MUST_USE enum err credential_list(struct pg *pg, const char *account_id, struct arena *a, struct credential_row **ret,
                                    size_t *ret_n, struct why *why);

@@ -5,7 +5,7 @@
 
 #include "base/core/enc.h"
 
-enum { S_LOOK, S_REDEEM, S_INSERT, S_END, S_END_ALL, S_LIST, S_OWN, S_TAKE };
+enum { S_LOOK, S_REDEEM, S_INSERT, S_END, S_END_ALL, S_LIST, S_OWN, S_TAKE, S_BY_HOLDER, S_TICKET, S_SPARE };
 static const struct pg_stmt stmts[] = {
     /* Certificate, account and what is trusted, as they are in one instant. */
     [S_LOOK] = { "certificate.look",
@@ -19,10 +19,10 @@ static const struct pg_stmt stmts[] = {
         "INSERT INTO certificate_ticket (id, expires_at) SELECT $1, $3 FROM good ON CONFLICT DO NOTHING", 3 },
     [S_INSERT] = { "certificate.insert",
         "INSERT INTO credential_certificate (id, account_id, issuer, serial, spki_sha256, state, state_since, not_after, "
-        "linked_at) VALUES ($1, $2, $3, $4, $5, $8, $7, $6, $7) ON CONFLICT (issuer, serial) DO UPDATE SET "
+        "linked_at, by_holder) VALUES ($1, $2, $3, $4, $5, $8, $7, $6, $7, $9) ON CONFLICT (issuer, serial) DO UPDATE SET "
         "id = excluded.id, account_id = excluded.account_id, spki_sha256 = excluded.spki_sha256, state = excluded.state, "
-        "state_since = excluded.state_since, linked_at = excluded.linked_at "
-        "WHERE credential_certificate.state = 'ended'", 8 },
+        "state_since = excluded.state_since, linked_at = excluded.linked_at, by_holder = excluded.by_holder "
+        "WHERE credential_certificate.state = 'ended'", 9 },
     [S_END] = { "certificate.end",
         "UPDATE credential_certificate SET state = 'ended', state_since = $3 WHERE account_id = $1 AND id = $2 "
         "AND state = 'active'", 3 },
@@ -31,14 +31,22 @@ static const struct pg_stmt stmts[] = {
         "AND state IN ('issued', 'active', 'held')", 2 },
     [S_OWN] = { "certificate.own",
         "SELECT id, state, linked_at, spki_sha256, not_after FROM credential_certificate WHERE account_id = $1 "
-        "AND ($2::bytea IS NULL OR (issuer = $2 AND serial = $3)) AND state <> 'ended' "
+        "AND ($2::bytea IS NULL OR (issuer = $2 AND serial = $3)) AND state <> 'ended' AND NOT by_holder "
         "ORDER BY (state IN ('issued', 'active', 'held') AND not_after > $4) DESC, linked_at DESC LIMIT 1 FOR UPDATE", 4 },
     [S_TAKE] = { "certificate.take",
         "UPDATE credential_certificate SET state = CASE WHEN id = $2 THEN 'active' ELSE 'ended' END, state_since = $3 "
         "WHERE account_id = $1 AND ((id = $2 AND state = 'issued') OR (id <> $2 AND state IN ('issued', 'active', 'held')))", 3 },
     [S_LIST] = { "certificate.list",
-        "SELECT id, issuer, regexp_replace(encode(serial, 'hex'), '^00', ''), state, linked_at, not_after FROM credential_certificate "
-        "WHERE account_id = $1 ORDER BY linked_at, id", 1 },
+        "SELECT id, issuer, regexp_replace(encode(serial, 'hex'), '^00', ''), state, linked_at, not_after, by_holder "
+        "FROM credential_certificate WHERE account_id = $1 ORDER BY linked_at, id", 1 },
+    [S_BY_HOLDER] = { "certificate.by_holder",
+        "SELECT count(*) FROM credential_certificate WHERE account_id = $1 AND by_holder AND state <> 'ended'", 1 },
+    [S_TICKET] = { "certificate.ticket_use",
+        "INSERT INTO certificate_ticket (id, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", 2 },
+    [S_SPARE] = { "certificate.spare",
+        "SELECT EXISTS (SELECT FROM login l WHERE l.account_id = $1) OR EXISTS (SELECT FROM credential_certificate o "
+        "WHERE o.account_id = $1 AND o.id <> $2 AND o.state = 'active' AND o.not_after > $3) FROM credential_certificate c "
+        "WHERE c.account_id = $1 AND c.id = $2 AND c.by_holder AND c.state = 'active'", 3 },
 };
 const struct pg_stmts credential_stmts = PG_STMTS(stmts);
 
@@ -52,7 +60,7 @@ account_state_of(const char *name)
 }
 
 enum err
-credential_store_look(struct pg *pg, const struct x509_cert *cert, struct credential_look *ret, struct why *why)
+credential_store_look(struct pg *pg, struct str issuer, struct str serial, struct credential_look *ret, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
@@ -60,13 +68,8 @@ credential_store_look(struct pg *pg, const struct x509_cert *cert, struct creden
     struct str spki;
     enum err e;
 
-    if (cert != NULL) {
-        pg_arg_bytes(&args, cert->issuer_der.p, cert->issuer_der.n);
-        pg_arg_bytes(&args, cert->serial_octets.p, cert->serial_octets.n);
-    } else {
-        pg_arg_null(&args);
-        pg_arg_null(&args);
-    }
+    pg_arg_bytes(&args, issuer.p, issuer.n);
+    pg_arg_bytes(&args, serial.p, serial.n);
     if ((e = pg_exec(pg, &stmts[S_LOOK], &args, &r, why)) != OK)
         return e;
     CHECK(pg_rows(r) == 1);
@@ -102,23 +105,21 @@ credential_redeem(struct pg *pg, const char *ticket_id, const char *certificate_
 }
 
 enum err
-credential_store_insert(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert,
-                         const char *state, utime now, struct why *why)
+credential_store_insert(struct pg *pg, const struct credential_new *in, utime now, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
-    unsigned char spki[SHA256_LEN];
     enum err e;
 
-    sha256(buf_view(&cert->spki), spki);
-    pg_arg_uuid(&args, id);
-    pg_arg_uuid(&args, account_id);
-    pg_arg_bytes(&args, cert->issuer_der.p, cert->issuer_der.n);
-    pg_arg_bytes(&args, cert->serial_octets.p, cert->serial_octets.n);
-    pg_arg_bytes(&args, spki, sizeof(spki));
-    pg_arg_time(&args, cert->not_after);
+    pg_arg_uuid(&args, in->id);
+    pg_arg_uuid(&args, in->account_id);
+    pg_arg_bytes(&args, in->issuer.p, in->issuer.n);
+    pg_arg_bytes(&args, in->serial.p, in->serial.n);
+    pg_arg_bytes(&args, in->spki_sha256, sizeof(in->spki_sha256));
+    pg_arg_time(&args, in->not_after);
     pg_arg_time(&args, now);
-    pg_arg_text(&args, state);
+    pg_arg_text(&args, in->state);
+    pg_arg_bool(&args, in->by_holder);
     if ((e = pg_exec(pg, &stmts[S_INSERT], &args, &r, why)) != OK)
         return e;
     return pg_affected(r) == 1 ? OK : why_code(why, ERR_CONFLICT, "certificate.linked",
@@ -126,10 +127,48 @@ credential_store_insert(struct pg *pg, const char *id, const char *account_id, c
 }
 
 enum err
-credential_issued(struct pg *pg, const char *id, const char *account_id, const struct x509_cert *cert, utime now,
-                   struct why *why)
+credential_store_by_holder(struct pg *pg, const char *account_id, int64_t *ret, struct why *why)
 {
-    return credential_store_insert(pg, id, account_id, cert, "issued", now, why);
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_uuid(&args, account_id);
+    if ((e = pg_exec(pg, &stmts[S_BY_HOLDER], &args, &r, why)) == OK)
+        *ret = pg_i64(r, 0, 0);
+    return e;
+}
+
+enum err
+credential_store_ticket_use(struct pg *pg, const char *ticket_id, utime expires, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_text(&args, ticket_id);
+    pg_arg_time(&args, expires);
+    if ((e = pg_exec(pg, &stmts[S_TICKET], &args, &r, why)) != OK)
+        return e;
+    return pg_affected(r) == 1 ? OK : why_code(why, ERR_DENIED, "certificate.ticket", "the ticket was used");
+}
+
+enum err
+credential_store_spare(struct pg *pg, const char *account_id, const char *id, utime now, bool *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_uuid(&args, account_id);
+    pg_arg_uuid(&args, id);
+    pg_arg_time(&args, now);
+    if ((e = pg_exec(pg, &stmts[S_SPARE], &args, &r, why)) != OK)
+        return e;
+    if (pg_rows(r) == 0)
+        return why_code(why, ERR_NOT_FOUND, "certificate.unknown", "no certificate %s that the holder of this account linked", id);
+    *ret = pg_bool(r, 0, 0);
+    return OK;
 }
 
 enum err
@@ -225,6 +264,7 @@ credential_list(struct pg *pg, const char *account_id, struct arena *a, struct c
         list[i].state = arena_strdup(a, pg_text(r, row, 3));
         list[i].linked_at = pg_time(r, row, 4);
         list[i].not_after = pg_time(r, row, 5);
+        list[i].by_holder = pg_bool(r, row, 6);
     }
     *ret = list;
     *ret_n = n;

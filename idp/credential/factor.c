@@ -182,6 +182,8 @@ static const struct {
     [FACTOR_PASSKEY_REMOVED] = { "passkey_removed", "factor.remove", "{\"kind\":\"passkey\"}" },
     [FACTOR_CODES_RENEWED] = { "codes_renewed", "factor.codes", "{}" },
     [FACTOR_PASSKEY_COPIED] = { "passkey_copied", "factor.copied", "{\"kind\":\"passkey\"}" },
+    [FACTOR_CERTIFICATE_ADDED] = { "certificate_added", NULL, NULL },          /* audited in certificate.c */
+    [FACTOR_CERTIFICATE_REMOVED] = { "certificate_removed", NULL, NULL },
 };
 _Static_assert(ARRAY_LEN(changes) == FACTOR_CHANGES, "each change has its words");
 
@@ -191,20 +193,28 @@ factor_change_name(enum factor_change c)
     return changes[c].name;
 }
 
+enum err
+factor_notice_add(struct pg *pg, const char *account_id, enum factor_change c, const char *key, utime now, struct why *why)
+{
+    char payload[96];
+
+    snprintf(payload, sizeof(payload), "%s %lld %s", account_id, (long long)now, changes[c].name);
+    return job_add(pg, FACTOR_CHANGED_JOB, key != NULL ? key : payload, str_of(payload), now, now, NOTICE_LIFE, why);
+}
+
 /* The audit row, and the citizen's notice; twice the same key is one notice. */
 static enum err
 change_told(struct pg *pg, const struct factor_who *who, enum factor_change c, const char *key, struct why *why)
 {
-    char object[64], payload[96];
+    char object[64];
     enum err e;
 
     snprintf(object, sizeof(object), "account:%s", who->account_id);
-    snprintf(payload, sizeof(payload), "%s %lld %s", who->account_id, (long long)who->now, changes[c].name);
     e = audit_add(pg, &(struct audit_entry){ .at = who->now, .actor = "citizen", .role = "session", .verb = changes[c].verb,
                                              .object = object, .result = "ok", .detail = changes[c].detail }, why);
     if (e != OK)
         return e;
-    return job_add(pg, FACTOR_CHANGED_JOB, key != NULL ? key : payload, str_of(payload), who->now, who->now, NOTICE_LIFE, why);
+    return factor_notice_add(pg, who->account_id, c, key, who->now, why);
 }
 
 enum err

@@ -85,9 +85,14 @@ MUST_USE enum err factor_challenge_answered(struct pg *pg, const char *id, bool 
 #define FACTOR_CHANGED_JOB "factor.changed"
 enum factor_change {
     FACTOR_TOTP_ADDED, FACTOR_TOTP_REMOVED, FACTOR_PASSKEY_ADDED, FACTOR_PASSKEY_REMOVED, FACTOR_CODES_RENEWED,
-    FACTOR_PASSKEY_COPIED, FACTOR_CHANGES
+    FACTOR_PASSKEY_COPIED,
+    FACTOR_CERTIFICATE_ADDED, FACTOR_CERTIFICATE_REMOVED,      /* no second factors: another way in (certificate.h) */
+    FACTOR_CHANGES
 };
 const char *factor_change_name(enum factor_change c);
+/* The holder's notice, in the caller's transaction. key NULL: one for each account, instant and change; else one for that key. */
+MUST_USE enum err factor_notice_add(struct pg *pg, const char *account_id, enum factor_change c, const char *key, utime now,
+                                    struct why *why);
 MUST_USE enum err factor_change_read(const char *payload, char ret_account[37], utime *ret_at, enum factor_change *ret,
                                      struct why *why);
 

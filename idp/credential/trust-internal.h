@@ -33,7 +33,7 @@ struct trust_stored {
     int32_t id;
     const char *name;
     enum trust_use use;
-    bool own;
+    bool own, link_from_session;
     struct str der, helpers;
 };
 struct trust_crl_stored {

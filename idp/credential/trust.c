@@ -17,7 +17,7 @@
 struct anchor {
     char name[TRUST_NAME_MAX + 1];
     enum trust_use use;
-    bool own, has_crl;
+    bool own, link_from_session, has_crl;
     struct x509_cert cert;                   /* for its name */
     struct x509_trust *trust;
 };
@@ -143,7 +143,7 @@ names_add(struct buf *names, struct str der)
 static void
 anchor_add(struct view *v, const struct trust_stored *row)
 {
-    struct anchor x = { .use = row->use, .own = row->own };
+    struct anchor x = { .use = row->use, .own = row->own, .link_from_session = row->link_from_session };
     struct why why = WHY_INIT;
     enum err e;
 
@@ -357,8 +357,8 @@ trust_close(struct trust *t)
 
 /* --- judging ---------------------------------------------------------------------------------------------------------- */
 
-unsigned
-trust_uses(struct trust *t)
+static unsigned
+uses_of(struct trust *t, bool links)
 {
     unsigned uses = 0;
     struct view *v;
@@ -367,9 +367,22 @@ trust_uses(struct trust *t)
         return 0;
     v = view_hold(t);
     for (size_t i = 0; i < v->n; i++)
-        uses |= 1u << v->anchors[i].use;
+        if (!links || v->anchors[i].link_from_session)
+            uses |= 1u << v->anchors[i].use;
     view_unref(v);
     return uses;
+}
+
+unsigned
+trust_uses(struct trust *t)
+{
+    return uses_of(t, false);
+}
+
+unsigned
+trust_links(struct trust *t)
+{
+    return uses_of(t, true);
 }
 
 uint64_t
@@ -430,6 +443,8 @@ trust_judge(struct trust *t, const struct x509_cert *leaf, const struct str *cha
             if (verdict == CERT_BAD_SIGNATURE)
                 continue;
             ret->use = x->use;
+            ret->own = x->own;
+            ret->link_from_session = x->link_from_session;
             memcpy(ret->name, x->name, sizeof(ret->name));
             return e;
         }
@@ -544,6 +559,9 @@ trust_add(struct pg *pg, const struct trust_new *in, const struct trust_fetch *f
 
     if (!trust_name_ok(in->name))
         return why_set(why, ERR_INPUT, "a name is 1 to %d of a-z, 0-9 and '-'", TRUST_NAME_MAX);
+    if (in->own && in->link_from_session)
+        return why_code(why, ERR_INPUT, "trust.own_link", "whose our own authority's certificates are, the counter says: not with "
+                        "link-from-session");
     if (in->crl == NULL && !in->own)
         return why_code(why, ERR_DENIED, "trust.no_crl", "without a list nobody can tell what was revoked");
     if ((e = pem_read(in->pem, &der, &helpers, why)) != OK || (e = x509_read(buf_view(&der), &cert, why)) != OK ||

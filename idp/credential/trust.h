@@ -35,6 +35,8 @@ void trust_close(struct trust *t);      /* NULL is allowed */
 MUST_USE enum err trust_load(struct trust *t, struct pg *pg, struct why *why);
 /* Which uses have an authority: bits 1u << enum trust_use. NULL: none. */
 unsigned trust_uses(struct trust *t);
+/* The same of those whose certificates their holders may link (trust_new.link_from_session). */
+unsigned trust_links(struct trust *t);
 /* For http_tls.client_names: the certificates of the authorities of these uses (bits as above) as PEM when the version is
  * not `have`; returns it. */
 uint64_t trust_names(struct trust *t, unsigned uses, uint64_t have, struct buf *pem);
@@ -43,6 +45,7 @@ struct trust_judged {
     enum x509_verdict verdict;
     enum trust_use use;                 /* of the authority at which the path ended; means nothing without one */
     char name[64];                      /* its name; "" when no path ended anywhere */
+    bool own, link_from_session;        /* of the same */
     int64_t version;                    /* of what was asked */
 };
 /* A certificate for signing in: leaf read from chain[0], others as they came along. Results as x509_path_verify(). */
@@ -54,6 +57,7 @@ struct trust_new {
     const char *name;
     enum trust_use use;
     bool own;                           /* our own authority: a list is not needed */
+    bool link_from_session;             /* who shows one of its certificates in a fresh session may link it; not with own */
     struct str pem;                     /* its certificate first; others help to find the way */
     const char *crl;                    /* "http(s)://…", "file:///…", NULL: none */
 };
@@ -64,8 +68,8 @@ struct trust_fetch {
     int64_t refresh;                    /* microseconds from one fetch to the next */
 };
 /*
- * Adds an authority, after its list was fetched and verified; audit row. ERR_INPUT: name, certificate or list malformed;
- * ERR_DENIED: no certificate of an authority, out of its time, no list though it is not our own, or a list that it did
+ * Adds an authority, after its list was fetched and verified; audit row. ERR_INPUT: name, certificate or list malformed, or own and
+ * link_from_session together; ERR_DENIED: no certificate of an authority, out of its time, no list though it is not our own, or a list that it did
  * not sign or that is past its time; ERR_CONFLICT: name or certificate is there already; ERR_UNAVAILABLE: the list cannot
  * be got.
  */
@@ -81,7 +85,7 @@ MUST_USE enum err trust_remove(struct pg *pg, const char *name, const char *acto
 struct trust_row {
     const char *name, *subject;         /* subject: RFC 2253 */
     enum trust_use use;
-    bool own;
+    bool own, link_from_session;
     utime not_after;
     const char *source;                 /* "": no list */
     const char *number;                 /* hexadecimal without leading zeros; "": none got yet */

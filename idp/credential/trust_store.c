@@ -5,7 +5,7 @@ enum {
     S_VERSION, S_ALL, S_BY_ID, S_BY_NAME, S_CRLS, S_CRL_DER, S_INSERT, S_CRL_INSERT, S_DELETE, S_LIST, S_CRL_TAKE,
     S_CRL_PUT, S_CRL_SAME, S_CRL_PROBLEM
 };
-#define TRUST_COLUMNS "id, name, use, own, der, helpers"
+#define TRUST_COLUMNS "id, name, use, own, der, helpers, link_from_session"
 static const struct pg_stmt stmts[] = {
     [S_VERSION] = { "trust.version", "SELECT version FROM trust_version", 0 },
     [S_ALL] = { "trust.all", "SELECT " TRUST_COLUMNS " FROM trust ORDER BY name", 0 },
@@ -15,15 +15,15 @@ static const struct pg_stmt stmts[] = {
         "SELECT id, trust_id, source, digest, number, next_update FROM trust_crl ORDER BY trust_id, id", 0 },
     [S_CRL_DER] = { "trust.crl_der", "SELECT der FROM trust_crl WHERE id = $1::int4 AND der IS NOT NULL", 1 },
     [S_INSERT] = { "trust.insert",
-        "INSERT INTO trust (name, use, own, der, helpers, not_after, added_at) VALUES ($1, $2, $3, $4, $5, $6, $7) "
-        "RETURNING id", 7 },
+        "INSERT INTO trust (name, use, own, der, helpers, not_after, added_at, link_from_session) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id", 8 },
     [S_CRL_INSERT] = { "trust.crl_insert",
         "INSERT INTO trust_crl (trust_id, source, der, digest, number, this_update, next_update, fetched_at, due_at) "
         "VALUES ($1::int4, $2, $3, $4, $5, $6, $7, $8, $9)", 9 },
     [S_DELETE] = { "trust.delete", "DELETE FROM trust WHERE name = $1", 1 },
     [S_LIST] = { "trust.list",
         "SELECT t.name, t.use, t.own, t.der, t.not_after, c.source, ltrim(encode(c.number, 'hex'), '0'), c.next_update, "
-        "c.fetched_at, coalesce(c.problem, '') FROM trust t LEFT JOIN trust_crl c ON c.trust_id = t.id "
+        "c.fetched_at, coalesce(c.problem, ''), t.link_from_session FROM trust t LEFT JOIN trust_crl c ON c.trust_id = t.id "
         "ORDER BY t.name, c.id", 0 },
     [S_CRL_TAKE] = { "trust.crl_take",
         "UPDATE trust_crl SET due_at = $2 WHERE id = (SELECT id FROM trust_crl WHERE due_at <= $1 ORDER BY due_at "
@@ -65,6 +65,7 @@ stored_read(const struct pg_result *r, int row, struct arena *a)
     return (struct trust_stored){
         .id = (int32_t)pg_i64(r, row, 0), .name = arena_strdup(a, pg_text(r, row, 1)), .use = use_of(pg_text(r, row, 2)),
         .own = pg_bool(r, row, 3), .der = pg_str_dup(r, row, 4, a), .helpers = pg_str_dup(r, row, 5, a),
+        .link_from_session = pg_bool(r, row, 6),
     };
 }
 
@@ -185,6 +186,7 @@ trust_store_insert(struct pg *pg, const struct trust_new *in, struct str der, st
     pg_arg_bytes(&args, helpers.n > 0 ? helpers.p : "", helpers.n);
     pg_arg_time(&args, not_after);
     pg_arg_time(&args, now);
+    pg_arg_bool(&args, in->link_from_session);
     if ((e = pg_exec(pg, &stmts[S_INSERT], &args, &r, why)) == ERR_CONFLICT)
         return why_code(why, e, "trust.exists", "this name or this certificate is there already");
     if (e == OK)
@@ -256,7 +258,7 @@ trust_list(struct pg *pg, struct arena *a, struct trust_row **ret, size_t *ret_n
             .subject = subject_of(pg_str(r, row, 3), a), .not_after = pg_time(r, row, 4),
             .source = arena_strdup(a, pg_text(r, row, 5)), .number = arena_strdup(a, pg_text(r, row, 6)),
             .next_update = pg_time(r, row, 7), .fetched_at = pg_time(r, row, 8),
-            .problem = arena_strdup(a, pg_text(r, row, 9)),
+            .problem = arena_strdup(a, pg_text(r, row, 9)), .link_from_session = pg_bool(r, row, 10),
         };
     }
     *ret = list;

@@ -261,7 +261,7 @@ get_certificate_test(struct http_request *req)
     struct place p;
 
     if (place_load(req, &p))
-        signon_ask_certificate(req, issuing_dialect.name, &rq, str_of(p.account.id));
+        signon_ask_certificate(req, issuing_dialect.name, &rq, str_of(p.account.id), false);
 }
 
 /* The certificate of the account that began the test, and no other one's. */

@@ -42,7 +42,8 @@ const struct program_door idp_doors[] = { { "public", idp_public_routes }, { "to
                                            { "certificate", idp_certificate_routes } };
 const size_t idp_ndoors = ARRAY_LEN(idp_doors);
 const struct service_parser *const idp_service_parsers[] = { &saml_service_parser, &oidc_service_parser, NULL };
-const struct signon_dialect *const idp_dialects[] = { &saml_dialect, &oidc_dialect, &issuing_dialect, NULL };
+const struct signon_dialect *const idp_dialects[] = { &saml_dialect, &oidc_dialect, &issuing_dialect, &citizen_link_dialect,
+                                                     NULL };
 
 static void
 site_free(void *app)

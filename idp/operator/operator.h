@@ -29,8 +29,8 @@ extern const struct pg_stmts *const idp_notifier_stmts[];
 extern const struct pg_stmts *const idp_all_stmts[];
 /* Schema versions this program knows. */
 #define IDP_SCHEMA "idp"
-#define IDP_SCHEMA_MIN 8
-#define IDP_SCHEMA_MAX 8
+#define IDP_SCHEMA_MIN 9
+#define IDP_SCHEMA_MAX 9
 
 /* Route tables of the public listeners, of the certificate door and of the town door; NULL-terminated. */
 extern const struct http_routes *const idp_public_routes[];

@@ -12,13 +12,14 @@
 static int
 usage(void)
 {
-    return command_usage("trust add CA.pem --config FILE --name NAME --use software|card (--crl FILE|URL | --own)\n"
+    return command_usage("trust add CA.pem --config FILE --name NAME --use software|card (--crl FILE|URL [--link-from-session] | --own)\n"
                          "       beffroi-idp trust crl NAME FILE|URL --config FILE\n"
                          "       beffroi-idp trust list|remove NAME --config FILE\n"
                          "CA.pem: the authority at which paths end; further certificates in it help to find the way.\n"
                          "--use: how the keys of its certificates are kept, and so what services are told.\n"
                          "--crl: where its list of revoked certificates comes from; the worker fetches it again.\n"
-                         "--own: our own authority, whose certificates' state is in our own table.");
+                         "--own: our own authority, whose certificates' state is in our own table.\n"
+                         "--link-from-session: citizens may add its certificates to their accounts themselves, on their page.");
 }
 
 /* "revoked.crl" to "file:///where/it/is/revoked.crl"; addresses stay. */
@@ -39,7 +40,7 @@ source_read(const char *given, struct buf *out, struct why *why)
 
 struct trust_options {
     const char *config, *name, *use, *crl;
-    bool own;
+    bool own, link;
 };
 
 static int
@@ -49,7 +50,7 @@ trust_add_command(const struct trust_options *o, const char *file)
     AUTO(buf_free) struct buf source = BUF_BOUNDED(2048);
     AUTO(idp_freep) struct idp *idp = NULL;
     AUTO(pg_closep) struct pg *pg = NULL;
-    struct trust_new in = { .name = o->name, .own = o->own };
+    struct trust_new in = { .name = o->name, .own = o->own, .link_from_session = o->link };
     struct trust_fetch fetch;
     struct why why = WHY_INIT;
     enum err e;
@@ -97,7 +98,7 @@ time_text(utime t, char out[UTIME_RFC3339_LEN + 1])
     return out;
 }
 
-/* One line per list: name, use, own, end, source, number, next update, what is wrong. */
+/* One line per list: name, use, "own" or "link" (from a session), end, source, number, next update, what is wrong. */
 static void
 row_print(const struct trust_row *r, utime now)
 {
@@ -106,7 +107,7 @@ row_print(const struct trust_row *r, utime now)
     bool bad;
     const char *wrong = trust_row_wrong(r, now, &bad);
 
-    printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r->name, trust_use_name(r->use), r->own ? "own" : "-", r->subject,
+    printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r->name, trust_use_name(r->use), r->own ? "own" : r->link_from_session ? "link" : "-", r->subject,
            time_text(r->not_after, end), list ? r->source : "-", list ? r->number : "-", time_text(r->next_update, next),
            wrong != NULL ? wrong : "ok");
 }
@@ -153,6 +154,7 @@ operator_trust(int argc, char **argv)
     const struct command_option options[] = {
         { "--config", &o.config, NULL }, { "--name", &o.name, NULL }, { "--use", &o.use, NULL },
         { "--crl", &o.crl, NULL },       { "--own", NULL, &o.own },
+        { "--link-from-session", NULL, &o.link },
     };
     size_t n;
 

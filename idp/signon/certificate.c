@@ -72,6 +72,15 @@ door_url(struct http_request *req, bool card)
                         host + 3);
 }
 
+/* Is it a flow that signs nobody in? */
+static bool
+for_show(const struct idp *idp, const struct flow *f)
+{
+    const struct signon_dialect *dialect = signon_dialect_find(idp, f->dialect);
+
+    return dialect != NULL && dialect->shown != NULL;
+}
+
 void
 get_signon_flow_certificate(struct http_request *req)
 {
@@ -84,7 +93,7 @@ get_signon_flow_certificate(struct http_request *req)
     if (!signon_flow_load(req, &f))
         return;
     if ((signon_methods_offered(idp) & (METHOD_SOFT_CERT | METHOD_CARD)) == 0 ||
-        signon_session_good_for(http_session(req), &f)) {
+        (signon_session_good_for(http_session(req), &f) && !for_show(idp, &f))) {
         http_reply_redirect(req, signon_flow_url(req, &f, ""));
         return;
     }
@@ -148,9 +157,9 @@ outcome_page(struct http_request *req, const struct flow *f, enum credential_out
 
 /* --- the way back ------------------------------------------------------------------------------------------------------ */
 
-/* Of this flow, of this browser, and young enough? Why not, for the log; NULL: it is. */
+/* Of this flow, of this browser, and not older than `most`? Why not, for the log; NULL: it is. */
 static const char *
-ticket_problem(struct http_request *req, const struct certificate_ticket *t, const struct flow *f)
+ticket_problem(struct http_request *req, const struct certificate_ticket *t, const struct flow *f, int64_t most)
 {
     const struct idp *idp = http_app(req);
     const char *cookie = http_cookie(req, BINDER_COOKIE), *k;
@@ -163,7 +172,36 @@ ticket_problem(struct http_request *req, const struct certificate_ticket *t, con
     k = binder_of(req, cookie);
     if (!mem_equal_ct(k, strlen(k), t->binder, strlen(t->binder)))
         return "of another browser";
-    return age < -idp->conf.cert_ticket_life || age > idp->conf.cert_ticket_life ? "out of its time" : NULL;
+    return age < -idp->conf.cert_ticket_life || age > most ? "out of its time" : NULL;
+}
+
+/* --- shown for something else than a sign-in ------------------------------------------------------------------------------ */
+
+static struct signon_shown
+shown_of(struct http_request *req, const struct certificate_ticket *t, const struct flow *f, const char *ticket)
+{
+    return (struct signon_shown){ .token = arena_printf(http_arena(req), "%s/%s", f->token, ticket), .ticket_id = t->id,
+                                  .at = t->at, .outcome = t->outcome, .account_id = t->account_id, .own = t->own,
+                                  .linkable = t->linkable, .card_door = t->card_door, .certificate = t->shown };
+}
+
+enum err
+signon_shown_open(struct http_request *req, const char *dialect, const char *token, int64_t most, struct str *ret_state,
+                  struct signon_shown *ret, struct why *why)
+{
+    struct str rest, first = str_split(str_of(token), '/', &rest);
+    const char *ticket = arena_str(http_arena(req), rest.p != NULL ? rest : STR_LIT("")), *problem;
+    struct certificate_ticket t;
+    struct flow f;
+
+    if (flow_open(http_app(req), arena_str(http_arena(req), first), http_arena(req), &f, why) != OK ||
+        strcmp(f.dialect, dialect) != 0 || certificate_ticket_open(http_app(req), ticket, http_arena(req), &t, why) != OK)
+        return why_code(why, ERR_DENIED, "certificate.ticket", "the form has no ticket of ours");
+    if ((problem = ticket_problem(req, &t, &f, most)) != NULL)
+        return why_code(why, ERR_DENIED, "certificate.ticket", "the ticket is %s", problem);
+    *ret_state = f.state;
+    *ret = shown_of(req, &t, &f, ticket);
+    return OK;
 }
 
 struct visit {
@@ -213,6 +251,21 @@ sign_in(struct http_request *req, const struct flow *f, const struct certificate
                      t->card_door);
 }
 
+static void
+shown(struct http_request *req, const struct flow *f, const struct certificate_ticket *t, const char *ticket, const char *problem)
+{
+    const struct signon_dialect *dialect = signon_dialect_find(http_app(req), f->dialect);
+    struct signon_shown s;
+
+    if (problem != NULL) {
+        LOG_WARN_EV("signon.ticket", LF_STR("problem", problem));
+        dialect->shown(req, f->state, NULL);
+        return;
+    }
+    s = shown_of(req, t, f, ticket);
+    dialect->shown(req, f->state, &s);
+}
+
 /* A flow that is there to try a certificate (idp/issuing) makes it and its account active: its holder has the key. */
 static bool
 tried(struct http_request *req, const struct flow *f, const struct certificate_ticket *t)
@@ -231,16 +284,21 @@ tried(struct http_request *req, const struct flow *f, const struct certificate_t
 void
 get_signon_flow_certificate_ticket(struct http_request *req)
 {
+    const struct idp *idp = http_app(req);
+    const char *ticket = http_path_param(req, "ticket"), *problem;
     struct certificate_ticket t;
     struct why why = WHY_INIT;
-    const char *problem;
     struct flow f;
     enum err e;
 
     if (!signon_flow_load(req, &f))
         return;
-    e = certificate_ticket_open(http_app(req), http_path_param(req, "ticket"), http_arena(req), &t, &why);
-    problem = e == OK ? ticket_problem(req, &t, &f) : "not one of ours";
+    e = certificate_ticket_open(idp, ticket, http_arena(req), &t, &why);
+    problem = e == OK ? ticket_problem(req, &t, &f, idp->conf.cert_ticket_life) : "not one of ours";
+    if (for_show(idp, &f)) {
+        shown(req, &f, e == OK ? &t : NULL, ticket, problem);
+        return;
+    }
     /* Back or reload after a good one: the session it made goes on. */
     if ((problem != NULL || t.outcome == CERTIFICATE_GOOD) && signon_session_good_for(http_session(req), &f)) {
         http_reply_redirect(req, signon_flow_url(req, &f, "/go"));

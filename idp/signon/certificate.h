@@ -25,6 +25,11 @@
  * nothing, and a link that somebody else made signs nobody in. A GET may use it up because it is no good to whoever does not
  * hold the cookie: nothing that looks at links for a person (DOMAIN T-20) does.
  *
+ * Shown for something else. A flow of a dialect that has `shown` (signon.h) signs nobody in: its person has a session, and shows a
+ * certificate that is to become theirs. Steps 1 and 2 are the same; the ticket also holds what names the certificate, and step 3 hands it
+ * to the dialect, which asks the person and takes it back from their form with signon_shown_open(). The ticket is used up there, with
+ * what it leads to. The dialect binds the flow to the session that began it.
+ *
  * What it does not stop: whoever began a flow in a browser of their own, lures the holder of a card into visiting the door with
  * that k, and reads the ticket from the holder's address bar within its life.
  */
@@ -59,6 +64,8 @@ struct certificate_ticket {
     enum trust_use use;
     bool card_door;                         /* came by the door of cards */
     const char *certificate_id, *account_id;
+    bool own, linkable;                     /* of its authority (credential_check) */
+    struct credential_shown shown;          /* issuer.p NULL: none */
     utime at;
 };
 #define CARD_DOOR "card"                    /* value of "door" in addresses */

@@ -38,9 +38,26 @@ visit_note(struct http_request *req, const struct credential_check *check, int32
         LOG_WARN_EV("signon.event", LF_ERR(e), LF_WHY(&why));
 }
 
+/* What names a certificate that its holder may link, for a flow that asks for it. One that does not fit is not for it. */
+static void
+shown_read(struct http_request *req, const struct flow *f, struct str leaf, struct credential_check *check,
+           struct credential_shown *ret)
+{
+    const struct signon_dialect *dialect = signon_dialect_find(http_app(req), f->dialect);
+    struct why why = WHY_INIT;
+    enum err e;
+
+    if (dialect == NULL || dialect->shown == NULL || check->outcome != CERTIFICATE_UNKNOWN || !check->link_from_session)
+        return;
+    if ((e = credential_shown_read(leaf, check, http_arena(req), ret, &why)) == OK)
+        return;
+    LOG_WARN_EV("signon.certificate", LF_ERR(e), LF_WHY(&why));
+    check->outcome = CERTIFICATE_UNFIT;
+}
+
 /* ERR_UNAVAILABLE: say no, and that it is not the certificate's fault. */
 static void
-judge(struct http_request *req, struct credential_check *ret)
+judge(struct http_request *req, const struct flow *f, struct credential_check *ret, struct credential_shown *ret_shown)
 {
     const struct idp *idp = http_app(req);
     struct str chain[CERTIFICATE_CHAIN_MAX];
@@ -56,6 +73,8 @@ judge(struct http_request *req, struct credential_check *ret)
     else
         LOG_INFO_EV("signon.certificate", LF_STR("outcome", credential_outcome_name(ret->outcome)),
                     LF_STR("trust", ret->trust), LF_WHY(&why));
+    if (e == OK && n > 0)
+        shown_read(req, f, chain[0], ret, ret_shown);
 }
 
 static bool
@@ -70,6 +89,7 @@ get_certificate(struct http_request *req)
 {
     const char *token = http_path_param(req, "flow"), *k = http_query(req, "k"), *ticket;
     const char *sign_in = main_url(req, arena_printf(http_arena(req), "/signon/%s", token));
+    struct credential_shown shown = { .issuer = STR_NULL };
     struct credential_check check;
     struct certificate_ticket t;
     struct why why = WHY_INIT;
@@ -82,12 +102,13 @@ get_certificate(struct http_request *req)
         http_reply_redirect(req, sign_in);
         return;
     }
-    judge(req, &check);
+    judge(req, &f, &check, &shown);
     if (check.outcome != CERTIFICATE_GOOD)
         visit_note(req, &check, f.service_id);
     t = (struct certificate_ticket){ .flow_id = f.id, .binder = k, .outcome = check.outcome, .use = check.use,
                                      .card_door = certificate_at_card_door(req),
-                                     .certificate_id = check.id, .account_id = check.account_id, .at = http_now(req) };
+                                     .certificate_id = check.id, .account_id = check.account_id, .own = check.own,
+                                     .linkable = check.link_from_session, .shown = shown, .at = http_now(req) };
     if ((e = certificate_ticket_seal(http_app(req), &t, http_arena(req), &ticket, &why)) != OK) {
         LOG_ERROR_EV("signon.certificate", LF_ERR(e), LF_WHY(&why));
         http_reply_redirect(req, sign_in);

@@ -5,7 +5,7 @@
  * records the answer. Only when it answers nothing is the reason looked up: a pairwise identifier made on first use,
  * authorisations copied again after a change, or a person to be asked. If the database cannot tell, the answer is no.
  */
-#include "idp/signon/signon-internal.h"
+#include "idp/signon/certificate.h"
 
 #include "base/core/enc.h"
 #include "base/core/log.h"
@@ -258,7 +258,8 @@ signon_ask_consent(struct http_request *req, const char *dialect, const struct s
 }
 
 void
-signon_ask_certificate(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state)
+signon_ask_certificate(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state,
+                       bool card)
 {
-    go_to_flow(req, dialect, rq, state, "/certificate");
+    go_to_flow(req, dialect, rq, state, certificate_tail(http_app(req), card));
 }

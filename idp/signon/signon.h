@@ -18,6 +18,7 @@
 
 #include "base/http/server.h"
 #include "base/pg/job.h"
+#include "idp/credential/certificate.h"
 #include "idp/idp.h"
 #include "idp/services/services.h"
 
@@ -98,8 +99,25 @@ void signon_ask(struct http_request *req, const char *dialect, const struct sign
 void signon_ask_consent(struct http_request *req, const char *dialect, const struct signon_request *rq,
                         struct str state);
 
-/* The same at once to the certificate door: the person asked for it. */
-void signon_ask_certificate(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state);
+/* The same at once to the certificate door, of cards when card is true and they have one of their own: the person asked for it. */
+void signon_ask_certificate(struct http_request *req, const char *dialect, const struct signon_request *rq, struct str state,
+                            bool card);
+
+/* What came of showing a certificate in a flow of a dialect with `shown`. */
+struct signon_shown {
+    const char *token;                  /* for the page's form: signon_shown_open() */
+    const char *ticket_id;              /* good once: whoever acts on it writes it down (credential_link_shown()) */
+    utime at;
+    enum credential_outcome outcome;
+    const char *account_id;             /* whose it is already; "": nobody's, or not told by a certificate that is not good */
+    bool own, linkable;                 /* of its authority: ours; its certificates may be linked */
+    bool card_door;                     /* came by the door of cards */
+    struct credential_shown certificate; /* when nobody's and linkable, else issuer.p NULL */
+};
+/* From the form of a page that `shown` made, in the same browser and less than `most` after the door. ret_state: as signon_ask_certificate()
+ * got it. ERR_DENIED: not that; why says what, for the log. */
+MUST_USE enum err signon_shown_open(struct http_request *req, const char *dialect, const char *token, int64_t most,
+                                    struct str *ret_state, struct signon_shown *ret, struct why *why);
 
 /* What changes the means of sign-in wants a proof of the last minutes: a session that somebody left open, or stole, changes none. A page
  * that was shown may be sent ten minutes later than that. */
@@ -118,6 +136,9 @@ struct signon_dialect {
      * they are. NULL: never. */
     enum err (*certificate)(struct http_request *req, struct str state, const char *account_id, const char *certificate_id,
                             struct why *why);
+    /* A flow of this dialect signs nobody in: what was shown at the certificate door comes here, and this replies. NULL: the ticket
+     * is of another flow or browser, or too old. */
+    void (*shown)(struct http_request *req, struct str state, const struct signon_shown *shown);
     /* Logout: tells one service that a session ended, from a job (worker). OK, ERR_UNAVAILABLE: try again. */
     enum err (*logout_notice)(struct idp *idp, struct pg *pg, struct str job_payload, struct why *why);
 };
