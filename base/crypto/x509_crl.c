@@ -203,7 +203,7 @@ issuer_find(struct x509_crl *crl, struct str value, uint16_t *ret)
     if (crl->n_issuers == ISSUERS_MAX)
         return ERR_INPUT;
     if (crl->issuers == NULL)
-        crl->issuers = mem_alloc_array(ISSUERS_MAX, sizeof(*crl->issuers));      /* NOLINT(bugprone-sizeof-expression): of pointers */
+        crl->issuers = mem_alloc_array(ISSUERS_MAX, sizeof(*crl->issuers));
     crl->issuers[crl->n_issuers++] = TAKE(names.list[0].directory);
     *ret = (uint16_t)crl->n_issuers;
     return OK;

@@ -45,7 +45,6 @@ pg_pool_new(const struct pg_config *conf, int size, struct pg_pool **ret, struct
     pool = mem_alloc(sizeof(*pool));
     pool->conf = conf;
     pool->size = size;
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant */
     pool->idle = mem_alloc_array((size_t)size, sizeof(*pool->idle));
     for (int i = 1; i < size; i++)
         pool->idle[pool->idle_n++] = new_closed(conf);

@@ -202,7 +202,7 @@ town_set_policy(struct pg *pg, const char *name, const struct town_policy *p, co
 
     if (p->types != NULL && p->ntypes == 0)
         return why_set(why, ERR_INPUT, "a town without any account type");
-    for (size_t i = 0; i < p->ntypes; i++) {
+    for (size_t i = 0; p->types != NULL && i < p->ntypes; i++) {
         if (account_type_read(p->types[i], &t) != OK)
             return why_set(why, ERR_INPUT, "no account type %s: password, x509_card, x509_soft", p->types[i]);
     }

@@ -113,7 +113,7 @@ enrolment_read(const struct pg_result *r, int row, struct enrolment *ret)
     if (!pg_is_null(r, row, 2))
         pg_uuid(r, row, 2, e.certificate_id);
     CHECK(link.p == NULL || link.n == sizeof(e.link_digest));
-    if (e.has_link)
+    if (link.p != NULL)
         memcpy(e.link_digest, link.p, link.n);
     snprintf(e.lang, sizeof(e.lang), "%s", pg_text(r, row, 7));
     snprintf(e.state, sizeof(e.state), "%s", pg_text(r, row, 8));

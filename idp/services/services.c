@@ -187,7 +187,7 @@ load_row(const struct service_row *row, void *arg)
         l->next->version = row->version;
     if (parser == NULL)
         return;
-    l->next->list = mem_realloc_array(l->next->list, l->next->n + 1, sizeof(*l->next->list));      /* NOLINT(bugprone-sizeof-expression): of pointers */
+    l->next->list = mem_realloc_array(l->next->list, l->next->n + 1, sizeof(*l->next->list));
     if (x != NULL && x->service.version == row->version) {
         atomic_fetch_add(&x->refs, 1);
         l->next->list[l->next->n++] = x;
@@ -224,7 +224,7 @@ reload(struct services *s, struct why *why)
         return e;
     }
     if (next->n > 1)
-        qsort(next->list, next->n, sizeof(*next->list), entry_compare);      /* NOLINT(bugprone-sizeof-expression): of pointers */
+        qsort(next->list, next->n, sizeof(*next->list), entry_compare);
     pthread_rwlock_wrlock(&s->lock);
     s->view = next;
     pthread_rwlock_unlock(&s->lock);

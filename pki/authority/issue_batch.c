@@ -191,7 +191,7 @@ reserve(struct batch *b, struct why *why)
 {
     struct issue_reservation *list[ISSUE_BATCH_MAX];
 
-    qsort(b->open, b->n, sizeof(b->open[0]), by_name);       /* NOLINT(bugprone-sizeof-expression): of pointers */
+    qsort(b->open, b->n, sizeof(b->open[0]), by_name);
     reservations(b, list);
     return issue_reserve(b->pg, list, b->n, b->x->actor, b->now, why);
 }

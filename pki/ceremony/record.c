@@ -197,7 +197,7 @@ ceremony_signature_verify(struct str record, struct str name, struct str public_
     sha256(public_key, digest);
     hex_encode(&hex, digest, sizeof(digest));
     buf_addf(&attended, "\nperson %.*s key %s ", (int)name.n, name.p, buf_cstr(&hex));
-    if (!buf_ok(&attended) || memmem(record.p, record.n, attended.data, attended.len) == NULL)
+    if (!buf_ok(&attended) || record.p == NULL || memmem(record.p, record.n, attended.data, attended.len) == NULL)
         return why_code(why, ERR_DENIED, "record.person", "%.*s signed, and the record does not name them with this key",
                         (int)name.n, name.p);
     return OK;

@@ -67,7 +67,7 @@ is_label(struct str s)
 
 /* --- members -------------------------------------------------------------------------------------------------------------------- */
 
-static enum err read_object(const json_t *root, const struct member *members, size_t n, void *target, struct arena *a,
+static enum err read_object(json_t *root, const struct member *members, size_t n, void *target, struct arena *a,
                             struct why *why);
 
 static enum err
@@ -166,7 +166,7 @@ read_serial(struct str hex, struct arena *a, struct str *ret)
 }
 
 static enum err
-read_member(const json_t *value, const struct member *m, void *target, struct arena *a, struct why *why)
+read_member(json_t *value, const struct member *m, void *target, struct arena *a, struct why *why)
 {
     void *at = (char *)target + m->offset;
     struct str text;
@@ -191,12 +191,12 @@ read_member(const json_t *value, const struct member *m, void *target, struct ar
 
 /* The name of an unknown member is the peer's: it is told, cut, and its value is not. */
 static enum err
-unknown_member(const json_t *root, const struct member *members, size_t n, struct why *why)
+unknown_member(json_t *root, const struct member *members, size_t n, struct why *why)
 {
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)root, key, value) {
+    json_object_foreach(root, key, value) {
         size_t i = 0;
 
         while (i < n && strcmp(members[i].name, key) != 0)
@@ -209,7 +209,7 @@ unknown_member(const json_t *root, const struct member *members, size_t n, struc
 }
 
 static enum err
-read_object(const json_t *root, const struct member *members, size_t n, void *target, struct arena *a, struct why *why)
+read_object(json_t *root, const struct member *members, size_t n, void *target, struct arena *a, struct why *why)
 {
     size_t known = 0;
     enum err e;
@@ -217,7 +217,7 @@ read_object(const json_t *root, const struct member *members, size_t n, void *ta
     if (!json_is_object(root))
         return why_code(why, ERR_INPUT, "body.json", "An object is wanted.");
     for (size_t i = 0; i < n; i++) {
-        const json_t *value = json_object_get(root, members[i].name);
+        json_t *value = json_object_get(root, members[i].name);
 
         if (value == NULL && !members[i].optional)
             return why_code(why, ERR_INPUT, "body.missing", "Member \"%s\" is missing.", members[i].name);

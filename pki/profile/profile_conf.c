@@ -297,7 +297,7 @@ profile_set_load(const char *folder, struct profile_set *ret, struct why *why)
 
     if (n < 0)
         return why_set(why, errno == ENOENT ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "%s: %s", folder, strerror(errno));
-    set.items = mem_alloc_array((size_t)n + 1, sizeof(*set.items));      /* NOLINT(bugprone-sizeof-expression): of pointers */
+    set.items = mem_alloc_array((size_t)n + 1, sizeof(*set.items));
     for (int i = 0; i < n; i++) {
         char path[4096];
 
