@@ -32,13 +32,14 @@ export async function newClerk(system, roles = "guichet,validation") {
   }
 }
 
-// Password and one-time code. A code is good once: when somebody used this one, the next ones are tried.
-export async function clerkSignsIn(page, system, clerk) {
+// Password and one-time code. A code is good once: when somebody used this one, the next ones are tried. ahead: by how many
+// milliseconds the instance's clock was moved.
+export async function clerkSignsIn(page, system, clerk, ahead = 0) {
   for (let i = 0; i < 4; i++) {
     await page.goto(`${system.MAIRIE_URL}/login`);
     await page.locator("#login").fill(clerk.login);
     await page.locator("#password").fill(clerk.password);
-    await page.locator("#totp").fill(totp(clerk.secret, Date.now() + (i % 2) * 30_000));
+    await page.locator("#totp").fill(totp(clerk.secret, Date.now() + ahead + (i % 2) * 30_000));
     await page.locator("#signin").click();
     await page.waitForLoadState("load");
     if (await page.locator("#signin").count() === 0) return;
