@@ -55,12 +55,13 @@ certificate_json(const struct certificate_row *row)
     return object;
 }
 
+/* reached: also one that the station may revoke, not only its own. */
 static bool
-certificate_of_path(struct call *c, struct certificate_row *ret)
+certificate_of_path(struct call *c, bool reached, struct certificate_row *ret)
 {
     struct why why = WHY_INIT;
     const enum err e = own_certificate_find(http_pg(c->req), &c->station, str_of(http_path_param(c->req, "serial")),
-                                            http_query(c->req, "ca"), http_arena(c->req), ret, &why);
+                                            http_query(c->req, "ca"), reached, http_arena(c->req), ret, &why);
 
     if (e != OK)
         call_refuse(c, e, &why, "certificate.find", "");
@@ -73,7 +74,7 @@ get_certificate(struct http_request *req)
     struct certificate_row row;
     struct call c;
 
-    if (call_open(req, LANE_READ, &c) && certificate_of_path(&c, &row))
+    if (call_open(req, LANE_READ, &c) && certificate_of_path(&c, true, &row))
         call_reply_json(&c, 200, certificate_json(&row));
 }
 
@@ -118,7 +119,7 @@ put_certificate_acceptance(struct http_request *req)
     struct call c;
     enum err e;
 
-    if (!call_open(req, LANE_ISSUE, &c) || !certificate_of_path(&c, &row))
+    if (!call_open(req, LANE_ISSUE, &c) || !certificate_of_path(&c, false, &row))
         return;
     object = arena_printf(http_arena(req), "certificate:%s", row.id);
     if ((e = acceptance_body_read(http_body(req), http_arena(req), &in, &why)) == OK)
@@ -127,7 +128,7 @@ put_certificate_acceptance(struct http_request *req)
         call_refuse(&c, e, &why, "certificate.accept", object);
         return;
     }
-    if (certificate_of_path(&c, &row))
+    if (certificate_of_path(&c, false, &row))
         call_reply_json(&c, 200, certificate_json(&row));
 }
 

@@ -105,10 +105,10 @@ MUST_USE enum err revocation_body_read(struct str json, struct arena *a, struct 
 /* --- rows (front_store.c) ---------------------------------------------------------------------------------------------------- */
 extern const struct pg_stmts front_own_stmts;
 
-/* A certificate of the station's registrations, by serial number; ca NULL: of any authority. With der. ERR_NOT_FOUND, code
- * "certificate.unknown"; ERR_CONFLICT, code "certificate.ca": several have it, say which. */
-MUST_USE enum err own_certificate_find(struct pg *pg, const struct station *s, struct str serial, const char *ca, struct arena *a,
-                                       struct certificate_row *ret, struct why *why);
+/* A certificate of the station's registrations, by serial number; ca NULL: of any authority; reached: or one that it may revoke. With
+ * der. ERR_NOT_FOUND, code "certificate.unknown"; ERR_CONFLICT, code "certificate.ca": several have it, say which. */
+MUST_USE enum err own_certificate_find(struct pg *pg, const struct station *s, struct str serial, const char *ca, bool reached,
+                                       struct arena *a, struct certificate_row *ret, struct why *why);
 /* The newest certificate of a registration that is good: what a renewal follows. ERR_NOT_FOUND. */
 MUST_USE enum err own_certificate_newest(struct pg *pg, const char *registration_id, utime now, struct arena *a,
                                          struct certificate_row *ret, struct why *why);
@@ -127,7 +127,7 @@ struct own_change {
     utime at;
     char registration[37];
 };
-/* Changes after the cursor, oldest first. ret_next: the cursor to go on with, in a. Rows of running transactions wait, so that
+/* Changes after the cursor, oldest first, of what it may revoke too. ret_next: the cursor to go on with, in a. Rows of running transactions wait, so that
  * nothing is skipped. ret_more: ask again at once. ERR_INPUT, code "changes.cursor"; ERR_NOT_FOUND, code "changes.gone": older than what is kept. */
 MUST_USE enum err own_changes(struct pg *pg, const struct station *s, const char *after, int max, utime now, struct arena *a,
                               struct own_change **ret, size_t *ret_n, const char **ret_next, bool *ret_more, struct why *why);

@@ -1,6 +1,7 @@
 /*
  * front_store: what a station sees of the certificates of its registrations: those that it registered, and those that the
- * operator registered under its name. Nothing else is there for it (D-11).
+ * operator registered under its name. Who may revoke also sees what it reaches with that (POST /revocations): the provider that
+ * blocks an account reads the state of a card that card operations asked for. Nothing else is there for it (D-11).
  */
 #include "base/core/enc.h"
 #include "pki/front/front-internal.h"
@@ -25,10 +26,13 @@ enum { S_BY_SERIAL, S_NEWEST, S_LIST, S_ENDING, S_CHANGES };
     "(r.station_id = $1 AND r.profile = ANY ($3::text[]) AND ($4::text[] IS NULL OR r.town = '' OR "    \
     "r.town = ANY ($4::text[])) "        \
     "OR r.station_id IS NULL AND r.holder = $2) "
+/* The same, or reached where the flag says that it may revoke: as revocation.station has it. */
+#define SEES(flag_)                                                                                                    \
+    "(" OWN "OR " flag_ "::bool AND c.profile = ANY ($3::text[]) AND ($4::text[] IS NULL OR r.town = ANY ($4::text[]))) "
 static const struct pg_stmt stmts[] = {
     [S_BY_SERIAL] = { "own.by_serial",
-        COLUMNS("d.der") "WHERE c.serial = $5 AND ($6::text IS NULL OR a.name || '-g' || a.generation = $6) AND " SEEN "AND " OWN
-        "LIMIT 2", 6 },
+        COLUMNS("d.der") "WHERE c.serial = $5 AND ($6::text IS NULL OR a.name || '-g' || a.generation = $6) AND " SEEN "AND " SEES("$7")
+        "LIMIT 2", 7 },
     [S_NEWEST] = { "own.newest",
         COLUMNS("d.der") "WHERE c.registration_id = $1 AND c.state IN ('issued', 'active') AND c.not_after >= $2 "
         "ORDER BY c.not_before DESC, c.id LIMIT 1", 2 },
@@ -46,11 +50,11 @@ static const struct pg_stmt stmts[] = {
         "ORDER BY s.tx, s.seq LIMIT $7::int4), "
         "o AS (SELECT w.tx, w.seq, a.name || '-g' || a.generation AS label, w.serial, w.was, w.state, w.reason, w.at, c.profile, "
         "r.id FROM w JOIN certificate c ON c.ca_id = w.ca_id AND c.serial = w.serial JOIN ca a ON a.id = c.ca_id "
-        "JOIN registration r ON r.id = c.registration_id WHERE " OWN "ORDER BY w.tx, w.seq LIMIT $8::int4) "
+        "JOIN registration r ON r.id = c.registration_id WHERE " SEES("$9") "ORDER BY w.tx, w.seq LIMIT $8::int4) "
         "SELECT (SELECT count(*) FROM w), (SELECT h.xmin::text FROM h), l.tx::text, l.seq, o.label, o.serial, o.was, o.state, "
         "o.reason, o.at, o.profile, o.id, o.tx::text, o.seq FROM "
         "(SELECT 1) one LEFT JOIN LATERAL (SELECT w.tx, w.seq FROM w ORDER BY w.tx DESC, w.seq DESC LIMIT 1) l ON true "
-        "LEFT JOIN o ON true ORDER BY o.tx, o.seq", 8 },
+        "LEFT JOIN o ON true ORDER BY o.tx, o.seq", 9 },
 };
 const struct pg_stmts front_own_stmts = PG_STMTS(stmts);
 
@@ -68,7 +72,7 @@ args_own(struct pg_args *args, const struct station *s)
 }
 
 enum err
-own_certificate_find(struct pg *pg, const struct station *s, struct str serial, const char *ca, struct arena *a,
+own_certificate_find(struct pg *pg, const struct station *s, struct str serial, const char *ca, bool reached, struct arena *a,
                      struct certificate_row *ret, struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
@@ -81,6 +85,7 @@ own_certificate_find(struct pg *pg, const struct station *s, struct str serial, 
     args_own(&args, s);
     pg_arg_buf(&args, &octets);
     pg_arg_text(&args, ca);
+    pg_arg_bool(&args, reached && s->may_revoke);
     if ((e = pg_exec(pg, &stmts[S_BY_SERIAL], &args, &r, why)) != OK)
         return e;
     if (pg_rows(r) == 0)
@@ -233,6 +238,7 @@ own_changes(struct pg *pg, const struct station *s, const char *after, int max, 
     pg_arg_i64(&args, cursor.seq);
     pg_arg_i32(&args, CHANGES_WINDOW);
     pg_arg_i32(&args, max);
+    pg_arg_bool(&args, s->may_revoke);
     if ((e = pg_exec(pg, &stmts[S_CHANGES], &args, &r, why)) != OK)
         return e;
     list = arena_alloc(a, ((size_t)pg_rows(r) + 1) * sizeof(*list));

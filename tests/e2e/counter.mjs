@@ -32,13 +32,14 @@ export async function newClerk(system, name = "Noé Deuxième") {
   }
 }
 
-// Password and one-time code. Another test may have used the demo clerk's code: then the next one.
-export async function clerkSignsIn(page, system, clerk) {
+// Password and one-time code. Another test may have used the demo clerk's code: then the next one. ahead: by how many milliseconds
+// the instance's clock was moved.
+export async function clerkSignsIn(page, system, clerk, ahead = 0) {
   for (let i = 0; i < 4; i++) {
     await page.goto(`${system.MAIRIE_URL}/login`);
     await page.locator("#login").fill(clerk.login);
     await page.locator("#password").fill(clerk.password);
-    await page.locator("#totp").fill(await freshCode(clerk.secret));
+    await page.locator("#totp").fill(await freshCode(clerk.secret, ahead));
     await page.locator("#signin").click();
     await page.waitForLoadState("load");
     if (await page.locator("#signin").count() === 0) return;

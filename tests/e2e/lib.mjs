@@ -76,8 +76,8 @@ export async function query(system, database, sql) {
 // Debian's Chromium with a home of its own whose certificate store trusts the demo's authority and nothing else new.
 // Options: authorities: further PEM files to trust; keys: [{ file, password }], PKCS#12 for its store; modules: { name:
 // library }, PKCS#11; env: more of the environment; policy: an object that it finds as its managed policy. Policies are the machine's, so they are shown to this browser alone: in a mount
-// namespace of its own.
-export async function startBrowser(system, { authorities = [], keys = [], modules = {}, env = {}, policy } = {}) {
+// namespace of its own. end: who is told how to close it; by default the test that starts it, when it ends.
+export async function startBrowser(system, { authorities = [], keys = [], modules = {}, env = {}, policy, end = after } = {}) {
   const home = mkdtempSync(join(tmpdir(), "beffroi-browser."));
   const store = join(home, ".pki", "nssdb");
   mkdirSync(store, { recursive: true });
@@ -98,7 +98,7 @@ export async function startBrowser(system, { authorities = [], keys = [], module
       "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-domain-reliability",
       "--host-resolver-rules=" + hostRules(system)],
   });
-  after(async () => {
+  end(async () => {
     await browser.close();
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   });
@@ -414,12 +414,12 @@ export function totp(secretBase32, time = Date.now()) {
 }
 
 // A code that this process has not used yet: each is good once. The step before and the one after are accepted too; the
-// former only when there is time left to send it.
+// former only when there is time left to send it. ahead: as of clerkSignsIn().
 const lastStep = new Map();
-export async function freshCode(secretBase32) {
-  const step = Math.max(Math.floor((Date.now() + 10_000) / 30_000) - 1, (lastStep.get(secretBase32) ?? 0) + 1);
+export async function freshCode(secretBase32, ahead = 0) {
+  const step = Math.max(Math.floor((Date.now() + ahead + 10_000) / 30_000) - 1, (lastStep.get(secretBase32) ?? 0) + 1);
   lastStep.set(secretBase32, step);
-  const early = (step - 1) * 30_000 - Date.now();
+  const early = (step - 1) * 30_000 - Date.now() - ahead;
   if (early > 0) await new Promise((resolve) => setTimeout(resolve, early + 500));
   return totp(secretBase32, step * 30_000);
 }

@@ -1,9 +1,11 @@
 """Software certificates from the mail's code to the first sign-in, and what becomes of them (DOMAIN P-046…P-058, K2, A-26): the real
 provider and the real authority."""
-import base64, http.client, plistlib, ssl, subprocess, threading, time, unittest, urllib.parse
+import base64, datetime, http.client, plistlib, shutil, ssl, subprocess, threading, time, unittest, urllib.parse, uuid
 
+from authority import APPROVERS, Authority
 from beffroi import *
-from issuing import Cut, issuing
+from cards import CardSystem
+from issuing import Cut, IssuingSystem, issuing
 
 AGENTS = {
     'firefox': 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0',
@@ -18,6 +20,8 @@ FILES = {
     'macos': ('application/x-pkcs12', 'certificat.p12', True), 'ios': ('application/x-apple-aspen-config', 'certificat.mobileconfig', True),
     'android': ('application/x-pkcs12', 'certificat.p12', True), 'unknown': ('application/x-pkcs12', 'certificat.p12', True),
 }
+CARD = {'given_name': 'Zoé', 'surname': 'Durand', 'address': ['Mme Durand', '3 rue du Puits', '31999 RIVEMONT']}
+LEA = {'Beffroi-Clerk': 'lea'}
 
 
 class Issuing(unittest.TestCase):
@@ -488,6 +492,35 @@ class Issuing(unittest.TestCase):
         self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/close', {'reason': 'request'}).status, 200)
         self.s.wait(lambda: self.s.pki_states(number) == ['revoked'])
 
+    def test_closed_by_error(self):
+        """DOMAIN 2.1, 2.3: reopened, it gets new codes and another certificate under the same number; its names are sent again."""
+        names = {'given_name': 'Zoé', 'surname': 'Rouvert'}
+        handle, codes, number, base = self.opened('rouvert', profile='named', names=names)
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/close', {'reason': 'error'}).status, 200)
+        self.s.wait(lambda: self.s.pki_states(number) == ['revoked'])
+        reissue = lambda body, key: self.s.door('POST', f'/v1/accounts/{handle}/reissue', body, key=key)
+        self.assertEqual(reissue({'what': 'all', 'names': names}, secrets_token(24)).json()['code'], 'account.state.closed')
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/reopen').json()['state'], 'suspended')
+        self.assertIn('annulé', self.sign_in(base)[1].text)
+        self.assertEqual(reissue({'what': 'all'}, secrets_token(24)).json()['code'], 'account.names')
+        key = secrets_token(24)
+        r = reissue({'what': 'all', 'names': names}, key)
+        self.assertEqual((r.status, r.json()['state'], r.json()['number']), (200, 'pending', number), r.text)
+        new = self.s.unseal(r.json()['sealed'], key)
+        b = Browser(self.s)
+        b.get('/blocage')
+        self.assertIn('est plus valable', b.post('/blocage', {'code': codes['revocation'], 'do': 'block'}).text)
+        b, url = self.s.stage(new, 'rouvert@courriel.example')
+        page = self.choose(b, url, 'firefox')
+        file = self.download(b, page)
+        self.assertEqual(file.status, 200, file.text[:400])
+        self.s.wait(lambda: self.s.state(handle) == 'active')
+        again = self.s.unpack('rouvert2', file.body, self.phrase(page))
+        self.assertIn('id="logout"', self.sign_in(again)[1].text)
+        self.assertEqual(self.sign_in(base)[1].status, 403)
+        self.s.wait(lambda: sorted(self.s.pki_states(number)) == ['active', 'revoked'])
+        self.block(new)
+
     def test_revoked_at_the_authority(self):
         """Whoever revokes there: the sign-in hears of it within seconds, and what was signed in ends."""
         handle, codes, number, base = self.opened('ailleurs')
@@ -519,6 +552,304 @@ class Issuing(unittest.TestCase):
         folder = os.path.join(TOP, 'templates', 'assets', 'vendor')
         p = subprocess.run(['sha256sum', '-c', '--strict', 'SHA256SUMS'], cwd=folder, capture_output=True)
         self.assertEqual(p.returncode, 0, p.stdout)
+
+
+class CardIssuing(CardSystem, IssuingSystem):
+    """Cards are asked for by a station of card operations; the provider may revoke them."""
+    profiles = ['citizen-soft', 'citizen-card', 'citizen-card-local']
+
+    def prepare(self):
+        self.authority.station('perso', ['citizen-card', 'citizen-card-local'])
+        super().prepare()
+        self.command('trust', 'add', self.authority.path('cards-ca.pem'), '--name', 'cards', '--use', 'card', '--own')
+
+    def advance(self, by):
+        self.command('clock', '--advance', by)
+        self.authority.clock(by)
+
+
+class CardAuthority(Authority):
+    issuing = ('servers', 'soft', 'cards')
+
+
+class Cards(Issuing):
+    """K2 with cards and the real authority: what becomes of a certificate when its account is blocked and comes back."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = contextlib.ExitStack()
+        cls.addClassCleanup(cls.stack.close)
+        cls.s = cls.stack.enter_context(CardIssuing(cls.stack.enter_context(CardAuthority())))
+        cls.n = 0
+
+    # --- what a test is made of ----------------------------------------------------------------------------------------
+    def now(self):
+        offset = self.s.command('clock').stdout.strip()
+        return datetime.datetime.fromisoformat(offset.replace('Z', '+00:00')) - datetime.timedelta(minutes=1)
+
+    def card(self, handle, number, profile, registration=None):
+        """Made and linked; (registration, its files)."""
+        type(self).n += 1
+        a, name = self.s.authority, f'card{self.n}'
+        proof = {'proof': 'face_to_face', 'proof_ref': f'pv-{self.n}', 'proof_at': self.now().strftime('%Y-%m-%dT%H:%M:%SZ'),
+                 'names': {'number': number}}
+        if registration:
+            r = a.call('perso', 'PUT', f'/registrations/{registration}/identification', proof)
+        else:
+            registration = str(uuid.uuid4())
+            r = a.call('perso', 'PUT', f'/registrations/{registration}',
+                       {'profile': profile, 'holder': number, 'town': 'rivemont', 'support': 'card', **proof})
+        self.assertIn(r.status, (200, 201), r.body)
+        r = a.est('perso', 'simpleenroll', a.csr(name), registration)
+        self.assertEqual(r.status, 200, r.body)
+        with open(a.path(name + '.key')) as f:
+            pem = a.certificates(r)[0]
+            base = self.s.base(name, f.read(), pem[pem.index('-----BEGIN'):])
+        self.s.command('account', 'link-certificate', handle, base + '.pem')
+        return registration, base
+
+    def der(self, base):
+        with open(base + '.pem') as f:
+            return base64.b64encode(ssl.PEM_cert_to_DER_cert(f.read())).decode()
+
+    def handed_over(self, profile):
+        key, handle = secrets_token(24), secrets_token(24)
+        r = self.s.door('POST', '/v1/accounts', {'type': 'x509_card', 'handle': handle, 'card': CARD}, key=key)
+        self.assertEqual(r.status, 201, r.text)
+        self.s.door('POST', f'/v1/accounts/{handle}/ack')
+        number, codes = r.json()['number'], self.s.unseal(r.json()['sealed'], key)
+        registration, base = self.card(handle, number, profile)
+        r = self.s.door('POST', f'/v1/accounts/{handle}/activate', {'certificate': self.der(base)}, headers=LEA)
+        self.assertEqual(r.status, 200, r.text)
+        self.assertIn('id="logout"', self.sign_in(base)[1].text)
+        return handle, number, codes, registration, base
+
+    def back(self, handle, codes, base):
+        key = secrets_token(24)
+        r = self.s.door('POST', f'/v1/accounts/{handle}/reactivate', {'otp': codes['reactivation_otp'], 'pin': codes['reactivation_pin'],
+                        'certificate': self.der(base)}, key=key, headers=LEA)
+        return r, self.s.unseal(r.json()['sealed'], key) if r.status == 200 else None
+
+    def outcomes(self, number):
+        return self.s.authority.sql("SELECT coalesce(string_agg(v.act || ' ' || v.outcome, ',' ORDER BY v.received_at, v.act DESC), '') FROM "
+                                    "revocation_request v JOIN certificate c ON c.id = v.certificate_id JOIN registration r ON r.id = "
+                                    f"c.registration_id WHERE r.holder = '{number}' AND v.requester = 'holder'")
+
+    def here(self, handle):
+        """The states of an account's certificates at the provider, oldest first."""
+        return self.s.sql("SELECT string_agg(c.state, ' ' ORDER BY c.linked_at) FROM credential_certificate c JOIN account a ON a.id = "
+                          f"c.account_id WHERE a.handle = '{handle}'").split()
+
+    # --- the policies --------------------------------------------------------------------------------------------------
+    def test_hold(self):
+        """Held at once; back at the counter; two of the authority let it go, and the provider hears of it."""
+        handle, number, codes, _, base = self.handed_over('citizen-card-local')
+        self.block(codes)
+        self.s.wait(lambda: self.s.pki_states(number) == ['held'] and self.here(handle) == ['held'])
+        r, new = self.back(handle, codes, base)
+        self.assertEqual((r.status, r.json()['state']), (200, 'active'), r.text)
+        self.s.wait_sql("SELECT max(tries) > 0 FROM job WHERE kind = 'account.certificates' AND key LIKE '% resume %' AND state <> 'done'", 't')
+        self.assertEqual((self.s.pki_states(number), self.here(handle)), (['held'], ['held']))
+        self.assertEqual(self.sign_in(base)[1].status, 403)
+        a = self.s.authority
+        serial = run('openssl', 'x509', '-noout', '-serial', '-in', base + '.pem').stdout.strip().split('=')[1].lower()
+        for who in APPROVERS:
+            run(a.bin, 'resume', '--config', a.path('operator.conf'), '--ca', 'cards-g1', '--serial', serial, '--key',
+                a.path('root', 'persons', who + '.key'), '--answers', a.write('answers', f'phrase = key phrase of {who}\n'), check=False)
+        self.s.wait(lambda: self.s.pki_states(number) == ['active'])
+        self.s.wait(lambda: self.here(handle) == ['active'])
+        self.s.wait(lambda: 'id="logout"' in self.sign_in(base)[1].text)
+        # a second cycle, with the new codes
+        self.block(new)
+        self.s.wait(lambda: self.here(handle) == ['held'])
+        self.assertEqual(self.back(handle, codes, base)[0].json()['code'], 'secret.superseded')
+        self.assertEqual(self.back(handle, new, base)[0].status, 200)
+
+    def test_zz_defer(self):
+        """Found within 24 hours it was never revoked; later it is, and another card takes its place. Last: the clock is moved."""
+        soon, soon_number, soon_codes, _, soon_base = self.handed_over('citizen-card')
+        late, late_number, late_codes, registration, late_base = self.handed_over('citizen-card')
+        shut, shut_number, shut_codes, shut_registration, shut_base = self.handed_over('citizen-card')
+        for codes, number in ((soon_codes, soon_number), (late_codes, late_number)):
+            self.block(codes)
+            self.s.wait(lambda: self.outcomes(number) == 'suspend deferred')
+        self.s.advance('23h')
+        r, new = self.back(soon, soon_codes, soon_base)
+        self.assertEqual(r.status, 200, r.text)
+        self.s.wait(lambda: self.outcomes(soon_number) == 'suspend deferred,resume withdrawn')
+        self.s.advance('2h')
+        self.s.wait(lambda: self.s.pki_states(late_number) == ['revoked'])
+        self.s.wait(lambda: self.here(late) == ['revoked'])
+        self.assertEqual((self.s.pki_states(soon_number)[0] in ('issued', 'active'), self.here(soon)), (True, ['active']))
+        self.assertIn('id="logout"', self.sign_in(soon_base)[1].text)
+        r, _ = self.back(late, late_codes, late_base)
+        self.assertEqual((r.status, r.json()['code']), (409, 'certificate.rekey'))
+        _, fresh = self.card(late, late_number, 'citizen-card', registration)
+        r, _ = self.back(late, late_codes, fresh)
+        self.assertEqual((r.status, r.json()['state']), (200, 'active'), r.text)
+        self.assertIn('id="logout"', self.sign_in(fresh)[1].text)
+        self.assertEqual(self.sign_in(late_base)[1].status, 403)
+        self.s.wait_sql(f"SELECT count(*) FROM job j JOIN account a ON a.handle = '{late}' WHERE j.kind = 'account.certificates' AND "
+                        "split_part(j.key, ' ', 1) = a.id::text AND j.state <> 'done'", '0')
+        self.assertEqual(sorted(self.s.pki_states(late_number))[-1], 'revoked')
+        self.assertIn('id="logout"', self.sign_in(fresh)[1].text, 'the new one went with the old one')
+        self.reopened(shut, shut_number, shut_codes, shut_registration, shut_base)
+
+    def reopened(self, handle, number, codes, registration, base):
+        """DOMAIN 2.1, 2.3: closed by error: revoked for good; another card under the same account and number."""
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/close', {'reason': 'error'}).status, 200)
+        self.s.wait(lambda: self.s.pki_states(number) == ['revoked'] and self.here(handle) == ['revoked'])
+        again = lambda body, key=None: self.s.door('POST', f'/v1/accounts/{handle}/reissue', body, key=key or secrets_token(24))
+        self.assertEqual(again({'what': 'all', 'card': CARD}).json()['code'], 'account.state.closed')
+        self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/reopen').json()['state'], 'suspended')
+        self.assertEqual(self.back(handle, codes, base)[0].json()['code'], 'certificate.rekey')
+        self.assertEqual((r := again({'what': 'all'})).json()['code'], 'account.card', r.text)
+        key = secrets_token(24)
+        r = again({'what': 'all', 'card': CARD}, key)
+        self.assertEqual((r.status, r.json()['state'], r.json()['number']), (200, 'suspended', number), r.text)
+        self.assertEqual(again({'what': 'all', 'card': CARD}, key).json()['sealed'], r.json()['sealed'])       # the lost answer
+        self.assertEqual(again({'what': 'all', 'card': CARD}).json()['code'], 'account.card')                    # one at a time
+        new = self.s.unseal(r.json()['sealed'], key)
+        self.assertEqual(set(new), {'revocation', 'reactivation_otp', 'reactivation_pin'})
+        record = self.s.record(handle)
+        self.assertEqual((record['reactivation_pin'], record['revocation'], record['number']),
+                         (new['reactivation_pin'], new['revocation'], number))
+        _, fresh = self.card(handle, number, 'citizen-card', registration)
+        self.assertEqual(self.back(handle, codes, fresh)[0].status, 403)
+        r, newer = self.back(handle, new, fresh)
+        self.assertEqual((r.status, r.json()['state']), (200, 'active'), r.text)
+        self.assertIn('id="logout"', self.sign_in(fresh)[1].text)
+        self.assertEqual(self.sign_in(base)[1].status, 403)
+        # a blocked card that was not reopened gets no other one this way
+        self.block(newer)
+        self.assertEqual(again({'what': 'all', 'card': CARD}).json()['code'], 'account.card')
+        self.assertEqual(again({'what': 'all'}).json()['code'], 'account.state.suspended')
+
+
+class QuarterAuthority(Authority):
+    """Software certificates of 90 days: near their end the certificates of stations and servers are still good."""
+
+    def profiles(self):
+        folder = self.path('profiles')
+        if not os.path.isdir(folder):
+            shutil.copytree(super().profiles(), folder)
+            with open(os.path.join(folder, 'citizen-soft.profile')) as f:
+                text = f.read()
+            assert 'life = 3y\n' in text
+            with open(os.path.join(folder, 'citizen-soft.profile'), 'w') as f:
+                f.write(text.replace('life = 3y\n', 'life = 90d\n'))
+        return folder
+
+
+class QuarterSystem(IssuingSystem):
+    def issue(self, name, extension='extendedKeyUsage=clientAuth', days='900'):
+        super().issue(name, extension, days)       # the clock is moved
+
+
+class Renewal(Issuing):
+    """DOMAIN 2.3, P-117: from the citizen's own page in the last 60 days, and the mails that say so."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = contextlib.ExitStack()
+        cls.addClassCleanup(cls.stack.close)
+        cls.s = cls.stack.enter_context(QuarterSystem(cls.stack.enter_context(QuarterAuthority())))
+
+    def advance(self, by):
+        self.s.command('clock', '--advance', by)
+        self.s.authority.clock(by)
+
+    def opened(self, name, **fields):
+        handle, codes, number, b, url = self.begin(name)
+        page = self.choose(b, url, 'firefox', **fields)
+        r = self.download(b, page)
+        self.assertEqual(r.status, 200, r.text[:400])
+        self.s.wait(lambda: self.s.state(handle) == 'active')
+        return handle, number, self.s.unpack(name, r.body, self.phrase(page))
+
+    def page_of(self, base):
+        """Signed in, on the page of one's own; what the authority told last counts again after a jump of the clock."""
+        got = []
+        self.s.wait(lambda: got.append(self.sign_in(base)) or 'id="logout"' in got[-1][1].text)
+        b, page = got[-1]
+        self.assertIn('id="renew-certificate" href="/ma-page/certificat"', page.text)
+        return b
+
+    def told(self, name):
+        """How many mails said to them that their certificate ends."""
+        return sum(f'{name}@courriel.example' in to and '/ma-page/certificat' in m.get_content() and 'finit le' in m.get_content()
+                   for to, m in list(self.s.sink.messages))
+
+    def key_of(self, base):
+        return run('openssl', 'x509', '-noout', '-pubkey', '-in', base + '.pem').stdout
+
+    def test_renewal(self):
+        keeps = {'keep_mail': '1'}
+        handle, number, base = self.opened('renouveau', **keeps)
+        _, other_number, other = self.opened('demandeur', **keeps)
+        self.opened('distrait', **keeps)
+        self.opened('muet')
+        b = self.page_of(base)
+        early = self.download(b, self.choose(b, '/ma-page/certificat', 'firefox'))
+        self.assertEqual(early.status, 409)
+        self.assertIn('trop tôt', early.text)
+        self.assertEqual(len(self.s.pki_states(number)), 1)
+        self.advance('35d')                                             # 55 days are left
+        b = self.page_of(base)
+        page = self.choose(b, '/ma-page/certificat', 'firefox')
+        r = self.download(b, page)
+        self.assertEqual((r.status, r.headers['Content-Type']), (200, 'application/x-pkcs12'), r.text[:400])
+        fresh = self.s.unpack('renouveau2', r.body, self.phrase(page))
+        self.s.wait(lambda: self.s.pki_states(number) == ['active', 'active'])
+        self.assertNotEqual(self.key_of(base), self.key_of(fresh))
+        self.assertEqual(*(run('openssl', 'x509', '-noout', '-subject', '-in', x + '.pem').stdout for x in (base, fresh)))
+        self.assertEqual(self.s.state(handle), 'active')
+        for which in (base, fresh):                                     # the old one lives until its own end
+            self.assertIn('id="logout"', self.sign_in(which)[1].text)
+        again = self.download(b, page)
+        self.assertIn(again.status, (409, 410), again.text[:300])      # the second click makes no third one
+        self.assertEqual(len(self.s.pki_states(number)), 2)
+        self.assertEqual([self.told(n) for n in ('renouveau', 'demandeur', 'distrait', 'muet')], [0, 0, 0, 0])
+
+        self.advance('26d')                                             # 29 are left
+        self.s.wait(lambda: self.told('demandeur') == 1 and self.told('distrait') == 1)
+        self.assertEqual([self.told(n) for n in ('renouveau', 'muet')], [0, 0])
+        # by a request of one's own: it says the name of the certificate that it follows (RFC 7030 4.2.2)
+        b = self.page_of(other)
+        page = self.choose(b, '/ma-page/certificat', 'unknown')
+        r = self.post_request(b, page, self.request_of('autre-nom', '/CN=moi'))
+        self.assertEqual(r.status, 422, r.text[:300])
+        self.assertIn('Le nom dans la demande', r.text)
+        run('openssl', 'genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', self.s.path('suite.key'))
+        run('openssl', 'x509', '-x509toreq', '-in', other + '.pem', '-signkey', self.s.path('suite.key'), '-out', self.s.path('suite.csr'))
+        with open(self.s.path('suite.csr')) as f:
+            text = f.read()
+        r = self.post_request(b, page, text[text.index('-----BEGIN'):])
+        self.assertEqual(r.status, 303, r.text[:600])
+        pem = b.get('/ma-page/certificat/issued/certificat.pem').text
+        with open(self.s.path('suite.key')) as f:
+            next_ = self.s.base('suite', f.read(), pem)
+        self.assertEqual(self.sign_in(next_)[1].status, 403)            # issued is not delivered
+        issued = b.get('/ma-page/certificat/issued')
+        self.assertEqual(b.post('/ma-page/certificat/done', {'csrf': b.csrf(issued), 'do': 'done'}).status, 200)
+        self.assertIn('id="logout"', self.sign_in(next_)[1].text)
+
+        self.advance('23d')                                             # 6 are left: whoever has a later one hears nothing
+        self.s.wait(lambda: self.told('distrait') == 2)
+        self.assertEqual([self.told(n) for n in ('renouveau', 'demandeur', 'muet')], [0, 1, 0])
+        self.advance('7d')                                              # over
+        for old, new in ((base, fresh), (other, next_)):
+            self.page_of(new)
+            page = self.sign_in(old)[1]
+            self.assertEqual(page.status, 403)
+            self.assertIn('sa date est passée', page.text)
+        self.assertEqual(self.told('distrait'), 2)
+
+
+# What Issuing tests is tested there.
+for cls in (Cards, Renewal):
+    for name in [n for n in vars(Issuing) if n.startswith('test_')]:
+        setattr(cls, name, None)
 
 
 class Away(unittest.TestCase):

@@ -305,11 +305,12 @@ def changes_of(a, who, after=''):
 
 
 def changes(a):
-    """All of one's own, none of another's, none skipped by a transaction that ends late."""
+    """All of one's own and those that one may revoke, none of another's, none skipped by a transaction that ends late."""
     serials = lambda list: [c['serial'] for c in list]
     before, after = changes_of(a, 'idp')
     own = a.sql("SELECT string_agg(DISTINCT encode(c.serial, 'hex'), ' ') FROM certificate c JOIN registration r ON r.id = c.registration_id "
-                "LEFT JOIN station s ON s.id = r.station_id WHERE s.name = 'idp' OR r.station_id IS NULL AND r.holder = 'idp'").split()
+                "LEFT JOIN station s ON s.id = r.station_id WHERE s.name = 'idp' OR r.station_id IS NULL AND r.holder = 'idp' OR "
+                "c.profile = ANY (SELECT unnest(profiles) FROM station WHERE name = 'idp' AND may_revoke AND towns IS NULL)").split()
     assert set(serials(before)) == set(own), (before, own)
     assert [c['at'] for c in before] == sorted(c['at'] for c in before)
     assert changes_of(a, 'idp', after)[0] == []
@@ -624,13 +625,38 @@ def closed_names(a):
     assert found == '', found
 
 
+def reached(a):
+    """Who may revoke reads what it reaches with that, whoever asked for it, and does nothing else with it (K2)."""
+    label = holder(a, 'perso')
+    pem = issued(a, 'perso', label, 'reached')
+    path = f'/certificates/{a.serial(pem)}'
+    own = expect(a.call('perso', 'GET', path), 200).json()
+    assert expect(a.call('idp', 'GET', path), 200).json() == own
+    expect(a.call('clairval', 'GET', path), 404, 'certificate.unknown')                     # another town's
+    expect(a.call('idp', 'PUT', path + '/acceptance', {'proof_ref': 'pv-1'}), 404, 'certificate.unknown')
+    expect(a.call('idp', 'GET', f'/registrations/{label}'), 404)
+    expect(a.est('idp', 'simplereenroll', a.csr('reached-3'), label), 404)
+    theirs = issued(a, 'idp', holder(a, 'idp'), 'reached-2')
+    expect(a.call('idp', 'GET', f'/certificates/{a.serial(theirs)}'), 200)
+    expect(a.call('perso', 'GET', f'/certificates/{a.serial(theirs)}'), 404, 'certificate.unknown')    # may not revoke
+    seen = {who: set() for who in ('idp', 'perso', 'clairval')}
+    for who in seen:
+        after, more = '', True
+        while more:
+            page = expect(a.call(who, 'GET', '/changes' + (f'?after={after}' if after else '')), 200).json()
+            seen[who] |= {c['serial'] for c in page['changes']}
+            after, more = page['next'], page['more']
+    assert a.serial(pem) in seen['idp'] and a.serial(pem) in seen['perso'] and a.serial(pem) not in seen['clairval']
+    assert a.serial(theirs) in seen['idp'] and a.serial(theirs) not in seen['perso']
+
+
 def main():
     with Authority(front='front.issue_threads = 4') as a:
         a.station('idp', profiles=('citizen-soft-named', 'station', 'server'), may_revoke=True)
         a.station('perso', profiles=('citizen-soft-named',), towns=('rivemont',))
         a.station('clairval', profiles=('citizen-soft-named',), towns=('clairval',), may_revoke=True)
         for act in (enrols, tells, forms, keys, registers, accepts, revokes, changes, walls, refused_at_once, two_at_once,
-                    locked_and_away, jammed, killed, closed_names, nowhere, renews, floods, notices):
+                    locked_and_away, jammed, killed, closed_names, nowhere, reached, renews, floods, notices):
             began = time.monotonic()
             act(a)
             print(f'{act.__name__}: {time.monotonic() - began:.1f} s', flush=True)

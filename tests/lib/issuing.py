@@ -46,6 +46,7 @@ class Cut(threading.Thread):
 class IssuingSystem(CertificateSystem):
     """Its station `idp` is let in by two persons, as an operator has it."""
     nodes_ = 1
+    profiles = ['citizen-soft', 'citizen-soft-named']       # that its station may ask for
 
     def __init__(self, authority, **kw):
         self.authority = authority
@@ -59,7 +60,7 @@ class IssuingSystem(CertificateSystem):
                     f"pki.key = {a.path('idp.key')}\nthreads.slow = 12\n")
 
     def prepare(self):
-        self.authority.station('idp', ['citizen-soft', 'citizen-soft-named'], may_revoke=True)
+        self.authority.station('idp', self.profiles, may_revoke=True)
         super().prepare()
         self.command('trust', 'add', self.authority.path('soft-ca.pem'), '--name', 'soft', '--use', 'software', '--own')
 
