@@ -16,6 +16,7 @@
 #define HTTP_HEADER_LINES_MAX   100
 #define HTTP_PARAMS_MAX         256          /* of a query, of a form */
 #define HTTP_PARAM_NAME_MAX     128
+#define HTTP_FILES_MAX          4            /* of a form */
 #define HTTP_COOKIES_MAX        64
 #define HTTP_SEGMENTS_MAX       32           /* of a path; the base64 of an OCSP request may hold slashes (RFC 6960 A.1) */
 #define HTTP_PATH_PARAMS_MAX    6
