@@ -265,7 +265,7 @@ static const struct said *
 refusal_of(const struct why *why)
 {
     static const struct {
-        const char *code;
+        const char *reason;
         const struct said *said;
     } list[] = {
         { "certificate.ticket", &stale }, { "certificate.linked", &outcomes[CERTIFICATE_GOOD] },
@@ -273,7 +273,7 @@ refusal_of(const struct why *why)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(list); i++)
-        if (strcmp(why->code, list[i].code) == 0)
+        if (str_eqs(str_of(why->code), list[i].reason))
             return list[i].said;
     return NULL;
 }
