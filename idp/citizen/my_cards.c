@@ -192,7 +192,7 @@ said_page(struct http_request *req, const struct said *what, bool card)
     if (what->again)
         page_str(d, "again_url", add_url(card));
     page_bool(d, "remembered", what->choice && !idp->conf.cert_fresh_names);
-    page_str(d, "back_url", CARDS_URL);
+    page_str(d, "back_url", what->status == 200 ? "/login" : CARDS_URL);
     idp_reply_page(req, what->status, "citizen/card_said.html", d);
 }
 
