@@ -8,6 +8,7 @@
 #define HTTP_URI_MAX            (16 * 1024)  /* request target; a SAML Redirect request needs 8 KB and more */
 #define HTTP_HEADERS_MAX        (32 * 1024)  /* header lines together, without the request line */
 #define HTTP_BODY_CEILING       (2 << 20)    /* the largest body_max a route may ask for */
+#define HTTP_DISCARD_MAX        (16 << 20)   /* of a body that is too large: read and thrown away, so that a person sees the answer */
 #define HTTP_ARENA_MAX          (8 << 20)    /* memory of one request, decoded parameters included */
 /* What libmicrohttpd holds per connection: both of the above, its records of header lines and our answer's headers. */
 #define HTTP_CONNECTION_MEMORY  (64 * 1024)
