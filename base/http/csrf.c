@@ -96,7 +96,7 @@ csrf_check(struct http_request *req)
     if (cookie == NULL)
         return "no cookie";
     sent = http_form(req, "csrf");
-    if (sent == NULL && req->match.route->body != HTTP_BODY_FORM)
+    if (sent == NULL && req->match.route->body != HTTP_BODY_FORM && req->match.route->body != HTTP_BODY_UPLOAD)
         sent = http_header(req, "X-CSRF-Token");
     if (sent == NULL)
         return "no field";

@@ -31,6 +31,27 @@ MUST_USE enum err http_params_parse(struct arena *arena, struct str in, struct h
 /* Cookie header lines; what is not a cookie-pair of RFC 6265 is left out, of a repeated name the first stays. */
 void http_cookies_parse(struct arena *arena, struct str header, struct http_params *cookies);
 const char *http_params_get(const struct http_params *p, const char *name);
+/* "name[]" may. */
+bool http_may_repeat(const char *name);
+/* NUL-terminated copy; NULL past the arena's ceiling. */
+char *http_try_str(struct arena *arena, struct str s);
+
+/* --- multipart.c: a form with files --------------------------------------------------------------------- */
+struct http_file {
+    const char *name;              /* of the form's field, as in struct http_param; what the peer calls the file is thrown away */
+    struct str content;            /* octets as they came, in the body */
+};
+struct http_upload {
+    struct http_params fields;
+    struct http_file *files;       /* in the arena; the body outlives it */
+    size_t nfiles;
+};
+/* The boundary of "multipart/form-data; boundary=…" (RFC 2046 §5.1.1); false: another type, or another parameter. */
+bool multipart_boundary(const char *content_type, struct str *ret);
+/* boundary: as given by multipart_boundary(). Refused as by http_params_parse(). */
+MUST_USE enum err multipart_parse(struct arena *arena, struct str boundary, struct str body, struct http_upload *ret,
+                                  struct why *why);
+const struct http_file *http_files_find(const struct http_upload *u, const char *name);
 
 struct http_path {
     size_t n;
@@ -252,6 +273,7 @@ struct http_request {
     unsigned method;                      /* enum http_method, 0: another */
     struct route_match match;
     struct http_params query, form, cookies;
+    struct http_upload upload;            /* form is its fields */
     bool has_body, must_close;
     int64_t body_told;                    /* Content-Length, 0 when chunked */
     uint64_t body_seen;

@@ -8,6 +8,7 @@
 #define HTTP_URI_MAX            (16 * 1024)  /* request target; a SAML Redirect request needs 8 KB and more */
 #define HTTP_HEADERS_MAX        (32 * 1024)  /* header lines together, without the request line */
 #define HTTP_BODY_CEILING       (2 << 20)    /* the largest body_max a route may ask for */
+#define HTTP_DISCARD_MAX        (16 << 20)   /* of a body that is too large: read and thrown away, so that a person sees the answer */
 #define HTTP_ARENA_MAX          (8 << 20)    /* memory of one request, decoded parameters included */
 /* What libmicrohttpd holds per connection: both of the above, its records of header lines and our answer's headers. */
 #define HTTP_CONNECTION_MEMORY  (64 * 1024)
@@ -16,6 +17,7 @@
 #define HTTP_HEADER_LINES_MAX   100
 #define HTTP_PARAMS_MAX         256          /* of a query, of a form */
 #define HTTP_PARAM_NAME_MAX     128
+#define HTTP_FILES_MAX          4            /* of a form */
 #define HTTP_COOKIES_MAX        64
 #define HTTP_SEGMENTS_MAX       32           /* of a path; the base64 of an OCSP request may hold slashes (RFC 6960 A.1) */
 #define HTTP_PATH_PARAMS_MAX    6

@@ -23,8 +23,8 @@ http_is_token(struct str s)
     return true;
 }
 
-static char *
-try_str(struct arena *arena, struct str s)
+char *
+http_try_str(struct arena *arena, struct str s)
 {
     char *out = arena_try_alloc(arena, s.n + 1);
 
@@ -47,14 +47,14 @@ decode(struct arena *arena, struct str in, bool plus_is_space, struct buf *scrat
     }
     if (plain.n > 0 && (memchr(plain.p, '\0', plain.n) != NULL || !text_is_utf8(plain)))
         return why_code(why, ERR_INPUT, "parameter_malformed", "not UTF-8, or NUL");
-    *ret = try_str(arena, plain);
+    *ret = http_try_str(arena, plain);
     if (*ret == NULL)
         return why_code(why, ERR_INPUT, "body_too_large", "request memory is full");
     return OK;
 }
 
-static bool
-may_repeat(const char *name)
+bool
+http_may_repeat(const char *name)
 {
     size_t n = strlen(name);
 
@@ -96,7 +96,7 @@ http_params_parse(struct arena *arena, struct str in, struct http_params *ret, s
         if (strlen(p->name) > HTTP_PARAM_NAME_MAX)
             return why_code(why, ERR_INPUT, "parameter_malformed", "parameter name of %zu bytes", strlen(p->name));
         /* RFC 6749 §3.1: "Request and response parameters MUST NOT be included more than once." */
-        if (!may_repeat(p->name) && http_params_get(&out, p->name) != NULL)
+        if (!http_may_repeat(p->name) && http_params_get(&out, p->name) != NULL)
             return why_code(why, ERR_INPUT, "parameter_repeated", "parameter repeated");
         out.n++;
     }
@@ -157,8 +157,8 @@ http_cookies_parse(struct arena *arena, struct str header, struct http_params *c
             value = (struct str){ value.p + 1, value.n - 2 };
         if (!http_is_token(name) || name.n > HTTP_PARAM_NAME_MAX || !is_cookie_value(value))
             continue;
-        n = try_str(arena, name);
-        v = try_str(arena, value);
+        n = http_try_str(arena, name);
+        v = http_try_str(arena, value);
         if (n == NULL || v == NULL)
             return;
         if (http_params_get(cookies, n) != NULL || (p = cookie_place(cookies, n)) == NULL)

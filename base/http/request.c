@@ -5,6 +5,8 @@
  * without the body is decided here) · one per body part · last · after a pool thread has run it, last again ·
  * completed. An answer in the first call makes MHD close the connection, so it is given there only when a body that
  * we do not want is coming or when the framing cannot be trusted; every other refusal waits for the last call.
+ * A person who chose too large a file would not see such an answer: what a browser is still sending when we close is met by a reset, and
+ * that is what the browser shows. So there the body is read and thrown away, up to a bound.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,6 +286,14 @@ request_complete(struct http_request *req)
     return send_reply(req);
 }
 
+/* Too large a body of a form that a person sent: told after it was read. */
+static bool
+worth_reading(const struct http_request *req)
+{
+    return !req->must_close && req->refuse_status == 413 && req->match.route != NULL && req->match.route->html &&
+           req->match.route->body != HTTP_BODY_NONE && req->body_told <= HTTP_DISCARD_MAX;
+}
+
 /* The first call. */
 static enum MHD_Result
 request_begin(struct http_request *req, const char *method, const char *version)
@@ -291,14 +301,15 @@ request_begin(struct http_request *req, const char *method, const char *version)
     atomic_fetch_add(&req->server->active, 1);
     req->phase = PHASE_BODY;
     request_read_head(req, method, version);
-    if (req->refuse_status != 0 && (req->has_body || req->must_close)) {
+    if (req->refuse_status != 0 && (req->has_body || req->must_close) && !worth_reading(req)) {
         log_request(req->id);
         request_refuse(req, req->refuse_status, req->refuse_code);
         log_request(NULL);
         return send_reply(req);
     }
     if (req->has_body)
-        conn_deadline(req->conn, transfer_time(req, req->server->limits.body_time, req->body.max));
+        conn_deadline(req->conn, transfer_time(req, req->server->limits.body_time,
+                                               (size_t)req->body_told > req->body.max ? (size_t)req->body_told : req->body.max));
     return MHD_YES;
 }
 
@@ -307,9 +318,9 @@ static enum MHD_Result
 request_body_part(struct http_request *req, const char *data, size_t *size)
 {
     req->body_seen += *size;
-    if (req->body_seen > req->body.max) {
+    if (req->refuse_status != 0 || req->body_seen > req->body.max) {
         refuse_later(req, 413, "body_too_large");
-        if (req->body_seen > 2 * (uint64_t)HTTP_BODY_CEILING)
+        if (req->body_seen > HTTP_DISCARD_MAX)
             return MHD_NO;
     } else {
         buf_add(&req->body, data, *size);

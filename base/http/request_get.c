@@ -110,6 +110,17 @@ http_form_nth(const struct http_request *req, const char *name, size_t i)
     return NULL;
 }
 
+bool
+http_form_file(const struct http_request *req, const char *name, struct str *ret)
+{
+    const struct http_file *f = http_files_find(&req->upload, name);
+
+    if (f == NULL || f->content.n == 0)
+        return false;
+    *ret = f->content;
+    return true;
+}
+
 struct str
 http_body(const struct http_request *req)
 {

@@ -177,6 +177,10 @@ type_fits(enum http_body body, const char *content_type)
             return false;
     }
     switch (body) {
+    case HTTP_BODY_UPLOAD:
+        if (multipart_boundary(content_type, &params))
+            return true;
+        return str_ieqs(type, "application/x-www-form-urlencoded");
     case HTTP_BODY_FORM:
         return str_ieqs(type, "application/x-www-form-urlencoded");
     case HTTP_BODY_JSON:
@@ -306,10 +310,19 @@ request_read_head(struct http_request *req, const char *method, const char *vers
 void
 request_read_body(struct http_request *req)
 {
+    enum http_body kind = req->match.route->body;
+    struct str boundary;
     struct why why = WHY_INIT;
+    enum err e;
 
-    if (req->match.route->body != HTTP_BODY_FORM || req->body.len == 0)
+    if ((kind != HTTP_BODY_FORM && kind != HTTP_BODY_UPLOAD) || req->body.len == 0)
         return;
-    if (http_params_parse(req->arena, buf_view(&req->body), &req->form, &why) != OK)
+    if (kind == HTTP_BODY_UPLOAD && multipart_boundary(http_header(req, "Content-Type"), &boundary)) {
+        e = multipart_parse(req->arena, boundary, buf_view(&req->body), &req->upload, &why);
+        req->form = req->upload.fields;
+    } else {
+        e = http_params_parse(req->arena, buf_view(&req->body), &req->form, &why);
+    }
+    if (e != OK)
         refuse_params(req, &why);
 }

@@ -25,6 +25,7 @@ enum http_method { HTTP_GET = 1, HTTP_POST = 2, HTTP_PUT = 4, HTTP_DELETE = 8, H
 enum http_body {
     HTTP_BODY_NONE,           /* a body is refused */
     HTTP_BODY_FORM,           /* application/x-www-form-urlencoded */
+    HTTP_BODY_UPLOAD,         /* the same, or multipart/form-data (RFC 7578): a form with files */
     HTTP_BODY_JSON,           /* application/json */
     HTTP_BODY_SOAP,           /* text/xml or application/soap+xml */
     HTTP_BODY_RAW             /* anything */
@@ -173,6 +174,9 @@ const char *http_param(const struct http_request *req, const char *name);
 /* Repeated fields on purpose (checkboxes "authz"): the route lists none; a name ending in "[]" may repeat. */
 size_t http_form_count(const struct http_request *req, const char *name);
 const char *http_form_nth(const struct http_request *req, const char *name, size_t i);
+/* Octets of a file of the form (HTTP_BODY_UPLOAD), as they came; false: none was chosen, or it is empty. What the peer says of its name
+ * and type is not kept. A name is never a field and a file. */
+bool http_form_file(const struct http_request *req, const char *name, struct str *ret);
 struct str http_body(const struct http_request *req);
 const char *http_header(const struct http_request *req, const char *name);
 const char *http_cookie(const struct http_request *req, const char *name);

@@ -110,6 +110,8 @@ means_fill(struct page_data *d, const struct mine *m)
     if (m->password_at != UTIME_NULL)
         page_date(d, "password_changed", m->password_at, CITIZEN_ZONE);
     for (size_t i = 0; i < m->ncertificates; i++) {
+        if (m->certificates[i].by_holder && strcmp(m->certificates[i].state, "ended") == 0)
+            continue;                        /* taken away: their own doing, and the page of cards says so */
         item = page_item(d, "certificates");
         page_str(item, "serial", m->certificates[i].serial);
         page_date(item, "until", m->certificates[i].not_after, CITIZEN_ZONE);

@@ -192,7 +192,7 @@ said_page(struct http_request *req, const struct said *what, bool card)
     if (what->again)
         page_str(d, "again_url", add_url(card));
     page_bool(d, "remembered", what->choice && !idp->conf.cert_fresh_names);
-    page_str(d, "back_url", CARDS_URL);
+    page_str(d, "back_url", what->status == 200 ? "/login" : CARDS_URL);
     idp_reply_page(req, what->status, "citizen/card_said.html", d);
 }
 
@@ -265,7 +265,7 @@ static const struct said *
 refusal_of(const struct why *why)
 {
     static const struct {
-        const char *code;
+        const char *reason;
         const struct said *said;
     } list[] = {
         { "certificate.ticket", &stale }, { "certificate.linked", &outcomes[CERTIFICATE_GOOD] },
@@ -273,7 +273,7 @@ refusal_of(const struct why *why)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(list); i++)
-        if (strcmp(why->code, list[i].code) == 0)
+        if (str_eqs(str_of(why->code), list[i].reason))
             return list[i].said;
     return NULL;
 }

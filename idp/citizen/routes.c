@@ -46,7 +46,7 @@ static const struct http_route list[] = {
     { HTTP_GET, CARDS_URL, get_my_cards, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE, HTTP_POOL_EVENT,
       "citizen.cards", true, false },
     { HTTP_GET, CARDS_URL "/ajouter", get_my_cards_add, HTTP_BODY_NONE, 0, HTTP_SESSION_REQUIRED, HTTP_CSRF_NONE,
-      HTTP_POOL_EVENT, "citizen.cards.add", false, false },
+      HTTP_POOL_EVENT, "citizen.cards.add", true, false },
     { HTTP_POST, CARDS_URL "/lier", post_my_cards_link, HTTP_BODY_FORM, CARD_FORM_MAX, HTTP_SESSION_REQUIRED,
       HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "citizen.cards.link", true, false },
     { HTTP_POST, CARDS_URL "/retirer", post_my_cards_remove, HTTP_BODY_FORM, FORM_MAX, HTTP_SESSION_REQUIRED,

@@ -180,24 +180,55 @@ post_certificate_file(struct http_request *req)
 
 /* --- a request of the holder's own ----------------------------------------------------------------------------------------- */
 
+/* PEM of something else, which a person may take for the request: told as what it is. */
+static bool
+has_label(struct str text, const char *label)
+{
+    return memmem(text.p, text.n, label, strlen(label)) != NULL;
+}
+
 /* PEM under either of its labels (RFC 7468 §7), or bare base64. */
 static enum err
-request_read(const char *text, struct buf *der, struct why *why)
+text_read(struct str text, struct buf *der, struct why *why)
 {
     static const char *const labels[] = { "CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST" };
 
-    if (text == NULL || strlen(text) > REQUEST_MAX)
-        return why_code(why, ERR_INPUT, "issuing.request", "no request, or a long one");
     for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
-        struct str rest = str_of(text);
+        struct str rest = text;
 
         if (pem_next(&rest, labels[i], der) == OK && buf_ok(der))
             return OK;
         buf_reset(der);
     }
-    if (base64_decode(str_trim(str_of(text)), true, der) != OK || !buf_ok(der) || der->len == 0)
+    if (has_label(text, "PRIVATE KEY-----"))
+        return why_code(why, ERR_INPUT, "issuing.request.key", "a private key");
+    if (has_label(text, "-----BEGIN CERTIFICATE-----"))
+        return why_code(why, ERR_INPUT, "issuing.request.certificate", "a certificate");
+    if (base64_decode(str_trim(text), true, der) != OK || !buf_ok(der) || der->len == 0)
         return why_code(why, ERR_INPUT, "issuing.request", "neither PEM nor base64");
     return OK;
+}
+
+/* As text in the form, or as a file of it: PEM, or DER. */
+static enum err
+request_read(struct http_request *req, struct buf *der, struct why *why)
+{
+    const char *pasted = http_form(req, "request");
+    struct str text = pasted != NULL ? str_trim(str_of(pasted)) : STR_LIT(""), file = STR_LIT("");
+    bool is_file = http_form_file(req, "request_file", &file);
+
+    if (is_file && text.n > 0)
+        return why_code(why, ERR_INPUT, "issuing.request.both", "a file, and text beside it");
+    if (is_file)
+        text = file;
+    if (text.n == 0)
+        return why_code(why, ERR_INPUT, "issuing.request.none", "neither text nor file");
+    if (text.n > REQUEST_MAX)
+        return why_code(why, ERR_INPUT, "issuing.request.large", "%zu octets", text.n);
+    if (!is_file || text.p[0] != 0x30)
+        return text_read(text, der, why);
+    buf_add_str(der, text);                  /* begins as a SEQUENCE: DER, judged by who takes it apart */
+    return buf_ok(der) ? OK : why_set(why, ERR_INTERNAL, "no room for the request");
 }
 
 /* CertificationRequest ::= SEQUENCE { CertificationRequestInfo { version, subject, subjectPKInfo, … }, … } (RFC 2986 §4). What is in it
@@ -223,7 +254,7 @@ request_do(struct http_request *req, const struct place *p, bool browser, struct
                                .keep_mail = http_form(req, "keep_mail") != NULL, .lang = http_lang(req) };
     enum err e;
 
-    if ((e = request_read(http_form(req, "request"), &der, why)) != OK)
+    if ((e = request_read(req, &der, why)) != OK)
         return e;
     wish.csr = buf_view(&der);
     if ((e = request_spki(wish.csr, &wish.spki, why)) != OK)

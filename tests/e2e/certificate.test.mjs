@@ -100,6 +100,11 @@ for (const [base, use] of [[soft, "software"], [card, "card"]]) {
   await idp(system, "trust", "add", `${base}.pem`, "--name", name, "--use", use, "--crl", `${base}.crl`);
   undo.push(() => idp(system, "trust", "remove", name));
 }
+// One whose certificates citizens may add themselves, on their page.
+const agents = await authority("Agents");
+await idp(system, "trust", "add", `${agents}.pem`, "--name", `e2e-agents-${process.pid}`, "--use", "card", "--crl", `${agents}.crl`,
+  "--link-from-session");
+undo.push(() => idp(system, "trust", "remove", `e2e-agents-${process.pid}`));
 const node = await startNode();
 const seen = { ...system, NODE_URL: node.url, DOOR_URL: node.certUrl };
 
@@ -200,6 +205,68 @@ test("a certificate of nobody, and one of a blocked account", BROWSER, async () 
   assert.equal(await page.locator("#again").count(), 0);
   await screenshot(page, "certificate-blocked");
 });
+
+for (const javaScriptEnabled of [true, false]) {
+  const kind = javaScriptEnabled ? "" : ", without scripts";
+  test(`a citizen adds an agent's card from their page, signs in with it, and takes it away${kind}`, BROWSER, async () => {
+    const who = await newCitizen(system), badge = await issue(agents, `Agent ${who.login}`);
+    const options = { javaScriptEnabled, locale: javaScriptEnabled ? "fr-FR" : "en-GB" };
+    const browser = await chromium([badge.p12]);
+    const page = await visitor(browser, options);
+    const look = async (name) => {
+      await screenshot(page, `link-${name}${javaScriptEnabled ? "" : "-plain"}`);
+      if (!javaScriptEnabled) return;
+      await assertAccessible(page, name);
+      await assertReflows(page, name);
+      await walkByKeyboard(page, name);
+    };
+    await page.goto(`${node.url}/login`);
+    await page.locator("#login").fill(who.login);
+    await page.locator("#password").fill(who.password);
+    await page.locator("#signin").click();
+    await page.locator("#go-cards").click();
+    await look("cards");
+    await page.locator("#add-card").click();
+    await page.locator("#link").waitFor();
+    assert.equal(await page.locator("#subject").textContent(), `CN=Agent ${who.login}`);
+    assert.equal(await page.locator("#issuer").textContent(), "CN=Agents,O=Essai");
+    await look("confirm");
+    await page.locator("#link").click();
+    await page.locator(".notice").waitFor();
+    await look("added");
+    // Back, and the button once more: it is there once.
+    await page.goBack();
+    await page.locator("#link").click();
+    await page.locator(".notice").waitFor();
+    assert.equal(await page.locator("button[value=remove]").count(), 1);
+    // Shown again, and by somebody else, in another session of the same browser.
+    await page.locator("#add-card").click();
+    await page.locator("#back").waitFor();
+    await look("mine");
+    const other = await newCitizen(system), theirs = await visitor(browser, options);
+    await theirs.goto(`${node.url}/login`);
+    await theirs.locator("#login").fill(other.login);
+    await theirs.locator("#password").fill(other.password);
+    await theirs.locator("#signin").click();
+    await theirs.locator("#go-cards").click();
+    await theirs.locator("#add-card").click();
+    await theirs.locator("#again").waitFor();
+    assert.match(await theirs.locator("h1").textContent(), javaScriptEnabled ? /déjà lié à un compte/ : /bound to an account already/);
+    // It signs in, and takes itself away with the session that it began.
+    await page.context().clearCookies();
+    await toDoor(page, "#door-card");
+    await signedIn(page);
+    await page.locator("#go-cards").click();
+    await page.locator("button[value=remove]").click();
+    await page.locator("#back").waitFor();
+    await look("removed");
+    await page.locator("#back").click();
+    await page.locator("#door-card").click();
+    await page.locator("#again").waitFor();
+    assert.match(await page.locator("main").textContent(), javaScriptEnabled ? /lié à aucun compte/ : /belongs to no account/);
+    assert.deepEqual(page.failures, []);
+  });
+}
 
 test("curl and openssl s_client", LIMIT, async () => {
   const who = await person(card);

@@ -132,7 +132,19 @@ test("a request of one's own, without script, and the test of the connection", {
   await openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=moi", "-keyout", path("own.key"),
     "-out", path("own.csr"));
   await page.locator("#expert summary").click();
-  await page.locator("#request").fill(readFileSync(path("own.csr"), "utf8"));
+  await screenshot(page, "issuing-request");
+  // A wrong file, one far too large, then the request, in DER.
+  for (const [name, octets, says] of [["cle.pem", readFileSync(path("own.key")), /clé privée/], ["photo.csr", Buffer.alloc(9_000_000, 48), /trop gros/]]) {
+    await page.locator("#request_file").setInputFiles({ name, mimeType: "application/octet-stream", buffer: octets });
+    await page.locator("#ask").click();
+    await page.locator("#expert").waitFor({ state: "detached" });
+    assert.match(await page.locator("main").textContent(), says);
+    await screenshot(page, `issuing-request-${name}`);
+    await page.goBack();
+    await page.locator("#expert summary").click();
+  }
+  await openssl("req", "-in", path("own.csr"), "-outform", "DER", "-out", path("own.der"));
+  await page.locator("#request_file").setInputFiles(path("own.der"));
   await page.locator("#ask").click();
   await page.locator("#pem").waitFor();
   const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#pem").click()]);

@@ -512,6 +512,34 @@ for (const lang of process.env.BEFFROI_LONG ? ["fr", "en"] : ["fr"]) {
     await page.context().close();
   });
 
+  // With certificates and what comes of them: certificate.test.mjs.
+  test(`${lang}: cards and certificates, on my page`, LIMIT, async () => {
+    const { page, look } = await start();
+    const mine = `${system.IDP_BASE_URL}/ma-page/cartes`;
+    await page.goto(`${system.IDP_BASE_URL}/login`);
+    await signIn(page, await newCitizen(system));
+    await page.locator("#logout").waitFor();
+    await page.goto(mine);
+    await look("cards and certificates");
+    await slim(page, "cards and certificates");
+    await page.goto(`${mine}/ajouter`);
+    await look("nothing may be added");
+    for (const [path, label] of [["/lier", "an old ticket"], ["/retirer", "nothing to take away"]]) {
+      await page.goto(system.IDP_BASE_URL);
+      await page.locator("form[action='/logout']").evaluate((form, to) => { form.action = to; }, mine + path);
+      await page.locator("#logout").click();
+      await page.locator("#back").waitFor();
+      await look(label);
+    }
+    // An account of this kind has no such certificate to renew.
+    await page.goto(system.IDP_BASE_URL);
+    await page.locator("form[action='/logout']").evaluate((form, to) => { form.action = to; }, `${system.IDP_BASE_URL}/ma-page/certificat/firefox/request`);
+    await page.locator("#logout").click();
+    await page.locator("#go-factors").waitFor();
+    await look("nothing to renew");
+    await page.context().close();
+  });
+
   test(`${lang}: no page of the route tables was left out`, () => {
     const left = routes.filter((route) => !visited[lang].has(route.name)).map((route) => `${route.method} ${route.path} ${route.name}`);
     assert.deepEqual(left, []);

@@ -52,6 +52,20 @@ on_form_get(struct http_request *req)
     http_reply_html(req, 200, &page);
 }
 
+/* A form with a file. */
+static void
+on_upload(struct http_request *req)
+{
+    AUTO(buf_free) struct buf out = BUF_BOUNDED(8192);
+    const char *a = http_form(req, "a");
+    struct str file = STR_LIT("none");
+    bool is = http_form_file(req, "f", &file);
+
+    buf_addf(&out, "a=%s file=%d ", a != NULL ? a : "-", is);
+    buf_add_str(&out, file);
+    http_reply(req, 200, "application/octet-stream", buf_view(&out));
+}
+
 static void
 add(struct buf *out, const char *name, const char *value)
 {
@@ -309,6 +323,7 @@ static const struct http_route list[] = {
     { HTTP_DELETE, "/thing", on_text, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_PROTOCOL, HTTP_POOL_EVENT, "thing", false, true },
     { HTTP_GET, "/form", on_form_get, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "form", true, true },
     { HTTP_POST, "/form", on_text, HTTP_BODY_FORM, 4096, HTTP_SESSION_NONE, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "form.post", true, true },
+    { HTTP_POST, "/upload", on_upload, HTTP_BODY_UPLOAD, 4096, HTTP_SESSION_NONE, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "upload", true, true },
     { HTTP_POST, "/machine", on_text, HTTP_BODY_JSON, 4096, HTTP_SESSION_NONE, HTTP_CSRF_CHECKED, HTTP_POOL_EVENT, "machine", false, true },
     { HTTP_GET, "/cookies", on_cookies, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "cookies", false, true },
     { HTTP_GET, "/lent", on_lent, HTTP_BODY_NONE, 0, HTTP_SESSION_NONE, HTTP_CSRF_NONE, HTTP_POOL_EVENT, "lent", false, true },

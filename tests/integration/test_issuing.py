@@ -48,7 +48,7 @@ class Issuing(unittest.TestCase):
 
     def form(self, page, id):
         """(action, fields) of a form of a page."""
-        m = re.search(rf'<form method="post" action="([^"]+)" id="{id}">(.*?)</form>', page.text, re.S)
+        m = re.search(rf'<form method="post" action="([^"]+)" id="{id}"[^>]*>(.*?)</form>', page.text, re.S)
         self.assertIsNotNone(m, page.text[:2000])
         return m.group(1), dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', m.group(2)))
 
@@ -92,6 +92,14 @@ class Issuing(unittest.TestCase):
     def post_request(self, b, page, text, **fields):
         action, hidden = self.form(page, 'request-form')
         return b.post(action, {**hidden, 'request': text, 'do': 'request', **fields})
+
+    def upload_request(self, b, page, octets, **fields):
+        """The form as a browser sends it: with a file, whatever it is called."""
+        action, hidden = self.form(page, 'request-form')
+        part = lambda name, value, more='': f'--x\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'.encode() + value + b'\r\n'
+        body = b''.join(part(n, v.encode()) for n, v in {**hidden, 'request': '', 'do': 'request', **fields}.items()) + \
+            part('request_file', octets, '; filename="demande.csr"\r\nContent-Type: application/octet-stream') + b'--x--\r\n'
+        return b.request('POST', action, body, {'Content-Type': 'multipart/form-data; boundary=x'})
 
     def to_ticket(self, b, location, base):
         """From the main host's first step over the door to the ticket; the page that comes after it."""
@@ -328,6 +336,36 @@ class Issuing(unittest.TestCase):
             self.assertEqual(asked(), '2')
         finally:
             self.s.command('clock', '--advance', '-1500s')
+
+    def test_a_request_as_a_file(self):
+        """A file beside the text of the form: PEM or DER; what it is not is said."""
+        handle, codes, number, b, url = self.begin('televersement')
+        page = self.choose(b, url, 'unknown')
+        text = self.request_of('televersement')
+        run('openssl', 'req', '-in', self.s.path('televersement.csr'), '-outform', 'DER', '-out', self.s.path('televersement.der'))
+        with open(self.s.path('televersement.der'), 'rb') as f:
+            der = f.read()
+        with open(self.s.path('televersement.key'), 'rb') as f:
+            key = f.read()
+        with open(self.s.path('ca.pem'), 'rb') as f:
+            certificate = f.read()
+        for octets, fields, message in [
+                (b'', {}, 'Choisissez le fichier'), (b'', {'request': ' \n '}, 'Choisissez le fichier'), (text.encode(), {'request': text}, 'un fichier et un texte'),
+                (key, {}, 'une clé privée'), (certificate, {}, 'est un certificat'), (b'\x89PNG\r\n\x1a\n\x00', {}, 'savons lire'),
+                (b'0\x80' + der, {}, 'savons lire'), (der + b'\x00', {}, 'savons lire'), (der[:-1], {}, 'savons lire'), (text.encode('utf-16'), {}, 'savons lire'),
+                (b'0' * 20000, {}, 'trop gros')]:
+            with self.subTest(octets[:20]):
+                r = self.upload_request(b, page, octets, **fields)
+                self.assertEqual(r.status, 422, r.text[:400])
+                self.assertIn(message, r.text)
+        # nothing of the key was kept or told
+        self.assertNotIn(key.decode().split('\n')[1], self.s.log('idp1'))
+        r = self.upload_request(b, page, b'0' * 200000)
+        self.assertEqual((r.status, 'trop' in r.text, '<html' in r.text), (413, True, True), r.text[:300])
+        for octets in (der, text.encode(), b'\xef\xbb\xbf' + text.replace('\n', '\r\n').encode()):
+            r = self.upload_request(b, page, octets)
+            self.assertEqual((r.status, r.headers['Location']), (303, url + '/issued'), r.text[:600])
+        self.assertEqual(b.get(url + '/issued/certificat.pem').text.count('BEGIN CERTIFICATE'), 2)
 
     def test_the_test(self):
         """The page's button goes to the door and back: the account opens, and its holder is signed in. Another one's certificate opens

@@ -376,11 +376,163 @@ origins(void **state)
     }
 }
 
+/* What stands between "--B\r\n" and the end, by rows; "^" in `in` is CRLF. */
+#define NAMED(rest) "Content-Disposition: form-data; name=\"a\"" rest "^"
+static void
+multipart(void **state)
+{
+    static const struct {
+        const char *label, *in, *code;     /* code NULL: good */
+        const char *field, *file;          /* value of a; octets of the file f; NULL: none */
+    } rows[] = {
+        { "no parts", "--B--^", NULL, NULL, NULL },
+        { "without the last line's end", "--B--", NULL, NULL, NULL },
+        { "a field", "--B^" NAMED("") "^1^--B--^", NULL, "1", NULL },
+        { "an empty one", "--B^" NAMED("") "^^--B--^", NULL, "", NULL },
+        { "lines in it", "--B^" NAMED("") "^1^^--b^2^--B--^", NULL, "1\r\n\r\n--b\r\n2", NULL },
+        { "with its type", "--B^Content-Type: text/plain;charset=UTF-8^" NAMED("") "^1^--B--^", NULL, "1", NULL },
+        { "a file", "--B^" NAMED("") "^1^--B^content-disposition:form-data; name=\"f\"; filename=\"a.csr\"^Content-Type: x/y^^0^1^--B--^", NULL, "1", "0\r\n1" },
+        { "quotes in the file's name", "--B^Content-Disposition: form-data; name=\"f\"; filename=\"a\\\"; name=\"a\"^^0^--B--^", NULL, NULL, "0" },
+        { "no file chosen", "--B^Content-Disposition: form-data; name=\"f\"; filename=\"\"^Content-Type: application/octet-stream^^^--B--^", NULL, NULL, NULL },
+        { "a header of nobody's", "--B^" NAMED("") "X-Odd: 1^^1^--B--^", NULL, "1", NULL },
+        { "nothing", "", "parameter_malformed", NULL, NULL },
+        { "text before", "x^--B--^", "parameter_malformed", NULL, NULL },
+        { "a line before", "^--B--^", "parameter_malformed", NULL, NULL },
+        { "text behind", "--B--^x", "parameter_malformed", NULL, NULL },
+        { "a line behind", "--B--^^", "parameter_malformed", NULL, NULL },
+        { "a boundary that goes on", "--Bx^" NAMED("") "^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "in it too", "--B^" NAMED("") "^1^--Bx^--B--^", "parameter_malformed", NULL, NULL },
+        { "no end", "--B^" NAMED("") "^1", "parameter_malformed", NULL, NULL },
+        { "no last end", "--B^" NAMED("") "^1^--B^", "parameter_malformed", NULL, NULL },
+        { "no headers", "--B^^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "cut headers", "--B^" NAMED(""), "parameter_malformed", NULL, NULL },
+        { "lone line feeds", "--B\nContent-Disposition: form-data; name=\"a\"\n\n1\n--B--\n", "parameter_malformed", NULL, NULL },
+        { "a line feed in a header", "--B^X: 1\nContent-Type: x^" NAMED("") "^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "folded", "--B^" NAMED("") " x^^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "two dispositions", "--B^" NAMED("") NAMED("") "^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "an attachment", "--B^Content-Disposition: attachment; name=\"a\"^^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "a name without quotes", "--B^Content-Disposition: form-data; name=a^^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "no name", "--B^Content-Disposition: form-data; name=\"\"^^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "a name with an escape", "--B^Content-Disposition: form-data; name=\"a\\b\"^^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "a file's name first", "--B^Content-Disposition: form-data; filename=\"x\"; name=\"a\"^^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "filename*", "--B^" NAMED("; filename*=UTF-8''x") "^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "another parameter", "--B^" NAMED("; size=1") "^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "an encoding", "--B^" NAMED("") "Content-Transfer-Encoding: base64^^MQ==^--B--^", "parameter_malformed", NULL, NULL },
+        { "parts in a part", "--B^" NAMED("") "Content-Type: Multipart/mixed; boundary=C^^--C--^--B--^", "parameter_malformed", NULL, NULL },
+        { "two types", "--B^" NAMED("") "Content-Type: a/b^Content-Type: a/b^^1^--B--^", "parameter_malformed", NULL, NULL },
+        { "not UTF-8", "--B^" NAMED("") "^\xff^--B--^", "parameter_malformed", NULL, NULL },
+        { "twice", "--B^" NAMED("") "^1^--B^" NAMED("") "^1^--B--^", "parameter_repeated", NULL, NULL },
+        { "a field and a file", "--B^" NAMED("") "^1^--B^" NAMED("; filename=\"x\"") "^1^--B--^", "parameter_repeated", NULL, NULL },
+        { "a file and a field", "--B^" NAMED("; filename=\"x\"") "^1^--B^" NAMED("") "^1^--B--^", "parameter_repeated", NULL, NULL },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(buf_free) struct buf body = BUF_BOUNDED(4096);
+        struct http_upload u = { .nfiles = 77 };
+        const struct http_file *f;
+        struct why why = WHY_INIT;
+        enum err e;
+
+        print_message("%s\n", rows[i].label);
+        for (const char *p = rows[i].in; *p != '\0'; p++)
+            buf_add(&body, *p == '^' ? "\r\n" : p, *p == '^' ? 2 : 1);
+        e = multipart_parse(*state, STR_LIT("B"), body.len == 0 ? STR_LIT("") : buf_view(&body), &u, &why);
+        if (rows[i].code != NULL) {
+            assert_int_equal(e, ERR_INPUT);
+            assert_string_equal(why.code, rows[i].code);
+            assert_int_equal(u.nfiles, 77);
+            continue;
+        }
+        assert_int_equal(e, OK);
+        if (rows[i].field == NULL)
+            assert_null(http_params_get(&u.fields, "a"));
+        else
+            assert_string_equal(http_params_get(&u.fields, "a"), rows[i].field);
+        f = http_files_find(&u, "f");
+        assert_true(f == NULL || f->content.n == 0 ? rows[i].file == NULL : str_eqs(f->content, rows[i].file));
+    }
+}
+
+/* Counts and memory: parts, files, a small arena. */
+static void
+multipart_limits(void **state)
+{
+    static const struct {
+        const char *label;
+        size_t fields, files;
+        const char *code;
+    } rows[] = {
+        { "as many fields as may be", HTTP_PARAMS_MAX, 0, NULL },
+        { "one more", HTTP_PARAMS_MAX + 1, 0, "parameters_too_many" },
+        { "as many files", 1, HTTP_FILES_MAX, NULL },
+        { "one more file", 1, HTTP_FILES_MAX + 1, "parameters_too_many" },
+    };
+    AUTO(arena_freep) struct arena *small = arena_new(4096);
+    struct http_upload u;
+    struct why full = WHY_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(buf_free) struct buf body = BUF_BOUNDED(1 << 20);
+        struct why why = WHY_INIT;
+
+        print_message("%s\n", rows[i].label);
+        for (size_t n = 0; n < rows[i].fields + rows[i].files; n++)
+            buf_addf(&body, "--B\r\nContent-Disposition: form-data; name=\"n%zu\"%s\r\n\r\n1\r\n", n,
+                     n < rows[i].fields ? "" : "; filename=\"x\"");
+        buf_adds(&body, "--B--\r\n");
+        assert_int_equal(multipart_parse(*state, STR_LIT("B"), buf_view(&body), &u, &why), rows[i].code == NULL ? OK : ERR_INPUT);
+        if (rows[i].code != NULL)
+            assert_string_equal(why.code, rows[i].code);
+        else
+            assert_true(u.fields.n == rows[i].fields && u.nfiles == rows[i].files);
+    }
+    assert_int_equal(multipart_parse(small, STR_LIT("B"), STR_LIT("--B--"), &u, &full), ERR_INPUT);
+    assert_string_equal(full.code, "body_too_large");
+}
+
+static void
+multipart_boundaries(void **state)
+{
+    static const struct {
+        const char *in, *want;             /* want NULL: refused */
+    } rows[] = {
+        { "multipart/form-data; boundary=B", "B" },
+        { "Multipart/Form-Data;boundary=\"B, x\"", "B, x" },
+        { "multipart/form-data ; Boundary = ----WebKitFormBoundary7MA4", "----WebKitFormBoundary7MA4" },
+        { "multipart/form-data; boundary=0123456789012345678901234567890123456789012345678901234567890123456789", "0123456789012345678901234567890123456789012345678901234567890123456789" },
+        { "multipart/form-data; boundary=01234567890123456789012345678901234567890123456789012345678901234567890", NULL },
+        { "multipart/form-data", NULL },
+        { "multipart/form-data; boundary", NULL },
+        { "multipart/form-data; boundary=", NULL },
+        { "multipart/form-data; boundary=\"\"", NULL },
+        { "multipart/form-data; boundary=\"a \"", NULL },
+        { "multipart/form-data; boundary=a\"b", NULL },
+        { "multipart/form-data; boundary=a; charset=utf-8", NULL },
+        { "multipart/form-data; charset=utf-8; boundary=a", NULL },
+        { "multipart/form-data; boundary=a; boundary=b", NULL },
+        { "multipart/mixed; boundary=a", NULL },
+        { "application/x-www-form-urlencoded", NULL },
+        { "", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str got = STR_LIT("untouched");
+
+        print_message("%s\n", rows[i].in);
+        assert_int_equal(multipart_boundary(rows[i].in, &got), rows[i].want != NULL);
+        assert_true(str_eqs(got, rows[i].want != NULL ? rows[i].want : "untouched"));
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(params, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(multipart, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(multipart_limits, arena_setup, arena_teardown),
+        cmocka_unit_test(multipart_boundaries),
         cmocka_unit_test(params_beyond_the_arena),
         cmocka_unit_test_setup_teardown(paths, arena_setup, arena_teardown),
         cmocka_unit_test(languages),

@@ -137,6 +137,38 @@ test_ticket_whole(void **state)
     assert_string_not_equal(again, token);
 }
 
+/* What names a certificate that is to be linked, up to the longest names, and zero octets in them. */
+static void
+test_ticket_shown(void **state)
+{
+    AUTO(arena_freep) struct arena *a = arena_new(1 << 20);
+    char *octets = arena_alloc(a, CREDENTIAL_SHOWN_NAMES);
+    struct certificate_ticket in = example(), out;
+    const char *token;
+
+    (void)state;
+    memset(octets, '\0', CREDENTIAL_SHOWN_NAMES);
+    assert_int_equal(certificate_ticket_seal(&idp, &in, a, &token, NULL), OK);
+    assert_int_equal(certificate_ticket_open(&idp, token, a, &out, NULL), OK);
+    assert_null(out.shown.issuer.p);
+    in.shown = (struct credential_shown){ .serial = STR_LIT("\n1"), .not_after = 7, .trust_version = INT64_MAX };
+    memset(in.shown.spki_sha256, 0xfe, sizeof(in.shown.spki_sha256));
+    for (size_t n = 1; n < CREDENTIAL_SHOWN_NAMES; n += CREDENTIAL_SHOWN_NAMES - 2) {
+        in.linkable = n == 1;
+        in.own = !in.linkable;
+        in.shown.issuer = (struct str){ octets, n };
+        in.shown.subject = (struct str){ octets, CREDENTIAL_SHOWN_NAMES - n };
+        assert_int_equal(certificate_ticket_seal(&idp, &in, a, &token, NULL), OK);
+        assert_int_equal(certificate_ticket_open(&idp, token, a, &out, NULL), OK);
+        assert_true(str_eq(out.shown.issuer, in.shown.issuer) && str_eq(out.shown.serial, in.shown.serial) &&
+                    str_eq(out.shown.subject, in.shown.subject));
+        assert_memory_equal(out.shown.spki_sha256, in.shown.spki_sha256, SHA256_LEN);
+        assert_true(out.shown.not_after == 7 && out.shown.trust_version == INT64_MAX && out.at == -5);
+        assert_int_equal(out.own, in.own);
+        assert_int_equal(out.linkable, in.linkable);
+    }
+}
+
 static void
 test_ticket_altered(void **state)
 {
@@ -199,7 +231,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headers), cmocka_unit_test(test_ticket_whole), cmocka_unit_test(test_ticket_altered),
+        cmocka_unit_test(test_headers), cmocka_unit_test(test_ticket_whole), cmocka_unit_test(test_ticket_shown), cmocka_unit_test(test_ticket_altered),
         cmocka_unit_test(test_flow_is_no_ticket), cmocka_unit_test(test_outcome_names),
     };
 
