@@ -123,19 +123,34 @@ buf_addf(struct buf *b, const char *fmt, ...)
     va_end(ap);
 }
 
+/* Octets that can be written behind what is there, NUL included, without growing and within the ceiling. */
+static size_t
+spare(const struct buf *b)
+{
+    if (b->data == NULL || b->overflow || b->len > b->max)
+        return 0;
+    return b->cap - b->len - 1 < b->max - b->len ? b->cap - b->len : b->max - b->len + 1;
+}
+
 void
 buf_addv(struct buf *b, const char *fmt, va_list ap)
 {
+    const size_t room = spare(b);
     va_list again;
     int n;
 
+    /* mostly it fits: then once is enough */
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, again);
+    n = vsnprintf(room == 0 ? NULL : b->data + b->len, room, fmt, again);
     va_end(again);
     CHECK(n >= 0);
-    if (!make_room(b, (size_t)n))
-        return;
-    vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+    if ((size_t)n >= room) {
+        if (room > 0)
+            b->data[b->len] = '\0';
+        if (!make_room(b, (size_t)n))
+            return;
+        vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+    }
     b->len += (size_t)n;
 }
 

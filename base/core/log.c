@@ -58,14 +58,30 @@ level_name(enum log_level level)
     return "error";
 }
 
+/* Text that is a JSON string as it stands, as nearly all that is logged. */
+static bool
+is_plain(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < 0x20 || s.p[i] > 0x7e || s.p[i] == '"' || s.p[i] == '\\')
+            return false;
+    return s.n <= VALUE_MOST;
+}
+
 /* A JSON string. Sanitised text has neither controls nor bare backslashes: what is left to escape is \ and ". */
 static void
 add_text(struct buf *line, const char *text)
 {
     AUTO(buf_free) struct buf clean = BUF_BOUNDED(4 * VALUE_MOST);
+    const struct str whole = str_of(text);
 
-    text_sanitized(str_of(text), VALUE_MOST, &clean);
     buf_addc(line, '"');
+    if (is_plain(whole)) {
+        buf_add_str(line, whole);
+        buf_addc(line, '"');
+        return;
+    }
+    text_sanitized(whole, VALUE_MOST, &clean);
     for (size_t i = 0; i < clean.len; i++) {
         if (clean.data[i] == '"' || clean.data[i] == '\\')
             buf_addc(line, '\\');
@@ -142,7 +158,7 @@ write_line(const struct buf *line)
 void
 log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t n)
 {
-    AUTO(buf_free) struct buf line = BUF_BOUNDED(LINE_MOST);
+    AUTO(buf_free) struct buf line = BUF_BOUNDED(LINE_MOST), field = BUF_BOUNDED(LINE_MOST);
     size_t dropped = 0;
     int saved = errno;
 
@@ -150,8 +166,7 @@ log_fields(enum log_level level, const char *event, const struct log_field *fiel
         return;
     add_head(&line, level, event);
     for (size_t i = 0; i < n; i++) {
-        AUTO(buf_free) struct buf field = BUF_BOUNDED(LINE_MOST);
-
+        buf_reset(&field);
         add_field(&field, &fields[i]);
         if (!buf_ok(&field) || field.len > LINE_MOST - 40 - line.len) {
             dropped++;

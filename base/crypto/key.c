@@ -110,18 +110,14 @@ spki_encode(EVP_PKEY *pkey, enum key_alg alg, struct buf *ret, struct why *why)
     return OK;
 }
 
-/* spki: the same key as canonical DER when the caller has it, else STR_NULL. */
+/* Takes pkey over. spki: the same key as canonical DER when the caller has it, else STR_NULL. */
 static enum err
-key_make(EVP_PKEY *pkey, struct str spki, bool has_private, enum key_purpose purpose, struct key **ret, struct why *why)
+key_make(EVP_PKEY *pkey, enum key_alg alg, struct str spki, bool has_private, enum key_purpose purpose, struct key **ret, struct why *why)
 {
     AUTO(EVP_PKEY_freep) EVP_PKEY *owned = pkey;
-    AUTO(key_freep) struct key *k = NULL;
-    enum key_alg alg = KEY_RSA;
+    AUTO(key_freep) struct key *k = mem_alloc(sizeof(*k));
     enum err e;
 
-    if ((e = allow_list_check(owned, &alg, why)) != OK)
-        return e;
-    k = mem_alloc(sizeof(*k));
     atomic_init(&k->refs, 1);
     k->spki = (struct buf)BUF_BOUNDED(4096);
     k->alg = alg;
@@ -140,7 +136,14 @@ key_make(EVP_PKEY *pkey, struct str spki, bool has_private, enum key_purpose pur
 enum err
 key_from_evp(EVP_PKEY *pkey, bool has_private, enum key_purpose purpose, struct key **ret, struct why *why)
 {
-    return key_make(pkey, STR_NULL, has_private, purpose, ret, why);
+    enum key_alg alg = KEY_RSA;
+    const enum err e = allow_list_check(pkey, &alg, why);
+
+    if (e != OK) {
+        EVP_PKEY_free(pkey);
+        return e;
+    }
+    return key_make(pkey, alg, STR_NULL, has_private, purpose, ret, why);
 }
 
 /* --- public keys from outside ---------------------------------------------------------------------- */
@@ -162,10 +165,24 @@ is_certificate(struct str der, bool *ret)
     return OK;
 }
 
-/* A SubjectPublicKeyInfo of the forms that nearly all have, straight from its numbers: d2i_PUBKEY() takes 100 microseconds and
- * more to find the decoder, this a few. *ret stays NULL when it is of another form, which is not a fault yet. */
 static enum err
-spki_read(struct str der, EVP_PKEY **ret, struct why *why)
+rsa_read(struct str n, struct str e, EVP_PKEY **ret, enum key_alg *ret_alg, struct why *why)
+{
+    AUTO(EVP_PKEY_freep) EVP_PKEY *pkey = NULL;
+    enum err result;
+
+    if ((result = evp_from_rsa(n, e, &pkey, why)) != OK || (result = rsa_check(pkey, why)) != OK)
+        return result;
+    *ret = TAKE(pkey);
+    *ret_alg = KEY_RSA;
+    return OK;
+}
+
+/* A SubjectPublicKeyInfo of the forms that nearly all have, straight from its numbers: d2i_PUBKEY() takes 100 microseconds and
+ * more to find the decoder, this a few. *ret stays NULL when it is of another form, which is not a fault yet. What it gives
+ * is in the allow-list: a curve that we named, and a point that OpenSSL found on it; RSA of numbers that rsa_check() saw. */
+static enum err
+spki_read(struct str der, EVP_PKEY **ret, enum key_alg *ret_alg, struct why *why)
 {
     struct str whole, algorithm, type, parameters, bits, numbers, n, e;
 
@@ -181,14 +198,13 @@ spki_read(struct str der, EVP_PKEY **ret, struct why *why)
             return OK;
         n = n.p[0] == 0 ? (struct str){ n.p + 1, n.n - 1 } : n;
         e = e.p[0] == 0 ? (struct str){ e.p + 1, e.n - 1 } : e;
-        return evp_from_rsa(n, e, ret, why);
+        return rsa_read(n, e, ret, ret_alg, why);
     }
     if (str_eq(type, OID_EC_PUBLIC_KEY) && bits.p[0] == 4 && der_expect(&algorithm, DER_OID, &parameters) == OK &&
         algorithm.n == 0) {
-        if (str_eq(parameters, OID_P256) && bits.n == 65)
-            return evp_from_ec(KEY_P256, bits, ret, why);
-        if (str_eq(parameters, OID_P384) && bits.n == 97)
-            return evp_from_ec(KEY_P384, bits, ret, why);
+        *ret_alg = str_eq(parameters, OID_P256) ? KEY_P256 : KEY_P384;
+        if (str_eq(parameters, OID_P256) ? bits.n == 65 : str_eq(parameters, OID_P384) && bits.n == 97)
+            return evp_from_ec(*ret_alg, bits, ret, why);
     }
     return OK;
 }
@@ -199,6 +215,7 @@ key_public(struct str der, struct key **ret, struct why *why)
     const unsigned char *p = str_bytes(der);
     const unsigned char *const end = p + der.n;
     EVP_PKEY *pkey = NULL;
+    enum key_alg alg = KEY_RSA;
     bool certificate;
     enum err e;
 
@@ -211,10 +228,10 @@ key_public(struct str der, struct key **ret, struct why *why)
             return ossl_why(why, ERR_INPUT, "certificate");
         pkey = X509_get_pubkey(x);
     } else {
-        if ((e = spki_read(der, &pkey, why)) != OK)
+        if ((e = spki_read(der, &pkey, &alg, why)) != OK)
             return e;
         if (pkey != NULL)
-            return key_make(pkey, der, false, KEY_TLS, ret, why);
+            return key_make(pkey, alg, der, false, KEY_TLS, ret, why);
         pkey = d2i_PUBKEY(NULL, &p, (long)der.n);
         if (pkey != NULL && p != end) {
             EVP_PKEY_free(pkey);

@@ -112,6 +112,8 @@ struct x509_node {                 /* a certificate in both forms */
 void x509_node_done(struct x509_node *n);
 /* The same certificate as OpenSSL's object. ERR_INPUT: it does not take it, or must not see it. */
 MUST_USE enum err x509_to_openssl(const struct x509_cert *cert, X509 **ret, struct why *why);
+/* The context in which it reads those of the allow-list (x509_reader.c); owned by the process. NULL: it could not be made. */
+OSSL_LIB_CTX *x509_reader_context(void);
 MUST_USE enum err x509_node_read(struct str der, struct x509_node *ret, struct why *why);
 
 struct x509_trust {

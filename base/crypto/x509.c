@@ -147,6 +147,14 @@ rsa_read(struct str octets, struct x509_cert *cert, struct why *why)
     return OK;
 }
 
+/* An ECPoint of RFC 5480 §2.2: uncompressed or compressed. Neither the hybrid form that it forbids, nor the point at infinity, with
+ * which everybody can sign. */
+static bool
+is_point(struct str octets, size_t coordinate)
+{
+    return (octets.n == 1 + 2 * coordinate && octets.p[0] == 4) || (octets.n == 1 + coordinate && (octets.p[0] == 2 || octets.p[0] == 3));
+}
+
 static enum err
 spki_read(struct str spki, struct x509_cert *cert, struct why *why)
 {
@@ -161,11 +169,11 @@ spki_read(struct str spki, struct x509_cert *cert, struct why *why)
     if (str_eq(oid, OID_RSA_ENCRYPTION) && tag == DER_NULL) {
         if (rsa_read(key, cert, why) != OK)
             return why_set(why, ERR_INPUT, "certificate's RSA key");
-    } else if (str_eq(oid, OID_EC_PUBLIC_KEY) && tag == DER_OID && str_eq(parameters, OID_P256)) {
+    } else if (str_eq(oid, OID_EC_PUBLIC_KEY) && tag == DER_OID && str_eq(parameters, OID_P256) && is_point(key, 32)) {
         cert->key_known = true;
         cert->key_alg = KEY_P256;
         cert->key_bits = 256;
-    } else if (str_eq(oid, OID_EC_PUBLIC_KEY) && tag == DER_OID && str_eq(parameters, OID_P384)) {
+    } else if (str_eq(oid, OID_EC_PUBLIC_KEY) && tag == DER_OID && str_eq(parameters, OID_P384) && is_point(key, 48)) {
         cert->key_known = true;
         cert->key_alg = KEY_P384;
         cert->key_bits = 384;

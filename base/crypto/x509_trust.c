@@ -14,23 +14,6 @@ x509_node_done(struct x509_node *n)
 }
 
 enum err
-x509_to_openssl(const struct x509_cert *cert, X509 **ret, struct why *why)
-{
-    const struct str der = buf_view(&cert->der);
-    const unsigned char *p = str_bytes(der);
-    AUTO(X509_freep) X509 *x = NULL;
-
-    /* allows nothing, and OpenSSL 3.0 loses memory over it at each validation (policy_cache_new) */
-    if (cert->has_policy_constraints && cert->policies.p == NULL)
-        return why_set(why, ERR_INPUT, "policyConstraints without certificatePolicies");
-    if ((x = d2i_X509(NULL, &p, (long)der.n)) == NULL || p != str_bytes(der) + der.n)
-        return ossl_why(why, ERR_INPUT, "not a certificate");
-    ossl_queue_clear();
-    *ret = TAKE(x);
-    return OK;
-}
-
-enum err
 x509_node_read(struct str der, struct x509_node *ret, struct why *why)
 {
     struct x509_node node = { .x = NULL };

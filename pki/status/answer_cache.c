@@ -21,9 +21,10 @@ struct answer_cache {
 struct answer *
 answer_new(struct str id, struct str der)
 {
-    struct answer *a = mem_alloc(sizeof(*a) + id.n + der.n);
+    struct answer *a = mem_realloc_array(NULL, sizeof(*a) + id.n + der.n, 1);
     char *octets = (char *)(a + 1);
 
+    memset(a, 0, sizeof(*a));
     atomic_init(&a->refs, 1);
     memcpy(octets, id.p, id.n);
     memcpy(octets + id.n, der.p, der.n);

@@ -14,6 +14,8 @@
 #include "pki/status/ocsp_answer.h"
 
 #define CACHED_ANSWER_MAX 8192       /* longer ones are not kept */
+#define ETAG_OCTETS 16               /* of the digest */
+#define ETAG_SIZE (2 * ETAG_OCTETS + 3)
 
 /* One answer; shared, never edited. */
 struct answer {
@@ -23,7 +25,7 @@ struct answer {
     unsigned char key_hash[SHA1_LEN];
     utime renew_at;                  /* not given again from then on */
     struct ocsp_reply reply;
-    char etag[2 * 16 + 3];           /* with its quotes */
+    char etag[ETAG_SIZE];            /* with its quotes */
     char modified[30], expires[30];  /* dates of HTTP */
     struct str id, der;              /* CertID as asked, OCSPResponse */
 };

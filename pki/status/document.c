@@ -5,36 +5,70 @@
 #include "base/core/civil.h"
 #include "pki/status/status-internal.h"
 
+/* n decimal digits of value at out; returns what is behind them. */
+static char *
+digits_put(char *out, int value, int n)
+{
+    for (int i = n - 1; i >= 0; i--, value /= 10)
+        out[i] = (char)('0' + value % 10);
+    return out + n;
+}
+
+static char *
+text_put(char *out, const char *text, size_t n)
+{
+    memcpy(out, text, n);
+    return out + n;
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT", by hand: each signed answer has two. */
 void
 http_date(utime t, char out[HTTP_DATE_SIZE])
 {
     static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct civil c;
-    int n;
+    char *at = out;
 
     civil_from_seconds(utime_seconds(t), &c);
     CHECK(c.year >= 0 && c.year <= 9999);
-    n = snprintf(out, HTTP_DATE_SIZE, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * c.weekday, c.day,
-                 months + 3 * (c.month - 1), c.year, c.hour, c.minute, c.second);
-    CHECK(n > 0 && n < HTTP_DATE_SIZE);
+    at = text_put(at, days + (size_t)3 * (size_t)c.weekday, 3);
+    at = digits_put(text_put(at, ", ", 2), c.day, 2);
+    at = text_put(text_put(at, " ", 1), months + (size_t)3 * (size_t)(c.month - 1), 3);
+    at = digits_put(text_put(at, " ", 1), c.year, 4);
+    at = digits_put(text_put(at, " ", 1), c.hour, 2);
+    at = digits_put(text_put(at, ":", 1), c.minute, 2);
+    at = digits_put(text_put(at, ":", 1), c.second, 2);
+    at = text_put(at, " GMT", 5);
+    CHECK(at == out + HTTP_DATE_SIZE);
+}
+
+void
+etag_make(struct str body, char out[ETAG_SIZE])
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char digest[SHA256_LEN];
+
+    sha256(body, digest);
+    out[0] = '"';
+    for (size_t i = 0; i < ETAG_OCTETS; i++) {
+        out[1 + 2 * i] = hex[digest[i] >> 4];
+        out[2 + 2 * i] = hex[digest[i] & 15];
+    }
+    out[ETAG_SIZE - 2] = '"';
+    out[ETAG_SIZE - 1] = '\0';
 }
 
 struct document *
 document_new(const char *name, struct str body, bool mapped, utime modified, utime until)
 {
     struct document *d = mem_alloc(sizeof(*d));
-    unsigned char digest[SHA256_LEN];
 
     atomic_init(&d->refs, 1);
     CHECK((size_t)snprintf(d->name, sizeof(d->name), "%s", name) < sizeof(d->name));
     d->body = body;
     d->mapped = mapped;
     d->until = until;
-    sha256(body, digest);
-    d->etag[0] = '"';
-    for (size_t i = 0; i < 16; i++)
-        snprintf(d->etag + 1 + 2 * i, 3, "%02x", digest[i]);
-    d->etag[33] = '"';
+    etag_make(body, d->etag);
     http_date(modified, d->modified);
     return d;
 }

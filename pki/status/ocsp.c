@@ -4,8 +4,6 @@
  * What is no request is answered malformedRequest, with HTTP 200 as every OCSP answer. Only what was asked by GET may be kept by
  * others, and only if it is the same for all who ask: signed, about one certificate that we issued, without nonce.
  */
-#include <stdio.h>
-
 #include "base/core/enc.h"
 #include "base/core/log.h"
 #include "pki/status/endpoints.h"
@@ -47,7 +45,6 @@ answer_make(const struct status_process *s, const struct ocsp_authority *authori
             const struct status *status, const struct buf *der, const struct ocsp_reply *reply, utime now)
 {
     struct answer *a = answer_new(request->ids[0].raw, buf_view(der));
-    unsigned char digest[SHA256_LEN];
 
     a->ca = authority->ca;
     a->status = *status;
@@ -55,11 +52,7 @@ answer_make(const struct status_process *s, const struct ocsp_authority *authori
     a->reply = *reply;
     /* a quarter of its life at most: who gets it may keep it for the rest */
     a->renew_at = now + s->policy.life / 4 < reply->next_update ? now + s->policy.life / 4 : reply->next_update;
-    sha256(a->der, digest);
-    a->etag[0] = '"';
-    for (size_t i = 0; i < 16; i++)
-        snprintf(a->etag + 1 + 2 * i, 3, "%02x", digest[i]);
-    a->etag[33] = '"';
+    etag_make(a->der, a->etag);
     http_date(reply->this_update, a->modified);
     http_date(reply->next_update, a->expires);
     return a;

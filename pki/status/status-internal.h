@@ -16,6 +16,8 @@
 
 #define HTTP_DATE_SIZE 30            /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 void http_date(utime t, char out[HTTP_DATE_SIZE]);
+/* Strong entity tag (RFC 9110 §8.8.3) of SHA-256 of the body, with its quotes. */
+void etag_make(struct str body, char out[ETAG_SIZE]);
 
 /* --- what is offered (document.c) -------------------------------------------------------------------------------------- */
 
@@ -25,7 +27,7 @@ struct document {
     char name[FOLDER_NAME_MAX];
     struct str body;
     bool mapped;                     /* by folder_map(); else of malloc */
-    char etag[2 * 16 + 3];           /* with its quotes */
+    char etag[ETAG_SIZE];
     char modified[HTTP_DATE_SIZE];
     utime until;                     /* nextUpdate; UTIME_NULL: does not end */
 };

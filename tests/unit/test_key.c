@@ -490,6 +490,48 @@ test_self_certificate_refusals(void **state)
     buf_free(&spki);
 }
 
+/* Public keys from their numbers are the keys that OpenSSL's own checks would take, and no others. */
+static void
+test_public_refusals(void **state)
+{
+#define PRIME "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff"
+    /* RFC 6979 §A.2.5 */
+#define UX "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+#define UY "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"
+#define EC_HEAD "3059301306072a8648ce3d020106082a8648ce3d030107034200"
+    static const struct {
+        const char *label, *spki;
+        enum err want;
+    } rows[] = {
+        { "P-256", EC_HEAD "04" UX UY, OK },
+        { "off the curve", EC_HEAD "04" UX "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462298", ERR_INPUT },
+        { "zero", EC_HEAD "04" "0000000000000000000000000000000000000000000000000000000000000000"
+          "0000000000000000000000000000000000000000000000000000000000000000", ERR_INPUT },
+        /* y of x = 0 is a root of b: the same point with p in place of 0 */
+        { "x is zero", EC_HEAD "04" "0000000000000000000000000000000000000000000000000000000000000000"
+          "66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4", OK },
+        { "x is p", EC_HEAD "04" PRIME "66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4", ERR_INPUT },
+        { "on P-384 by its name", "3056301006072a8648ce3d020106052b81040022034200" "04" UX UY, ERR_INPUT },
+        { "hybrid", EC_HEAD "07" UX UY, OK },               /* by OpenSSL's decoder, and written anew */
+        { "at infinity", "3019301306072a8648ce3d020106082a8648ce3d03010703020000", ERR_DENIED },
+        { "RSA of 8 bits", "301a300d06092a864886f70d01010105000309003006020155020103", ERR_DENIED },
+        { "RSA, exponent zero", "301a300d06092a864886f70d01010105000309003006020155020100", ERR_DENIED },
+        { "RSA, negative", "301a300d06092a864886f70d01010105000309003006020181020103", ERR_DENIED },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf der = bytes_of_hex(rows[i].spki);
+        struct key *key = NULL;
+        const enum err e = key_public(buf_view(&der), &key, NULL);
+
+        key_free(key);
+        buf_free(&der);
+        if (e != rows[i].want)
+            fail_msg("%s: %s", rows[i].label, err_name(e));
+    }
+}
+
 static void
 test_pkcs8_in_memory(void **state)
 {
@@ -549,6 +591,7 @@ main(void)
         cmocka_unit_test(test_halves_that_do_not_match),
         cmocka_unit_test(test_self_certificate),
         cmocka_unit_test(test_self_certificate_refusals),
+        cmocka_unit_test(test_public_refusals),
         cmocka_unit_test(test_pkcs8_in_memory),
     };
 

@@ -376,6 +376,18 @@ dates(void **state)
     (void)state;
     http_date(INT64_C(784111777) * USEC_PER_SEC, out);
     assert_string_equal(out, "Sun, 06 Nov 1994 08:49:37 GMT");                 /* RFC 9110 §5.6.7 */
+    http_date(INT64_C(4102444799) * USEC_PER_SEC, out);
+    assert_string_equal(out, "Thu, 31 Dec 2099 23:59:59 GMT");
+}
+
+static void
+tags(void **state)
+{
+    char out[ETAG_SIZE];
+
+    (void)state;
+    etag_make(STR_LIT("abc"), out);              /* FIPS 180-4's example, its first half */
+    assert_string_equal(out, "\"ba7816bf8f01cfea414140de5dae2223\"");
 }
 
 int
@@ -383,7 +395,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_folder), cmocka_unit_test(no_room), cmocka_unit_test(the_journal), cmocka_unit_test(journal_without_room),
-        cmocka_unit_test(the_cache), cmocka_unit_test(the_cache_is_bounded), cmocka_unit_test(dates),
+        cmocka_unit_test(the_cache), cmocka_unit_test(the_cache_is_bounded), cmocka_unit_test(dates), cmocka_unit_test(tags),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

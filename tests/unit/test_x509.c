@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/crypto/der-oid.h"
+#include "base/crypto/der.h"
 #include "base/crypto/digest.h"
 #include "base/crypto/x509.h"
 
@@ -259,6 +260,59 @@ test_pem(void **state)
     buf_free(&b64);
 }
 
+/* RFC 5480 §2.2: uncompressed or compressed. What else OpenSSL takes is no key that we know. */
+static void
+test_points(void **state)
+{
+    static const struct {
+        char form;
+        size_t n;
+        bool known;
+    } rows[] = { { 4, 65, true }, { 2, 33, true }, { 3, 33, true }, { 6, 65, false }, { 7, 65, false }, { 0, 1, false }, { 4, 33, false },
+                 { 2, 65, false }, { 4, 64, false }, { 4, 66, false } };
+    const struct made m = { { "CN", "Alix", NULL }, "20260101000000Z", "20270101000000Z", 1 };
+    struct buf der = BUF_BOUNDED(8192), other = BUF_BOUNDED(8192);
+
+    (void)state;
+    certificate_make(&m, &der);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        /* SubjectPublicKeyInfo with 65 octets of point: found by its head, put back with another point, all lengths counted anew */
+        static const char head[] = "\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42";
+        const char *at = memmem(der.data, der.len, head, sizeof(head) - 1);
+        const struct str whole = buf_view(&der);
+        struct str in = whole, certificate, tbs, rest;
+        struct x509_cert cert;
+        size_t outer, inner, spki;
+        char point[66] = "";
+
+        assert_non_null(at);
+        assert_int_equal(der_expect(&in, DER_SEQUENCE, &certificate), OK);
+        rest = certificate;
+        assert_int_equal(der_expect(&rest, DER_SEQUENCE, &tbs), OK);
+        memcpy(point, at + sizeof(head), 65);
+        point[0] = rows[i].form;
+        buf_reset(&other);
+        outer = der_begin(&other, DER_SEQUENCE);
+        inner = der_begin(&other, DER_SEQUENCE);
+        buf_add(&other, tbs.p, (size_t)(at - tbs.p));
+        spki = der_begin(&other, DER_SEQUENCE);
+        buf_add(&other, head + 2, 21);
+        der_add_bit_string(&other, (struct str){ point, rows[i].n });
+        der_end(&other, spki);
+        at += sizeof(head) + 65;
+        buf_add(&other, at, (size_t)(tbs.p + tbs.n - at));
+        der_end(&other, inner);
+        buf_add_str(&other, rest);
+        der_end(&other, outer);
+        assert_int_equal(x509_read(buf_view(&other), &cert, NULL), OK);
+        if (cert.key_known != rows[i].known)
+            fail_msg("form %d of %zu octets: known %d", rows[i].form, rows[i].n, cert.key_known);
+        x509_done(&cert);
+    }
+    buf_free(&der);
+    buf_free(&other);
+}
+
 int
 main(void)
 {
@@ -267,6 +321,7 @@ main(void)
         cmocka_unit_test(test_far_dates), cmocka_unit_test(test_names_are_escaped),
         cmocka_unit_test(test_names_without_controls), cmocka_unit_test(test_extensions),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_pem),
+        cmocka_unit_test(test_points),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
