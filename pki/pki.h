@@ -86,7 +86,7 @@ extern const struct program_process pki_processes[];
 extern const size_t pki_nprocesses;
 
 #define PKI_SCHEMA "pki"
-#define PKI_SCHEMA_MIN 3
-#define PKI_SCHEMA_MAX 3
+#define PKI_SCHEMA_MIN 4
+#define PKI_SCHEMA_MAX 4
 
 #endif

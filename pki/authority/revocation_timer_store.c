@@ -34,7 +34,7 @@ static const struct pg_stmt stmts[] = {
         "not_after >= $2 ORDER BY revoked_at LIMIT $4::int4 FOR UPDATE SKIP LOCKED), "
         REVOKED(5, "hold") "SELECT count(*) FROM c", 4 },
     [S_UNACCEPTED] = { "revocation.unaccepted_due",
-        "WITH due AS (SELECT id FROM certificate WHERE state IN ('issued', 'active') AND accepted_at IS NULL AND profile = $1 "
+        "WITH due AS (SELECT id FROM certificate WHERE live AND state IN ('issued', 'active') AND accepted_at IS NULL AND profile = $1 "
         "AND not_before <= $3 AND not_after >= $2 ORDER BY not_before LIMIT $4::int4 FOR UPDATE SKIP LOCKED), "
         REVOKED(9, "unaccepted") ", l AS (UPDATE alarm SET ended_at = $2 FROM c WHERE kind = 'certificate.unaccepted' AND "
         "object = 'certificate:' || c.id AND ended_at IS NULL) SELECT count(*) FROM c", 4 },

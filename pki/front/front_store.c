@@ -39,7 +39,7 @@ static const struct pg_stmt stmts[] = {
     [S_LIST] = { "own.list",
         COLUMNS("NULL::bytea") "WHERE c.registration_id = $1 AND " SEEN "ORDER BY c.not_before DESC, c.id LIMIT $2::int4", 2 },
     [S_ENDING] = { "own.ending",
-        COLUMNS("NULL::bytea") "WHERE c.state IN ('issued', 'active') AND c.not_after > $5 AND c.not_after <= $6 AND "
+        COLUMNS("NULL::bytea") "WHERE c.live AND c.state IN ('issued', 'active') AND c.not_after > $5 AND c.not_after <= $6 AND "
         "(c.not_after, c.id) > ($7::timestamptz, $8::uuid) AND " OWN "AND NOT EXISTS (SELECT FROM certificate y WHERE "
         "y.registration_id = c.registration_id AND y.state IN ('issued', 'active') AND (y.not_after, y.id) > (c.not_after, c.id)) "
         "ORDER BY c.not_after, c.id LIMIT $9::int4", 9 },

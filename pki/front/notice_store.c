@@ -18,7 +18,7 @@ static const struct pg_stmt stmts[] = {
         "'at', (extract(epoch FROM c.not_after) * 1000000)::int8)::text, 'UTF8'), $1::timestamptz, $1::timestamptz, $1::timestamptz + interval '7 days')) "
         "FROM certificate c JOIN ca a ON a.id = c.ca_id JOIN registration r ON r.id = c.registration_id, "
         "(VALUES ('first', $3::timestamptz), ('last', $4::timestamptz)) w (word, until), generate_series(0, $5::int4 - 1) n "
-        "WHERE c.state IN ('issued', 'active') AND c.profile = ANY ($2::text[]) AND c.not_after > $1::timestamptz AND c.not_after <= w.until "
+        "WHERE c.live AND c.state IN ('issued', 'active') AND c.profile = ANY ($2::text[]) AND c.not_after > $1::timestamptz AND c.not_after <= w.until "
         "AND c.not_after > w.until - interval '7 days' AND NOT EXISTS (SELECT FROM certificate y WHERE "
         "y.registration_id = c.registration_id AND y.state IN ('issued', 'active') AND (y.not_after, y.id) > (c.not_after, c.id))", 5 },
 };

@@ -29,7 +29,8 @@ static const struct pg_stmt stmts[] = {
         "SELECT was, state, count(*), min(encode(serial, 'hex')) FROM status_change GROUP BY was, state ORDER BY was, state", 0 },
     [S_REQUESTS_DIFFER] = { "verify.requests_differ",
         "SELECT q.id, q.state, coalesce(c.state, '') FROM request q LEFT JOIN certificate c ON c.request_id = q.id "
-        "WHERE (q.state = 'issued') <> coalesce(c.state NOT IN ('reserved', 'void'), false) LIMIT 1000", 0 },
+        "WHERE (q.state = 'issued') <> coalesce(c.state NOT IN ('reserved', 'void'), false) "
+        "OR c.state = 'reserved' AND q.state = 'refused' LIMIT 1000", 0 },
     [S_APPROVALS] = { "verify.approvals",
         "SELECT a.subject, a.person_id, p.name, a.act, p.public_key, a.signature, a.at FROM approval a "
         "JOIN person p ON p.id = a.person_id WHERE (a.subject, a.person_id) > ($1::bytea, $2::uuid) "
