@@ -430,6 +430,7 @@ trust_judge(struct trust *t, const struct x509_cert *leaf, const struct str *cha
             if (verdict == CERT_BAD_SIGNATURE)
                 continue;
             ret->use = x->use;
+            ret->own = x->own && !x->has_crl;
             memcpy(ret->name, x->name, sizeof(ret->name));
             return e;
         }

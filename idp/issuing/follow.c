@@ -55,8 +55,30 @@ state_of(const char *told)
     return strcmp(told, "active") == 0 || strcmp(told, "issued") == 0 ? "active" : NULL;
 }
 
+/* Not asked for by us: a card, or what the operator linked. Its authority's name for itself stands nowhere here, so the certificate is
+ * looked at. Most that is told is of nobody here; what comes to life matters only where something of ours is on hold. */
 static enum err
-apply(struct pg *pg, const char *ca, const char *serial, const char *told, utime now, struct why *why)
+apply_linked(struct idp *idp, struct pg *pg, const char *ca, const char *serial, const char *state, utime now, struct why *why)
+{
+    AUTO(arena_freep) struct arena *a = arena_new(1 << 20);
+    AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
+    struct authority_certificate whole;
+    struct own_certificate own;
+    bool any = true;
+    enum err e;
+
+    if (strcmp(state, "active") == 0 && ((e = certificate_store_linked_held(pg, &any, why)) != OK || !any))
+        return e;
+    e = authority_certificate(idp->authority, ca, serial, a, &whole, why);
+    if (e == OK && (e = x509_read(whole.der, &cert, why)) == OK)
+        e = certificate_store_linked(pg, &cert, &own, why);
+    if (e == ERR_NOT_FOUND)
+        return OK;
+    return e != OK || !own_certificate_is(&own, &cert) ? e : certificate_state_set(pg, own.id, state, now, why);
+}
+
+static enum err
+apply(struct idp *idp, struct pg *pg, const char *ca, const char *serial, const char *told, utime now, struct why *why)
 {
     const char *state = state_of(told);
     char id[37];
@@ -66,8 +88,30 @@ apply(struct pg *pg, const char *ca, const char *serial, const char *told, utime
         return OK;
     e = certificate_store_by_serial(pg, ca, serial, id, why);
     if (e == ERR_NOT_FOUND)
-        return OK;
+        return apply_linked(idp, pg, ca, serial, state, now, why);
     return e != OK ? e : certificate_state_set(pg, id, state, now, why);
+}
+
+static enum err
+look_at_linked(struct idp *idp, struct pg *pg, struct arena *a, utime now, struct why *why)
+{
+    struct own_certificate *list;
+    size_t n;
+    enum err e = certificate_store_linked_live(pg, a, &list, &n, why);
+
+    for (size_t i = 0; e == OK && i < n; i++) {
+        AUTO(arena_freep) struct arena *own = arena_new(1 << 20);
+        AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
+        struct authority_certificate c;
+
+        e = authority_certificate(idp->authority, NULL, list[i].serial, own, &c, why);
+        if (e == ERR_NOT_FOUND)              /* another authority's */
+            e = OK;
+        else if (e == OK && (e = x509_read(c.der, &cert, why)) == OK && own_certificate_is(&list[i], &cert) &&
+                 state_of(c.state) != NULL)
+            e = certificate_state_set(pg, list[i].id, state_of(c.state), now, why);
+    }
+    return e;
 }
 
 /* The cursor is older than what the authority keeps: each of ours is asked for by itself. */
@@ -87,10 +131,10 @@ look_at_each(struct idp *idp, struct pg *pg, struct arena *a, utime now, struct 
             LOG_ERROR_EV("certificate.lost", LF_STR("ca", list[i].ca), LF_STR("serial", list[i].serial));
             e = OK;
         } else if (e == OK) {
-            e = apply(pg, list[i].ca, list[i].serial, c.state, now, why);
+            e = apply(idp, pg, list[i].ca, list[i].serial, c.state, now, why);
         }
     }
-    return e;
+    return e != OK ? e : look_at_linked(idp, pg, a, now, why);
 }
 
 static enum err
@@ -107,7 +151,7 @@ take_page(struct idp *idp, struct pg *pg, const char *cursor, struct arena *a, u
         return look_at_each(idp, pg, a, now, why);
     }
     for (size_t i = 0; e == OK && i < n; i++)
-        e = apply(pg, list[i].ca, list[i].serial, list[i].state, now, why);
+        e = apply(idp, pg, list[i].ca, list[i].serial, list[i].state, now, why);
     return e;
 }
 

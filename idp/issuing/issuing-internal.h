@@ -132,6 +132,16 @@ MUST_USE enum err certificate_store_of_account(struct pg *pg, const char *accoun
 MUST_USE enum err certificate_state_set(struct pg *pg, const char *certificate_id, const char *state, utime now, struct why *why);
 MUST_USE enum err certificate_store_set_state(struct pg *pg, const char *certificate_id, const char *state, utime now,
                                               char ret_account[37], bool *ret_left, struct why *why);
+/* By the very key: an authority's number may be another one's too. */
+bool own_certificate_is(const struct own_certificate *c, const struct x509_cert *cert);
+/* Of an account, and not asked for by us (no enrolment): by issuer and number, whatever its state. ERR_NOT_FOUND. */
+MUST_USE enum err certificate_store_linked(struct pg *pg, const struct x509_cert *cert, struct own_certificate *ret,
+                                           struct why *why);
+/* Is one of those on hold? */
+MUST_USE enum err certificate_store_linked_held(struct pg *pg, bool *ret, struct why *why);
+/* Those of them that may live: for a look at each. */
+MUST_USE enum err certificate_store_linked_live(struct pg *pg, struct arena *a, struct own_certificate **ret, size_t *ret_n,
+                                                struct why *why);
 MUST_USE enum err certificate_store_by_serial(struct pg *pg, const char *ca, const char *serial, char ret_id[37], struct why *why);
 /* Own ones that may live: for a look at each. */
 MUST_USE enum err certificate_store_live(struct pg *pg, struct arena *a, struct enrolment **ret, size_t *ret_n, struct why *why);

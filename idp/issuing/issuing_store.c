@@ -7,9 +7,13 @@
     "e.id, e.account_id, e.certificate_id, e.renewal, e.keep_mail, e.link_digest, e.way, e.lang, e.state, e.state_since, "  \
     "e.ca, e.serial "
 
+#define OWN "c.id, regexp_replace(encode(c.serial, 'hex'), '^00', ''), c.spki_sha256, c.state "
+#define LINKED "FROM credential_certificate c WHERE NOT EXISTS (SELECT FROM enrolment e WHERE e.certificate_id = c.id) "
+
 enum {
     S_ADD, S_NOT_SENT, S_BY_KEY, S_FIND, S_BY_CERTIFICATE, S_WAITING, S_CURRENT, S_COUNTS, S_ISSUED, S_DELIVERED, S_DROP, S_DROP_ONE,
-    S_END_EARLIER, S_IDENTIFIED, S_STALE, S_OF_ACCOUNT, S_SET_STATE, S_BY_SERIAL, S_LIVE, S_TAKE, S_SEEN, S_PROBLEM, S_HEALTH, S_ENDING
+    S_END_EARLIER, S_IDENTIFIED, S_STALE, S_OF_ACCOUNT, S_SET_STATE, S_BY_SERIAL, S_LINKED, S_LINKED_HELD,
+    S_LINKED_LIVE, S_LIVE, S_TAKE, S_SEEN, S_PROBLEM, S_HEALTH, S_ENDING
 };
 static const struct pg_stmt stmts[] = {
     [S_ADD] = { "enrolment.add",
@@ -53,7 +57,7 @@ static const struct pg_stmt stmts[] = {
     [S_STALE] = { "enrolment.stale",
         "SELECT DISTINCT account_id FROM enrolment WHERE state IN ('asked', 'issued') AND state_since < $1 LIMIT 100", 1 },
     [S_OF_ACCOUNT] = { "issuing.of_account",
-        "SELECT id, regexp_replace(encode(serial, 'hex'), '^00', ''), spki_sha256, state FROM credential_certificate "
+        "SELECT " OWN "FROM credential_certificate c "
         "WHERE account_id = $1 AND linked_at <= $2 AND state <> 'revoked' ORDER BY linked_at, id", 2 },
     [S_SET_STATE] = { "issuing.set_state",
         "WITH b AS (SELECT id, account_id, state FROM credential_certificate WHERE id = $1 FOR UPDATE) "
@@ -62,6 +66,10 @@ static const struct pg_stmt stmts[] = {
         "RETURNING b.account_id, b.state = 'active'", 3 },
     [S_BY_SERIAL] = { "issuing.by_serial",
         "SELECT certificate_id FROM enrolment WHERE ca = $1 AND serial = $2 AND certificate_id IS NOT NULL", 2 },
+    [S_LINKED] = { "issuing.linked", "SELECT " OWN LINKED "AND c.issuer = $1 AND c.serial = $2", 2 },
+    [S_LINKED_HELD] = { "issuing.linked_held", "SELECT EXISTS (SELECT " LINKED "AND c.state = 'held')", 0 },
+    [S_LINKED_LIVE] = { "issuing.linked_live",
+        "SELECT " OWN LINKED "AND c.state IN ('issued', 'active', 'held') ORDER BY c.linked_at, c.id", 0 },
     [S_LIVE] = { "issuing.live",
         "SELECT " ENROLMENT "FROM enrolment e JOIN credential_certificate c ON c.id = e.certificate_id "
         "WHERE c.state IN ('issued', 'active', 'held')", 0 },
@@ -337,33 +345,77 @@ enrolment_store_stale(struct pg *pg, utime before, struct arena *a, char ***ret,
 
 /* --- states of certificates ---------------------------------------------------------------------------------------------- */
 
+static void
+own_read(const struct pg_result *r, int row, struct own_certificate *ret)
+{
+    const struct str spki = pg_str(r, row, 2);
+
+    pg_uuid(r, row, 0, ret->id);
+    snprintf(ret->serial, sizeof(ret->serial), "%s", pg_text(r, row, 1));
+    CHECK(spki.n == sizeof(ret->spki_sha256));
+    memcpy(ret->spki_sha256, spki.p, spki.n);
+    snprintf(ret->state, sizeof(ret->state), "%s", pg_text(r, row, 3));
+}
+
+static enum err
+own_list(struct pg *pg, const struct pg_stmt *stmt, struct pg_args *args, struct arena *a, struct own_certificate **ret,
+         size_t *ret_n, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    enum err e;
+
+    if ((e = pg_exec(pg, stmt, args, &r, why)) != OK)
+        return e;
+    *ret_n = (size_t)pg_rows(r);
+    *ret = arena_alloc(a, (*ret_n + 1) * sizeof(**ret));
+    for (size_t i = 0; i < *ret_n; i++)
+        own_read(r, (int)i, &(*ret)[i]);
+    return OK;
+}
+
 enum err
 certificate_store_of_account(struct pg *pg, const char *account_id, utime until, struct arena *a, struct own_certificate **ret,
                              size_t *ret_n, struct why *why)
 {
-    AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
-    size_t n;
-    enum err e;
 
     pg_arg_uuid(&args, account_id);
     pg_arg_time(&args, until);
-    if ((e = pg_exec(pg, &stmts[S_OF_ACCOUNT], &args, &r, why)) != OK)
-        return e;
-    n = (size_t)pg_rows(r);
-    *ret = arena_alloc(a, (n + 1) * sizeof(**ret));
-    for (size_t i = 0; i < n; i++) {
-        struct own_certificate *c = &(*ret)[i];
-        const struct str spki = pg_str(r, (int)i, 2);
+    return own_list(pg, &stmts[S_OF_ACCOUNT], &args, a, ret, ret_n, why);
+}
 
-        pg_uuid(r, (int)i, 0, c->id);
-        snprintf(c->serial, sizeof(c->serial), "%s", pg_text(r, (int)i, 1));
-        CHECK(spki.n == sizeof(c->spki_sha256));
-        memcpy(c->spki_sha256, spki.p, spki.n);
-        snprintf(c->state, sizeof(c->state), "%s", pg_text(r, (int)i, 3));
-    }
-    *ret_n = n;
+enum err
+certificate_store_linked_live(struct pg *pg, struct arena *a, struct own_certificate **ret, size_t *ret_n, struct why *why)
+{
+    return own_list(pg, &stmts[S_LINKED_LIVE], NULL, a, ret, ret_n, why);
+}
+
+enum err
+certificate_store_linked(struct pg *pg, const struct x509_cert *cert, struct own_certificate *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    struct pg_args args = PG_ARGS_INIT;
+    enum err e;
+
+    pg_arg_bytes(&args, cert->issuer_der.p, cert->issuer_der.n);
+    pg_arg_bytes(&args, cert->serial_octets.p, cert->serial_octets.n);
+    if ((e = pg_exec(pg, &stmts[S_LINKED], &args, &r, why)) != OK)
+        return e;
+    if (pg_rows(r) == 0)
+        return why_code(why, ERR_NOT_FOUND, "issuing.none", "not a certificate of an account");
+    own_read(r, 0, ret);
     return OK;
+}
+
+enum err
+certificate_store_linked_held(struct pg *pg, bool *ret, struct why *why)
+{
+    AUTO(pg_result_freep) struct pg_result *r = NULL;
+    enum err e;
+
+    if ((e = pg_exec(pg, &stmts[S_LINKED_HELD], NULL, &r, why)) == OK)
+        *ret = pg_bool(r, 0, 0);
+    return e;
 }
 
 enum err

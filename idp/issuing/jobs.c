@@ -66,17 +66,22 @@ call_key(struct arena *a, struct str payload, const char *serial)
     return arena_strdup(a, buf_cstr(&text));
 }
 
+bool
+own_certificate_is(const struct own_certificate *c, const struct x509_cert *cert)
+{
+    unsigned char digest[SHA256_LEN];
+
+    sha256(buf_view(&cert->spki), digest);
+    return mem_equal_ct(digest, sizeof(digest), c->spki_sha256, SHA256_LEN);
+}
+
 static bool
-spki_is(struct str der, const unsigned char spki[SHA256_LEN])
+is_ours(struct str der, const struct own_certificate *c)
 {
     AUTO(x509_done) struct x509_cert cert = { .not_after = 0 };
     struct why ignored = WHY_INIT;
-    unsigned char digest[SHA256_LEN];
 
-    if (der.p == NULL || x509_read(der, &cert, &ignored) != OK)
-        return false;
-    sha256(buf_view(&cert.spki), digest);
-    return mem_equal_ct(digest, sizeof(digest), spki, SHA256_LEN);
+    return der.p != NULL && x509_read(der, &cert, &ignored) == OK && own_certificate_is(c, &cert);
 }
 
 /* The state of our row when the authority did that; NULL: as it is. */
@@ -109,7 +114,7 @@ act_on(struct idp *idp, struct pg *pg, const struct account *account, const stru
     bool refused;
     enum err e = authority_certificate(idp->authority, NULL, c->serial, a, &there, why);
 
-    if (e == ERR_NOT_FOUND || (e == OK && !spki_is(there.der, c->spki_sha256)))
+    if (e == ERR_NOT_FOUND || (e == OK && !is_ours(there.der, c)))
         return OK;                 /* another authority's: we have no say */
     if (e != OK)
         return e;
