@@ -61,12 +61,6 @@ MUST_USE enum err link_store_open(struct pg *pg, const unsigned char token_diges
                                   const unsigned char stage_digest[32], utime until, struct why *why);
 MUST_USE enum err link_store_used(struct pg *pg, const unsigned char token_digest[32], struct why *why);
 
-/* --- mail_out.c ---------------------------------------------------------------------------------------------------- */
-/* Who a notice to the account's holder goes to, in which language, and which town it names; all in a. ERR_NOT_FOUND: no address is
- * kept. */
-MUST_USE enum err mail_to_holder(const struct idp *idp, struct pg *pg, const struct account *account, struct arena *a,
-                                 struct mail_out *m, struct why *why);
-
 /* --- endpoints ------------------------------------------------------------------------------------------------------ */
 void get_activate(struct http_request *req);
 void post_activate(struct http_request *req);

@@ -47,6 +47,10 @@ struct mail_out {
 /* In the caller's transaction; the same key twice is one mail. */
 MUST_USE enum err mail_job_add(const struct idp *idp, struct pg *pg, const char *key, const struct mail_out *m,
                                utime now, struct why *why);
+/* Who a notice to the account's holder goes to, in which language, and which town it names; all in a. ERR_NOT_FOUND: no address is
+ * kept. */
+MUST_USE enum err mail_to_holder(const struct idp *idp, struct pg *pg, const struct account *account, struct arena *a,
+                                 struct mail_out *m, struct why *why);
 
 /* Job kind ACCOUNT_BLOCKED_JOB (idp/account): a mail to the address kept, if one is. arg: struct idp *. */
 MUST_USE enum err activation_block_notice_job(struct pg *pg, const struct job *job, void *arg, struct why *why);

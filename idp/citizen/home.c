@@ -9,6 +9,7 @@
 #include "base/core/text.h"
 #include "base/pg/audit.h"
 #include "idp/account/contact.h"
+#include "idp/activation/activation.h"
 
 #define VISITS_SHOWN 10
 
@@ -258,9 +259,28 @@ post_my_block(struct http_request *req)
 /* --- the address kept --------------------------------------------------------------------------------------------------------- */
 
 struct forget_arg {
+    const struct idp *idp;
     const char *account_id;
     utime now;
+    struct arena *arena;
 };
+
+/* The last mail to it: who got hold of a session does not first make its holder deaf (T-21b). */
+static enum err
+forget_told(struct pg *pg, const struct forget_arg *f, struct why *why)
+{
+    struct mail_out m = { .template_name = "mail/factor.txt", .subject_key = "mail.factor.subject",
+                          .message_key = "mail.factor.address_removed", .at = f->now };
+    struct account account;
+    enum err e;
+
+    if ((e = account_by_id(pg, f->account_id, &account, why)) != OK)
+        return e;
+    if ((e = mail_to_holder(f->idp, pg, &account, f->arena, &m, why)) != OK)
+        return e == ERR_NOT_FOUND ? OK : e;
+    return mail_job_add(f->idp, pg, arena_printf(f->arena, "address:%s:%lld", f->account_id, (long long)f->now), &m, f->now,
+                        why);
+}
 
 static enum err
 forget_body(struct pg *pg, void *arg, struct why *why)
@@ -270,7 +290,8 @@ forget_body(struct pg *pg, void *arg, struct why *why)
     enum err e;
 
     snprintf(object, sizeof(object), "account:%s", f->account_id);
-    if ((e = contact_delete(pg, f->account_id, why)) != OK)
+    if ((e = account_lock(pg, f->account_id, why)) != OK || (e = forget_told(pg, f, why)) != OK ||
+        (e = contact_delete(pg, f->account_id, why)) != OK)
         return e;
     return audit_add(pg, &(struct audit_entry){ .at = f->now, .actor = "citizen", .role = "session",
                                                 .verb = "contact.delete", .object = object, .result = "ok",
@@ -281,7 +302,7 @@ void
 post_my_address(struct http_request *req)
 {
     const struct session *s = http_session(req);
-    struct forget_arg f = { s->account_id, http_now(req) };
+    struct forget_arg f = { http_app(req), s->account_id, http_now(req), http_arena(req) };
     struct why why = WHY_INIT;
     enum err e;
 

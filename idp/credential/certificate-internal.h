@@ -11,7 +11,8 @@ struct credential_look {
     char state[16];                /* of the certificate */
     enum account_state account;
     unsigned char spki_sha256[SHA256_LEN];
-    utime known_until;             /* how long its state counts, when our authority issued it through us; UTIME_NULL: for ever */
+    bool asked;                    /* our authority issued it through us */
+    utime known_until;             /* how long the states of our authority's certificates count; UTIME_NULL: it never told any */
 };
 /* issuer, serial: as in struct x509_cert. */
 MUST_USE enum err credential_store_look(struct pg *pg, struct str issuer, struct str serial, struct credential_look *ret,

@@ -149,7 +149,9 @@ conclude(const struct x509_cert *cert, const struct trust_judged *judged, const 
     if (ret->outcome != CERTIFICATE_GOOD)
         err_ignore(why_code(why, ERR_DENIED, "certificate.state", "certificate %s, account %s", l->state,
                             account_state_name(l->account)));
-    if (ret->outcome == CERTIFICATE_GOOD && l->known_until != UTIME_NULL && l->known_until < now) {
+    /* What the authority told us counts so long, where no list of it is here. */
+    if (ret->outcome == CERTIFICATE_GOOD && (l->asked || (judged->own && !judged->has_crl)) && l->known_until != UTIME_NULL &&
+        l->known_until < now) {
         ret->outcome = CERTIFICATE_STATUS;
         err_ignore(why_code(why, ERR_DENIED, "authority.silent", "our authority has not answered for too long (pki.state_life)"));
     }

@@ -10,7 +10,7 @@ static const struct pg_stmt stmts[] = {
     /* Certificate, account and what is trusted, as they are in one instant. */
     [S_LOOK] = { "certificate.look",
         "SELECT v.version, c.id, c.account_id, c.state, a.state, c.spki_sha256, "
-        "CASE WHEN EXISTS (SELECT FROM enrolment e WHERE e.certificate_id = c.id) THEN s.known_until END FROM trust_version v "
+        "EXISTS (SELECT FROM enrolment e WHERE e.certificate_id = c.id), s.known_until FROM trust_version v "
         "CROSS JOIN authority_state s LEFT JOIN credential_certificate c ON c.issuer = $1 AND c.serial = $2 "
         "LEFT JOIN account a ON a.id = c.account_id", 2 },
     /* The row is locked, so that an end of the same instant either sees the session that is being made or prevents it. */
@@ -82,7 +82,8 @@ credential_store_look(struct pg *pg, struct str issuer, struct str serial, struc
         spki = pg_str(r, 0, 5);
         CHECK(spki.n == sizeof(look.spki_sha256));
         memcpy(look.spki_sha256, spki.p, spki.n);
-        look.known_until = pg_time(r, 0, 6);
+        look.asked = pg_bool(r, 0, 6);
+        look.known_until = pg_time(r, 0, 7);
     }
     *ret = look;
     return OK;

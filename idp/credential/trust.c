@@ -444,6 +444,7 @@ trust_judge(struct trust *t, const struct x509_cert *leaf, const struct str *cha
                 continue;
             ret->use = x->use;
             ret->own = x->own;
+            ret->has_crl = x->has_crl;
             ret->link_from_session = x->link_from_session;
             memcpy(ret->name, x->name, sizeof(ret->name));
             return e;

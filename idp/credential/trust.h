@@ -45,7 +45,7 @@ struct trust_judged {
     enum x509_verdict verdict;
     enum trust_use use;                 /* of the authority at which the path ended; means nothing without one */
     char name[64];                      /* its name; "" when no path ended anywhere */
-    bool own, link_from_session;        /* of the same */
+    bool own, has_crl, link_from_session;      /* of the same */
     int64_t version;                    /* of what was asked */
 };
 /* A certificate for signing in: leaf read from chain[0], others as they came along. Results as x509_path_verify(). */

@@ -126,7 +126,8 @@ names_open(struct idp *idp, struct pg *pg, const char *account_id, struct arena 
     h->given_name = given == NULL ? NULL : arena_strdup(a, given);
     h->surname = surname == NULL ? NULL : arena_strdup(a, surname);
     json_decref(root);
-    return surname != NULL ? OK : why_code(why, ERR_CONFLICT, "issuing.names", "the names of the certificate were erased");
+    return surname != NULL && given != NULL
+               ? OK : why_code(why, ERR_CONFLICT, "issuing.names", "the names of the certificate were erased, or are half a name");
 }
 
 static enum err

@@ -261,8 +261,8 @@ named_check(const struct form *f, struct page_data *d)
         page_field_error(d, names.usual != NULL ? "usual_name" : "birth_name", "town.form.name_certificate");
         good = false;
     }
-    if (names.given != NULL && text_length(str_of(names.given)) > CERTIFICATE_NAME_MAX) {
-        page_field_error(d, "given_names", "town.form.name_certificate");
+    if (names.given == NULL || text_length(str_of(names.given)) > CERTIFICATE_NAME_MAX) {
+        page_field_error(d, "given_names", names.given == NULL ? "town.form.given_certificate" : "town.form.name_certificate");
         good = false;
     }
     return good;

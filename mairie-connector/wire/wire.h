@@ -56,9 +56,10 @@ struct wire_authz_list {
     size_t n;
 };
 
-/* What a certificate is to say of its holder (P-047). */
+/* What a certificate is to say of its holder (P-047). The authority signs none that says half a name: who has no given name has a
+ * pseudonym. */
 struct wire_names {
-    const char *given_name;            /* NULL: none */
+    const char *given_name;
     const char *surname;
 };
 struct wire_lines {

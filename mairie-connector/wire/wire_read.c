@@ -82,7 +82,7 @@ static const struct member label_members[] = {
 };
 
 static const struct member names_members[] = {
-    M(wire_names, given_name, K_TEXT, true, wire_is_cert_name), M(wire_names, surname, K_TEXT, false, wire_is_cert_name),
+    M(wire_names, given_name, K_TEXT, false, wire_is_cert_name), M(wire_names, surname, K_TEXT, false, wire_is_cert_name),
 };
 static const struct member card_members[] = {
     M(wire_card, given_name, K_TEXT, true, wire_is_name), M(wire_card, surname, K_TEXT, false, wire_is_name),

@@ -573,6 +573,43 @@ class Issuing(unittest.TestCase):
         self.assertEqual(page.status, 403)
         self.assertIn('annulé', page.text)
 
+    def test_a_linked_one_is_followed_too(self):
+        """A certificate of our authority that was not asked for here (a card, or one that the operator linked): active or revoked there,
+        it is so here within seconds; a namesake's number changes nothing."""
+        a, s = self.s.authority, self.s
+        id, handle = str(uuid.uuid4()), s.citizen('lie', 'corail tambour 47 lune')[0]
+        body = {'profile': 'citizen-soft-named', 'holder': 'h-' + id[:8], 'town': 'rivemont', 'support': 'software', 'proof': 'face_to_face',
+                'proof_ref': 'pv-1', 'proof_at': '2026-01-02T10:00:00Z',
+                'names': {'given_name': 'Zoé', 'surname': 'Lié', 'serial_number': id[:8]}}
+        self.assertEqual(a.call('idp', 'PUT', f'/registrations/{id}', body).status, 201)
+        pem = a.certificates(a.est('idp', 'simpleenroll', a.csr('lie', '/CN=x'), id))[0]
+        with open(a.path('lie.key')) as f:
+            base = s.base('lie', f.read(), pem)
+        s.command('account', 'link-certificate', handle, base + '.pem')
+        self.assertIn('id="logout"', self.sign_in(base)[1].text)
+        serial = run('openssl', 'x509', '-noout', '-serial', '-in', base + '.pem').stdout.strip().split('=')[1].lower()
+        other = s.citizen('namesake', 'corail tambour 47 lune')[0]
+        s.sql("INSERT INTO credential_certificate (id, account_id, issuer, serial, spki_sha256, state, state_since, not_after, "
+              f"linked_at) SELECT gen_random_uuid(), id, 'x', decode('{serial}', 'hex'), sha256('x'), 'active', now(), "
+              f"now() + interval '1 year', now() FROM account WHERE handle = '{other}'")
+        state = lambda h: s.sql("SELECT c.state FROM credential_certificate c JOIN account a ON a.id = c.account_id WHERE "
+                                f"a.handle = '{h}'")
+        s.sql(f"UPDATE credential_certificate c SET state = 'held' FROM account a WHERE a.id = c.account_id AND a.handle = '{handle}'")
+        self.assertEqual(self.sign_in(base)[1].status, 403)
+        self.assertEqual(a.call('idp', 'PUT', f'/certificates/{serial}/acceptance', {'proof_ref': 'pv-1'}).status, 200)
+        s.wait(lambda: state(handle) == 'active')           # as the authority has it
+        b, page = self.sign_in(base)
+        self.assertIn('id="logout"', page.text)
+        r = a.call('idp', 'POST', '/revocations', {'act': 'revoke', 'reason': 'key_compromise', 'ca': 'soft-g1', 'serial': serial,
+                                                   'requester': 'station'}, headers=['Idempotency-Key: ' + secrets_token(16)])
+        self.assertEqual(r.status, 200, r.body)
+        s.wait(lambda: state(handle) == 'revoked')
+        self.assertNotIn('id="logout"', b.get('/').text)
+        page = self.sign_in(base)[1]
+        self.assertEqual(page.status, 403)
+        self.assertIn('annulé', page.text)
+        self.assertEqual(state(other), 'active')
+
     def test_no_number_of_another_authority_reaches_ours(self):
         """A certificate of another authority with a serial number of ours: its holder's block does not revoke ours (T-22)."""
         handle, codes, number, base = self.opened('victime')

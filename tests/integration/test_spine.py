@@ -302,8 +302,19 @@ class Spine(unittest.TestCase):
         self.assertEqual(Browser(self.s).sign_in(login, PASSWORD).status, 422)
         self.assertEqual(Browser(self.s).sign_in(login, 'grue ardoise 81 plume').status, 303)
         account = self.s.sql(f"SELECT account_id FROM login WHERE login_folded = '{login}'")
-        self.assertEqual(a.post('/ma-page/adresse', {'csrf': csrf}).status, 303)
+        login, _, _ = self.citizen(keep_mail=True)
+        address = f'{login}@courriel.example'
+        a = Browser(self.s)
+        a.follow(a.sign_in(login, PASSWORD))
+        account = self.s.sql(f"SELECT account_id FROM login WHERE login_folded = '{login}'")
+        csrf, seen = a.csrf(a.get('/')), len(self.s.sink.messages)
+        forget = lambda: a.post('/ma-page/adresse', {'csrf': csrf}).status
+        self.assertEqual((forget(), forget()), (303, 303))
         self.assertEqual(self.s.sql(f"SELECT count(*) FROM contact WHERE account_id = '{account}'"), '0')
+        # whoever did it, its holder hears it once more, with the way to block
+        text = self.s.sink.wait(address, seen).get_content()
+        self.assertIn('adresse de courriel a été retirée', text)
+        self.assertIn('/blocage', text)
 
     def test_my_page_ends_the_other_sessions(self):
         login, _, _ = self.citizen()

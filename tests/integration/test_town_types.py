@@ -74,6 +74,8 @@ def test_certificate_form(t, clerk):
     page = clerk.open('/new/certificate')
     assert 'name="line1"' not in page.text and 'adresse' not in words(page).lower().replace('adresse de courriel', '')
     assert not re.search(r'name="(authz\[\]|named)"[^>]*checked', page.text), 'something is ticked by default'
+    half = clerk.send(page, 'preview', {**t.FORM, 'given_names': '', 'no_given_names': '1', 'named': '1'})
+    assert half.status == 422 and 'Sans prénom, un certificat ne porte pas de nom' in half.text, half.text[:400]
     long = clerk.send(page, 'preview', {**t.FORM, 'birth_name': 'x' * 65, 'named': '1'})
     assert long.status == 422 and '64 signes' in words(long), words(long)[:800]
     page = clerk.send(clerk.open('/new/certificate'), 'preview', {**t.FORM, 'birth_name': 'Etiquette'})

@@ -55,10 +55,11 @@ class Soft(Door):
                 ({**soft, 'profile': 'pseudonym', 'names': NAMES}, 'wire.unknown_member', 'names'),
                 ({**soft, 'profile': 'named'}, 'wire.missing', 'names'),
                 ({**soft, 'profile': 'named', 'names': {'given_name': 'Zoé'}}, 'wire.missing', 'surname'),
+                ({**soft, 'profile': 'named', 'names': {'surname': 'Ô'}}, 'wire.missing', 'given_name'),
                 ({**soft, 'profile': 'named', 'names': {**NAMES, 'adresse': 'CANARI'}}, 'wire.unknown_member', 'adresse'),
-                ({**soft, 'profile': 'named', 'names': {'surname': 'x' * 65}}, 'wire.value', 'surname'),
-                ({**soft, 'profile': 'named', 'names': {'surname': ' x'}}, 'wire.value', 'surname'),
-                ({**soft, 'profile': 'named', 'names': {'surname': 'a\nb'}}, 'wire.value', 'surname'),
+                ({**soft, 'profile': 'named', 'names': {**NAMES, 'surname': 'x' * 65}}, 'wire.value', 'surname'),
+                ({**soft, 'profile': 'named', 'names': {**NAMES, 'surname': ' x'}}, 'wire.value', 'surname'),
+                ({**soft, 'profile': 'named', 'names': {**NAMES, 'surname': 'a\nb'}}, 'wire.value', 'surname'),
                 ({**soft, 'profile': 'named', 'names': 'CANARI'}, 'wire.value', 'names'),
                 ({**soft, 'profile': 'nomme'}, 'wire.value', 'profile'),
                 ({**soft, 'card': {'surname': 'x', 'address': ['y']}}, 'wire.unknown_member', 'card'),
@@ -69,7 +70,7 @@ class Soft(Door):
             self.assertIn(f'"{member}"', r.json()['detail'])
             self.assertNotIn('CANARI', r.text)
         for body in ({}, {'profile': 'pseudonym'}, {'profile': 'named', 'names': NAMES},
-                     {'profile': 'named', 'names': {'surname': 'Ô' * 64}}):
+                     {'profile': 'named', 'names': {**NAMES, 'surname': 'Ô' * 64}}):
             self.assertEqual(self.ask({**soft, **body}).status, 201, body)
 
     def test_names_are_sealed_and_end_with_the_account(self):
@@ -89,7 +90,7 @@ class Soft(Door):
         self.assertEqual(ask().status, 200)                     # still kept
         self.assertEqual(self.s.door('POST', f'/v1/accounts/{handle}/block', {'reason': 'lost'}).json()['state'], 'closed')
         self.assertEqual(problem(ask()), (400, 'account.names'))
-        r = ask(names={'surname': 'Revenue'})
+        r = ask(names={**NAMES, 'surname': 'Revenue'})
         self.assertEqual((r.status, r.json()['state']), (200, 'pending'), r.text)
         handle, _, _ = self.make(type='x509_soft')
         self.assertEqual(problem(ask(names=NAMES)), (400, 'account.names'))
@@ -104,7 +105,7 @@ class Soft(Door):
         first, again = self.ask(body, key), self.ask(body, key, port=self.s.door_port2)
         self.assertEqual((first.status, again.status), (201, 201))
         self.assertEqual(first.json(), again.json())
-        self.assertEqual(problem(self.ask({**body, 'names': {'surname': 'Autre'}}, key)), (409, 'idempotency.body'))
+        self.assertEqual(problem(self.ask({**body, 'names': {**NAMES, 'surname': 'Autre'}}, key)), (409, 'idempotency.body'))
         self.assertEqual(self.s.sql(f"SELECT count(*) FROM account WHERE handle = '{body['handle']}'"), '1')
 
     def test_what_a_town_may_create(self):

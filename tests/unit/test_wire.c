@@ -46,9 +46,10 @@ test_create_lists_are_closed(void **state)
         { "password with a card", "{\"type\":\"password\"," HANDLE ",\"card\":{}}", "wire.unknown_member", "card" },
         { "soft", SOFT "}", "", "" },
         { "soft, said", SOFT ",\"profile\":\"pseudonym\"}", "", "" },
-        { "named", SOFT ",\"profile\":\"named\",\"names\":{\"surname\":\"x\"}}", "", "" },
+        { "named", SOFT ",\"profile\":\"named\",\"names\":{\"given_name\":\"z\",\"surname\":\"x\"}}", "", "" },
+        { "half a name", SOFT ",\"profile\":\"named\",\"names\":{\"surname\":\"x\"}}", "wire.missing", "given_name" },
         { "named without names", SOFT ",\"profile\":\"named\"}", "wire.missing", "names" },
-        { "names without named", SOFT ",\"names\":{\"surname\":\"x\"}}", "wire.unknown_member", "names" },
+        { "names without named", SOFT ",\"names\":{\"given_name\":\"z\",\"surname\":\"x\"}}", "wire.unknown_member", "names" },
         { "a name twice", SOFT ",\"profile\":\"named\",\"names\":{\"surname\":\"x\",\"surname\":\"y\"}}", "wire.json", "" },
         { "another profile", SOFT ",\"profile\":\"Named\"}", "wire.value", "profile" },
         { "soft with a card", SOFT ",\"card\":{\"surname\":\"x\",\"address\":[\"y\"]}}", "wire.unknown_member", "card" },
@@ -80,7 +81,7 @@ test_create_comes_through(void **state)
 {
     const char *lines[] = { "Mme d'Ô-Nguyễn", "3 bis rue du Puits" };
     const struct wire_card card = { .given_name = "Zoé", .surname = "d'Ô-Nguyễn", .address = { lines, 2 } };
-    const struct wire_names names = { .surname = "Ô" };
+    const struct wire_names names = { .given_name = "Zoé", .surname = "Ô" };
     const struct wire_create in[] = {
         { .type = "password", .handle = "aaaaaaaaaaaaaaaaaaaaaaaa", .lang = "fr" },
         { .type = "x509_soft", .handle = "aaaaaaaaaaaaaaaaaaaaaaaa", .lang = "en", .profile = "named", .names = &names },
@@ -101,7 +102,7 @@ test_create_comes_through(void **state)
         assert_int_equal(m.names != NULL, in[i].names != NULL);
         assert_int_equal(m.card != NULL, in[i].card != NULL);
         if (m.names != NULL) {
-            assert_null(m.names->given_name);
+            assert_string_equal(m.names->given_name, names.given_name);
             assert_string_equal(m.names->surname, names.surname);
         }
         if (m.card != NULL) {
