@@ -16,6 +16,8 @@
 /* Unknown codes: 10 an hour from one network, 10 a second in all (DOMAIN 2.4). */
 static const struct throttle_rule by_net = { "block.net", 10, 10.0 / 3600, 1, 360 };
 static const struct throttle_rule by_all = { "block.all", 100, 10, 1, 1 };
+/* "Lost" said again changes nothing: a page that is sent without end leaves no trail without end. "Stolen" always counts. */
+static const struct throttle_rule by_reason = { "block.reason", 5, 5.0 / 3600, 60, 3600 };
 static const struct account_actor citizen = { "citizen", "" };
 
 static void
@@ -136,11 +138,22 @@ reason_given(struct http_request *req, const char *ref, const char *reason)
     struct idp *idp = http_app(req);
     struct account_blocked b, now;
     struct why why = WHY_INIT;
+    int64_t wait = 0;
     enum err e;
 
     if (!ref_read(req, ref, &b)) {
         /* Too late to say why; the block stands. */
         form_page(req, 422, "", "error.csrf");
+        return;
+    }
+    if (strcmp(reason, "stolen") != 0 &&
+        (e = throttle_take(http_pg(req), idp->pepper, &by_reason, b.account_id, http_now(req), &wait, &why)) != OK) {
+        failed(req, e, &why);
+        return;
+    }
+    if (wait > 0) {
+        http_header_add(req, "Retry-After", arena_printf(http_arena(req), "%lld", (long long)wait / USEC_PER_SEC + 1));
+        form_page(req, 429, "", "signon.error.slow");
         return;
     }
     if ((e = account_block_reason(http_pg(req), b.account_id, reason, &citizen, http_now(req), &why)) != OK ||

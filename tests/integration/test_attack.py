@@ -238,6 +238,20 @@ class Attack(unittest.TestCase):
             cursor = page['next']
         self.assertEqual(whats[-1], 'final', whats)
 
+    def test_the_page_of_the_reason_fills_no_trail(self):
+        handle, codes = self.s.citizen('maxime', PASSWORD)
+        b = Browser(self.s)
+        page = b.post('/blocage', {'code': codes['revocation']})
+        ref = re.search(r'name="ref" value="([^"]+)"', page.text).group(1)
+        account = self.s.sql(f"SELECT id FROM account WHERE handle = '{handle}'")
+        rows = lambda: int(self.s.sql(f"SELECT count(*) FROM audit_event WHERE object = 'account:{account}'"))
+        before = rows()
+        statuses = [b.post('/blocage', {'ref': ref, 'reason': 'lost'}).status for _ in range(40)]
+        self.assertEqual((statuses[:5], set(statuses[6:])), ([200] * 5, {429}))
+        self.assertLessEqual(rows() - before, 6)
+        self.assertEqual(b.post('/blocage', {'ref': ref, 'reason': 'stolen'}).status, 200)
+        self.assertTrue(self.s.door('GET', f'/v1/accounts/{handle}').json()['final'])
+
     # --- T-10: addresses of clients --------------------------------------------------------------------------------------
     def test_addresses_that_only_look_like_loopback_are_refused(self):
         def add(kind, uri):
