@@ -4,6 +4,9 @@
  */
 #include "tests/integration/pg_support.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/pg/migrate.h"
 
 #define STATION "'00000000-0000-4000-8000-00000000000a'"
@@ -20,17 +23,9 @@
 #define REQUEST "INSERT INTO request (id, registration_id, kind, origin, station_id, csr, spki_sha256, state, received_at) VALUES (gen_random_uuid(), "
 #define AUDIT "INSERT INTO audit_event (at, actor, role, verb, object, result, detail) VALUES ('2026-11-20', "
 
-static int
-setup(void **state)
+static void
+fill(void)
 {
-    char conninfo[600];
-    struct migrate_report report;
-    struct why why = WHY_INIT;
-
-    (void)state;
-    operator_run("DROP SCHEMA IF EXISTS pki CASCADE", NULL, 0);
-    test_conninfo("options='-c search_path=pki'", conninfo, sizeof(conninfo));
-    assert_ok(migrate_run(conninfo, "pki", SOURCE_DIR "/migrations/pki", false, &report, &why), &why);
     operator_run(
         "SET search_path = pki; "
         "INSERT INTO ca (name, generation, kind, state, subject, serial, spki, key_id, certificate, key_uri, set_id, not_before, "
@@ -55,6 +50,28 @@ setup(void **state)
         "unnest('{alice,bruno,chloe}'::text[]) n; "
         "INSERT INTO alarm (kind, object, level, text, raised_at) VALUES ('k', 'o', 'red', 't', '2026-01-01'); "
         "INSERT INTO node (name, process, state, seen_at) VALUES ('n/signer', 'signer', 'open', '2026-01-01')", NULL, 0);
+}
+
+static void
+migrated(const char *folder, int from, int to)
+{
+    char conninfo[600];
+    struct migrate_report report;
+    struct why why = WHY_INIT;
+
+    test_conninfo("options='-c search_path=pki'", conninfo, sizeof(conninfo));
+    assert_ok(migrate_run(conninfo, "pki", folder, false, &report, &why), &why);
+    assert_int_equal(report.from, from);
+    assert_int_equal(report.to, to);
+}
+
+static int
+setup(void **state)
+{
+    (void)state;
+    operator_run("DROP SCHEMA IF EXISTS pki CASCADE", NULL, 0);
+    migrated(SOURCE_DIR "/migrations/pki", 0, 4);
+    fill();
     return 0;
 }
 
@@ -221,6 +238,44 @@ who_says(void **state)
         row_run(&rows[i]);
 }
 
+/* A database of version 3 that has rows already. */
+static void
+an_older_database(void **state)
+{
+    static const char *const files[] = { "0001-authority.sql", "0002-figures.sql", "0003-who-may.sql" };
+    char folder[] = "/tmp/beffroi-roles.XXXXXX", path[200], common[200];
+
+    (void)state;
+    operator_run("DROP SCHEMA IF EXISTS pki CASCADE", NULL, 0);
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(common, sizeof(common), "%s/common", folder);
+    assert_int_equal(symlink(SOURCE_DIR "/migrations/common", common), 0);
+    (void)snprintf(path, sizeof(path), "%s/pki", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        char from[300], to[300];
+
+        (void)snprintf(from, sizeof(from), "%s/migrations/pki/%s", SOURCE_DIR, files[i]);
+        (void)snprintf(to, sizeof(to), "%s/%s", path, files[i]);
+        assert_int_equal(symlink(from, to), 0);
+    }
+    migrated(path, 0, 3);
+    fill();
+    operator_run("UPDATE pki.certificate SET state = 'revoked', reason = 1, revoked_at = '2026-11-20' WHERE id = " C_CITIZEN, NULL, 0);
+    migrated(SOURCE_DIR "/migrations/pki", 3, 4);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE live AND id = " C_RESPONDER), 1);
+    assert_int_equal(operator_count("SELECT count(*) FROM pki.certificate WHERE NOT live AND id = " C_CITIZEN), 1);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        char file[300];
+
+        (void)snprintf(file, sizeof(file), "%s/%s", path, files[i]);
+        unlink(file);
+    }
+    unlink(common);
+    rmdir(path);
+    rmdir(folder);
+}
+
 int
 main(void)
 {
@@ -229,6 +284,7 @@ main(void)
         cmocka_unit_test_setup(registrations_and_requests, setup),
         cmocka_unit_test_setup(who_reads, setup),
         cmocka_unit_test_setup(who_says, setup),
+        cmocka_unit_test(an_older_database),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
