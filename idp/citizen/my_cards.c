@@ -22,6 +22,8 @@
 static void
 failed(struct http_request *req, enum err e, const struct why *why)
 {
+    if (session_was_ended(req, why))
+        return;
     LOG_ERROR_EV("citizen.cards", LF_ERR(e), LF_WHY(why));
     idp_reply_error(req, http_status_of(e), "error.unavailable", NULL);
 }
@@ -291,11 +293,35 @@ refuse(struct http_request *req, enum err e, const struct why *why, bool card)
     said_page(req, said, card);
 }
 
+struct still {
+    const struct session *session;
+    utime now;
+};
+
+static enum err
+still(struct pg *pg, void *arg, struct why *why)
+{
+    const struct still *s = arg;
+
+    return session_still(pg, s->session, s->now, why);
+}
+
+static struct credential_holder
+holder_of(struct http_request *req)
+{
+    const struct session *s = http_session(req);
+    struct still *arg = arena_alloc(http_arena(req), sizeof(*arg));
+
+    *arg = (struct still){ s, http_now(req) };
+    return (struct credential_holder){ .account_id = s->account_id, .still = still, .arg = arg, .now = http_now(req) };
+}
+
 void
 post_my_cards_link(struct http_request *req)
 {
     const struct session *s = http_session(req);
     const char *token = http_form(req, "shown");
+    const struct credential_holder who = holder_of(req);
     struct signon_shown x = { .card_door = false };
     struct str state = STR_NULL;
     struct why why = WHY_INIT;
@@ -311,8 +337,7 @@ post_my_cards_link(struct http_request *req)
     else if ((problem = problem_of(&x, s->account_id)) != NULL)
         said_page(req, problem, x.card_door);
     /* The mark outlives the ticket, however far apart the clocks of two nodes may be. */
-    else if ((e = credential_link_shown(http_pg(req), s->account_id, &x.certificate, x.ticket_id, x.at + 2 * CONFIRM_TIME,
-                                        http_now(req), &why)) != OK)
+    else if ((e = credential_link_shown(http_pg(req), &who, &x.certificate, x.ticket_id, x.at + 2 * CONFIRM_TIME, &why)) != OK)
         refuse(req, e, &why, x.card_door);
     else
         back(req, "ajout");
@@ -324,6 +349,7 @@ void
 post_my_cards_remove(struct http_request *req)
 {
     const struct session *s = http_session(req);
+    const struct credential_holder who = holder_of(req);
     const char *id = http_form(req, "id");
     struct why why = WHY_INIT;
     enum err e = ERR_NOT_FOUND;
@@ -331,7 +357,7 @@ post_my_cards_remove(struct http_request *req)
     if (!citizen_proved(req, CARDS_URL))
         return;
     if (citizen_is_uuid(id))
-        e = credential_unlink_own(http_pg(req), s->account_id, id, http_now(req), &why);
+        e = credential_unlink_own(http_pg(req), &who, id, &why);
     if (e == ERR_NOT_FOUND)
         back(req, "absent");                 /* the second click finds it gone */
     else if (e != OK)

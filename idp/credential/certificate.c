@@ -386,6 +386,14 @@ credential_unlink(struct pg *pg, const char *account_id, const char *id, const s
 
 static const struct account_actor holder = { "citizen", "session" };
 
+static enum err
+holder_lock(struct pg *pg, const struct credential_holder *who, struct why *why)
+{
+    enum err e = account_lock(pg, who->account_id, why);
+
+    return e != OK ? e : who->still(pg, who->arg, why);
+}
+
 static struct str
 kept(struct arena *a, struct str s)
 {
@@ -412,67 +420,75 @@ credential_shown_read(struct str der, const struct credential_check *check, stru
 }
 
 struct shown_change {
-    const char *account_id;
+    const struct credential_holder *who;
     const struct credential_shown *shown;
     const char *ticket_id;
-    utime ticket_expires, now;
+    utime ticket_expires;
 };
 
 static enum err
 link_shown_body(struct pg *pg, void *arg, struct why *why)
 {
     const struct shown_change *c = arg;
+    const char *account_id = c->who->account_id;
+    const utime now = c->who->now;
     char id[37];
-    struct credential_new n = { .id = id, .account_id = c->account_id, .issuer = c->shown->issuer, .serial = c->shown->serial,
+    struct credential_new n = { .id = id, .account_id = account_id, .issuer = c->shown->issuer, .serial = c->shown->serial,
                                 .not_after = c->shown->not_after, .state = "active", .by_holder = true };
     struct credential_look look;
     struct account account;
     int64_t linked;
     enum err e;
 
-    if ((e = account_lock(pg, c->account_id, why)) != OK || (e = account_by_id(pg, c->account_id, &account, why)) != OK)
+    if ((e = holder_lock(pg, c->who, why)) != OK || (e = account_by_id(pg, account_id, &account, why)) != OK)
         return e;
     if (account.state != ACCOUNT_ACTIVE)
         return why_code(why, ERR_DENIED, "account.state", "the account is %s", account_state_name(account.state));
     if ((e = credential_store_look(pg, c->shown->issuer, c->shown->serial, &look, why)) != OK)
         return e;
-    if (look.id[0] != '\0' && strcmp(look.account_id, c->account_id) == 0 && strcmp(look.state, "active") == 0 &&
+    if (look.id[0] != '\0' && strcmp(look.account_id, account_id) == 0 && strcmp(look.state, "active") == 0 &&
         same_digest(c->shown->spki_sha256, &look))
         return OK;
     if (look.trust_version != c->shown->trust_version)
         return why_code(why, ERR_CONFLICT, "certificate.changed", "what is trusted has changed since it was shown");
-    if (c->shown->not_after < c->now)
+    if (c->shown->not_after < now)
         return why_code(why, ERR_CONFLICT, "certificate.changed", "its end has come since it was shown");
-    if ((e = credential_store_by_holder(pg, c->account_id, &linked, why)) != OK)
+    if ((e = credential_store_by_holder(pg, account_id, &linked, why)) != OK)
         return e;
     if (linked >= CREDENTIAL_LINKED_MAX)
         return why_code(why, ERR_CONFLICT, "certificate.full", "%d certificates are linked already", CREDENTIAL_LINKED_MAX);
     rand_uuid(id);
     memcpy(n.spki_sha256, c->shown->spki_sha256, sizeof(n.spki_sha256));
     if ((e = credential_store_ticket_use(pg, c->ticket_id, c->ticket_expires, why)) != OK ||
-        (e = credential_store_insert(pg, &n, c->now, why)) != OK ||
-        (e = factor_notice_add(pg, c->account_id, FACTOR_CERTIFICATE_ADDED, NULL, c->now, why)) != OK)
+        (e = credential_store_insert(pg, &n, now, why)) != OK ||
+        (e = factor_notice_add(pg, account_id, FACTOR_CERTIFICATE_ADDED, NULL, now, why)) != OK)
         return e;
-    return certificate_audit(pg, "certificate.link", c->account_id, id, &holder, c->now, why);
+    return certificate_audit(pg, "certificate.link", account_id, id, &holder, now, why);
 }
 
 enum err
-credential_link_shown(struct pg *pg, const char *account_id, const struct credential_shown *shown, const char *ticket_id,
-                      utime ticket_expires, utime now, struct why *why)
+credential_link_shown(struct pg *pg, const struct credential_holder *who, const struct credential_shown *shown,
+                      const char *ticket_id, utime ticket_expires, struct why *why)
 {
-    struct shown_change c = { account_id, shown, ticket_id, ticket_expires, now };
+    struct shown_change c = { who, shown, ticket_id, ticket_expires };
 
     return pg_tx(pg, link_shown_body, &c, why);
 }
 
+struct own_change {
+    const struct credential_holder *who;
+    struct change change;
+};
+
 static enum err
 unlink_own_body(struct pg *pg, void *arg, struct why *why)
 {
-    const struct change *c = arg;
+    const struct own_change *own = arg;
+    const struct change *c = &own->change;
     bool spare;
     enum err e;
 
-    if ((e = account_lock(pg, c->account_id, why)) != OK ||
+    if ((e = holder_lock(pg, own->who, why)) != OK ||
         (e = credential_store_spare(pg, c->account_id, c->id, c->now, &spare, why)) != OK)
         return e;
     if (!spare)
@@ -483,9 +499,9 @@ unlink_own_body(struct pg *pg, void *arg, struct why *why)
 }
 
 enum err
-credential_unlink_own(struct pg *pg, const char *account_id, const char *id, utime now, struct why *why)
+credential_unlink_own(struct pg *pg, const struct credential_holder *who, const char *id, struct why *why)
 {
-    struct change c = { .account_id = account_id, .id = id, .who = &holder, .now = now };
+    struct own_change c = { who, { .account_id = who->account_id, .id = id, .who = &holder, .now = who->now } };
 
     return pg_tx(pg, unlink_own_body, &c, why);
 }

@@ -74,16 +74,24 @@ struct credential_shown {
  * "certificate.long": its names are longer than that. */
 MUST_USE enum err credential_shown_read(struct str der, const struct credential_check *check, struct arena *a,
                                         struct credential_shown *ret, struct why *why);
+/* Whose means of sign-in change, by the word of their session: still runs with arg once the account is locked, and what it refuses is
+ * not done. */
+struct credential_holder {
+    const char *account_id;
+    pg_tx_body still;
+    void *arg;
+    utime now;
+};
 /* It signs the account's holder in from now on; its ticket is used up. In a transaction of its own, with audit row and the
  * holder's notice. OK also when it is the account's already: a second click. ERR_DENIED "certificate.ticket": the ticket was used;
  * "account.state": the account is not active any more; ERR_CONFLICT "certificate.linked": it belongs to an account,
  * whose is not said; "certificate.changed": what is trusted changed since it was judged, show it again; "certificate.full":
  * CREDENTIAL_LINKED_MAX. */
-MUST_USE enum err credential_link_shown(struct pg *pg, const char *account_id, const struct credential_shown *shown,
-                                        const char *ticket_id, utime ticket_expires, utime now, struct why *why);
+MUST_USE enum err credential_link_shown(struct pg *pg, const struct credential_holder *who, const struct credential_shown *shown,
+                                        const char *ticket_id, utime ticket_expires, struct why *why);
 /* Takes away one that its holder linked; sessions that began by certificate end, and their services are told. Audit row, notice.
  * ERR_NOT_FOUND: no such one of this account; ERR_CONFLICT "certificate.last": nothing else would sign its holder in. */
-MUST_USE enum err credential_unlink_own(struct pg *pg, const char *account_id, const char *id, utime now, struct why *why);
+MUST_USE enum err credential_unlink_own(struct pg *pg, const struct credential_holder *who, const char *id, struct why *why);
 
 /* A certificate that our authority has just signed belongs to the account, `issued`: it signs nobody in until it is delivered
  * (idp/issuing). In the caller's transaction. ERR_CONFLICT: it belongs to an account already. */

@@ -263,6 +263,17 @@ class Link(Base):
         self.advance('16min')
         self.refused_page(b.post(f'{CARDS}/lier', fields), 410, 'trop attendu')
 
+    def test_an_ended_session_links_nothing(self):
+        """Ended between its request and the transaction: what the owner ended does not add what outlives it."""
+        b = self.citizen('minuit')
+        page = self.show(b, self.agents.issue('Agent Minuit'))
+        with self.s.held(f"account WHERE handle = '{b.handle}'"):
+            late = Later(lambda: self.confirm(b, page))
+            self.s.waiting(1, late)
+            self.s.sql("UPDATE session SET live = false, ended_at = now(), ended_why = 'test' WHERE live AND account_id = "
+                       f"(SELECT id FROM account WHERE handle = '{b.handle}')")
+        self.assertEqual((late.get().headers['Location'], self.linked(b)), (self.s.url + '/', []))
+
     def test_changes_in_between(self):
         b, other = self.citizen('entre'), self.citizen('entretemps')
         base = self.agents.issue('Entre')

@@ -1,6 +1,6 @@
 """Two things at the same instant: what a citizen changes, and what somebody who knows the password or holds a session does
 meanwhile; and each thing that is good once, asked for many times at once. A row that the test holds locked settles the order."""
-import contextlib, subprocess, threading, time, unittest
+import threading, unittest
 from beffroi import *
 from passkey import Passkey
 import test_factor
@@ -25,47 +25,9 @@ def at_once(calls):
     return out
 
 
-class Later:
-    """A call that is under way."""
-
-    def __init__(self, call):
-        def body():
-            self.result = call()
-        self.thread = threading.Thread(target=body, daemon=True)
-        self.thread.start()
-
-    def running(self):
-        return self.thread.is_alive()
-
-    def get(self):
-        self.thread.join(60)
-        assert not self.thread.is_alive(), 'it does not end'
-        return self.result
-
-
 class Race(test_factor.Base):
-    @contextlib.contextmanager
-    def held(self, rows):
-        """Rows are locked until the end of the block."""
-        p = subprocess.Popen(['psql', '-qXAt', self.s.admin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        p.stdin.write(f'BEGIN; SELECT 1 FROM {rows} FOR UPDATE;\n')
-        p.stdin.flush()
-        self.assertEqual(p.stdout.readline(), '1\n')
-        try:
-            yield
-        finally:
-            p.communicate('COMMIT;\n')
-
     def account(self, login):
         return "account WHERE id = (SELECT account_id FROM login WHERE login_folded = '%s')" % login
-
-    def waiting(self, n, call):
-        """Until so many statements wait for a row, or the call is over."""
-        end = time.monotonic() + 60
-        while self.s.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") != str(n) and \
-                call.running():
-            self.assertLess(time.monotonic(), end, 'nobody waits')
-            time.sleep(0.05)
 
     def sign_in_page(self, login):
         b = Browser(self.s, self.s.port2)
@@ -76,11 +38,11 @@ class Race(test_factor.Base):
         b = self.person('nadia')
         thief, sign_in = self.sign_in_page('nadia')
         form = b.get('/ma-page/mot-de-passe')
-        with self.held(self.account('nadia')):
+        with self.s.held(self.account('nadia')):
             late = Later(sign_in)               # the old password was right
-            self.waiting(1, late)
+            self.s.waiting(1, late)
             change = Later(lambda: b.post('/ma-page/mot-de-passe', {'csrf': b.csrf(form), 'current': PASSWORD, 'password': OTHER}))
-            self.waiting(2, change)
+            self.s.waiting(2, change)
         self.assertEqual(change.get().status, 303)
         late.get()
         self.assertTrue(self.signed_in(b))
@@ -92,11 +54,11 @@ class Race(test_factor.Base):
     def test_a_first_factor_ends_the_sign_in_that_is_under_way(self):
         b = self.person('odile')
         thief, sign_in = self.sign_in_page('odile')
-        with self.held(self.account('odile')):
+        with self.s.held(self.account('odile')):
             add = Later(lambda: self.add_totp(b))
-            self.waiting(1, add)
+            self.s.waiting(1, add)
             late = Later(sign_in)               # no second factor was to be seen
-            self.waiting(2, late)
+            self.s.waiting(2, late)
         key, done = add.get()
         self.assertEqual(done.status, 200, done.text[:300])
         r = thief.follow(late.get())
@@ -115,9 +77,9 @@ class Race(test_factor.Base):
         key = re.search(r'id="key">([A-Z2-7 ]+)<', page.text).group(1)
         body = {'csrf': other.csrf(page), 'offer': field(page, 'offer'), 'code': '000000'}
         self.assertEqual(other.post(f'{MINE}/application', body).status, 422)       # its count is there to wait for
-        with self.held('throttle'):
+        with self.s.held('throttle'):
             add = Later(lambda: other.post(f'{MINE}/application', {**body, 'code': self.code(key)}))
-            self.waiting(1, add)
+            self.s.waiting(1, add)
             self.assertEqual(b.post('/ma-page/sessions', {'csrf': b.csrf(home), 'do': 'others'}).status, 303)
         self.assertEqual(add.get().status, 303)
         self.assertFalse(self.signed_in(other))

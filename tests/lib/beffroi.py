@@ -191,6 +191,24 @@ def say(exc):
         sys.stdout.flush()
 
 
+class Later:
+    """A call that is under way."""
+
+    def __init__(self, call):
+        def body():
+            self.result = call()
+        self.thread = threading.Thread(target=body, daemon=True)
+        self.thread.start()
+
+    def running(self):
+        return self.thread.is_alive()
+
+    def get(self):
+        self.thread.join(60)
+        assert not self.thread.is_alive(), 'it does not end'
+        return self.result
+
+
 class System:
     plain = False          # the public listener without TLS, as behind a front
     tuning = ['environment = test', 'password.memory = 8192', 'password.passes = 1', 'threads = 4']     # light
@@ -280,6 +298,26 @@ class System:
         self.conninfo = lambda role: (f"host={host} port={port} dbname={self.db} user={role} "
                                       f"options='-c search_path=idp'")
         self.admin = f"host={host} port={port} dbname={self.db} options='-c search_path=idp'"
+
+    @contextlib.contextmanager
+    def held(self, rows):
+        """A row is locked until the end of the block."""
+        p = subprocess.Popen(['psql', '-qXAt', self.admin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        p.stdin.write(f'BEGIN; SELECT 1 FROM {rows} FOR UPDATE;\n')
+        p.stdin.flush()
+        assert p.stdout.readline() == '1\n', 'one row is meant'
+        try:
+            yield
+        finally:
+            p.communicate('COMMIT;\n')
+
+    def waiting(self, n, call):
+        """Until so many statements wait for a row, or the call is over."""
+        end = time.monotonic() + 60
+        while self.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") != str(n) and \
+                call.running():
+            assert time.monotonic() < end, 'nobody waits'
+            time.sleep(0.05)
 
     def sql(self, text):
         return run('psql', '-qXAt', self.admin, '-c', text).stdout.strip()
