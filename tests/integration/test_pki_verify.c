@@ -233,8 +233,9 @@ each_edit_is_named(void **state)
     for (size_t i = 0; i < ARRAY_LEN(edits); i++) {
         const char *t = edits[i].table;
 
-        operator_run(arena_printf(f->w.a, "CREATE TABLE IF NOT EXISTS saved.%s AS TABLE pki.%s; SET session_replication_role = replica; %s",
-                                  t, t, edits[i].sql), NULL, 0);
+        /* the last column of certificate is generated: it is not written, and comes again by itself */
+        operator_run(arena_printf(f->w.a, "CREATE TABLE IF NOT EXISTS saved.%s AS TABLE pki.%s; ALTER TABLE saved.%s DROP COLUMN IF EXISTS "
+                                  "live; SET session_replication_role = replica; %s", t, t, t, edits[i].sql), NULL, 0);
         said = desk_run(&f->d, NULL, "verify");
         if (said[0] != '1' || strstr(said, arena_printf(f->w.a, "{\"rule\":\"%s\"", edits[i].rule)) == NULL)
             fail_msg("%s: %s: %s", edits[i].rule, edits[i].sql, said);
