@@ -5,8 +5,8 @@
 #include "pki/custody/phrase.h"
 
 #define SCHEMA "pki"
-#define SCHEMA_MIN 3
-#define SCHEMA_MAX 3
+#define SCHEMA_MIN 4
+#define SCHEMA_MAX 4
 
 struct options {
     const char *dir, *ca, *generation, *profiles, *profile, *key, *alg, *lang, *level, *answers, *database;
