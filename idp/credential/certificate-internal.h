@@ -28,7 +28,8 @@ struct credential_new {
 /* Also one whose former link was taken away. ERR_CONFLICT: belongs to an account. */
 MUST_USE enum err credential_store_insert(struct pg *pg, const struct credential_new *in, utime now, struct why *why);
 /* How many of an account its holder linked, in whatever state but ended. */
-MUST_USE enum err credential_store_by_holder(struct pg *pg, const char *account_id, int64_t *ret, struct why *why);
+MUST_USE enum err credential_store_by_holder(struct pg *pg, const char *account_id, const char *trust, int64_t *ret_linked,
+                                              bool *ret_may, struct why *why);
 /* ERR_DENIED: it was used before. */
 MUST_USE enum err credential_store_ticket_use(struct pg *pg, const char *ticket_id, utime expires, struct why *why);
 /* Is this active one of the account linked by its holder? ERR_NOT_FOUND: no. Does anything else sign the holder in: a password, or

@@ -130,7 +130,6 @@ conclude(const struct x509_cert *cert, const struct trust_judged *judged, const 
     memcpy(ret->trust, judged->name, sizeof(ret->trust));
     ret->own = judged->own;
     ret->link_from_session = judged->link_from_session;
-    ret->trust_version = judged->version;
     if (!is_genuine(ret->outcome))
         return;
     if (l->id[0] == '\0' || strcmp(l->state, "ended") == 0 || !same_key(cert, l)) {
@@ -413,8 +412,8 @@ credential_shown_read(struct str der, const struct credential_check *check, stru
     if (cert.issuer_der.n + cert.subject_der.n > CREDENTIAL_SHOWN_NAMES)
         return why_code(why, ERR_INPUT, "certificate.long", "its names have more than %d octets", CREDENTIAL_SHOWN_NAMES);
     *ret = (struct credential_shown){ .issuer = kept(a, cert.issuer_der), .serial = kept(a, cert.serial_octets),
-                                      .subject = kept(a, cert.subject_der), .not_after = cert.not_after,
-                                      .trust_version = check->trust_version };
+                                      .subject = kept(a, cert.subject_der), .not_after = cert.not_after };
+    memcpy(ret->trust, check->trust, sizeof(ret->trust));
     sha256(buf_view(&cert.spki), ret->spki_sha256);
     return OK;
 }
@@ -438,6 +437,7 @@ link_shown_body(struct pg *pg, void *arg, struct why *why)
     struct credential_look look;
     struct account account;
     int64_t linked;
+    bool may;
     enum err e;
 
     if ((e = holder_lock(pg, c->who, why)) != OK || (e = account_by_id(pg, account_id, &account, why)) != OK)
@@ -449,12 +449,11 @@ link_shown_body(struct pg *pg, void *arg, struct why *why)
     if (look.id[0] != '\0' && strcmp(look.account_id, account_id) == 0 && strcmp(look.state, "active") == 0 &&
         same_digest(c->shown->spki_sha256, &look))
         return OK;
-    if (look.trust_version != c->shown->trust_version)
-        return why_code(why, ERR_CONFLICT, "certificate.changed", "what is trusted has changed since it was shown");
-    if (c->shown->not_after < now)
-        return why_code(why, ERR_CONFLICT, "certificate.changed", "its end has come since it was shown");
-    if ((e = credential_store_by_holder(pg, account_id, &linked, why)) != OK)
+    if ((e = credential_store_by_holder(pg, account_id, c->shown->trust, &linked, &may, why)) != OK)
         return e;
+    /* Whether it is good is judged at each sign-in: lists that came meanwhile need no second look here. */
+    if (!may || c->shown->not_after < now)
+        return why_code(why, ERR_CONFLICT, "certificate.changed", "its authority lets nobody link, or its end has come");
     if (linked >= CREDENTIAL_LINKED_MAX)
         return why_code(why, ERR_CONFLICT, "certificate.full", "%d certificates are linked already", CREDENTIAL_LINKED_MAX);
     rand_uuid(id);

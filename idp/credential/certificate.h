@@ -44,7 +44,6 @@ struct credential_check {
     enum trust_use use;            /* when a path was found */
     char trust[64];                /* name of the authority; "" when there is none */
     bool own, link_from_session;   /* of that authority (trust.h) */
-    int64_t trust_version;         /* what is trusted, as it was asked */
     char id[37];                   /* of the certificate when it is one of ours; else "" */
     char account_id[37];           /* its account: the path was good, or good but for its time or state; else "" */
 };
@@ -66,7 +65,7 @@ struct credential_shown {
     struct str subject;            /* DER of the Name: for the eyes of its holder, kept nowhere */
     unsigned char spki_sha256[SHA256_LEN];
     utime not_after;
-    int64_t trust_version;         /* what is trusted, when it was judged */
+    char trust[64];                /* name of the authority that it was judged by */
 };
 #define CREDENTIAL_SHOWN_NAMES 1600            /* octets of both names: it waits in addresses */
 #define CREDENTIAL_LINKED_MAX 10               /* an account's, by its holder */
@@ -85,7 +84,7 @@ struct credential_holder {
 /* It signs the account's holder in from now on; its ticket is used up. In a transaction of its own, with audit row and the
  * holder's notice. OK also when it is the account's already: a second click. ERR_DENIED "certificate.ticket": the ticket was used;
  * "account.state": the account is not active any more; ERR_CONFLICT "certificate.linked": it belongs to an account,
- * whose is not said; "certificate.changed": what is trusted changed since it was judged, show it again; "certificate.full":
+ * whose is not said; "certificate.changed": its authority lets nobody link any more, or it has ended; "certificate.full":
  * CREDENTIAL_LINKED_MAX. */
 MUST_USE enum err credential_link_shown(struct pg *pg, const struct credential_holder *who, const struct credential_shown *shown,
                                         const char *ticket_id, utime ticket_expires, struct why *why);

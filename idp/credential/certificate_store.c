@@ -40,7 +40,8 @@ static const struct pg_stmt stmts[] = {
         "SELECT id, issuer, regexp_replace(encode(serial, 'hex'), '^00', ''), state, linked_at, not_after, by_holder "
         "FROM credential_certificate WHERE account_id = $1 ORDER BY linked_at, id", 1 },
     [S_BY_HOLDER] = { "certificate.by_holder",
-        "SELECT count(*) FROM credential_certificate WHERE account_id = $1 AND by_holder AND state <> 'ended'", 1 },
+        "SELECT count(*), EXISTS (SELECT FROM trust WHERE name = $2 AND link_from_session) FROM credential_certificate "
+        "WHERE account_id = $1 AND by_holder AND state <> 'ended'", 2 },
     [S_TICKET] = { "certificate.ticket_use",
         "INSERT INTO certificate_ticket (id, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", 2 },
     [S_SPARE] = { "certificate.spare",
@@ -128,16 +129,20 @@ credential_store_insert(struct pg *pg, const struct credential_new *in, utime no
 }
 
 enum err
-credential_store_by_holder(struct pg *pg, const char *account_id, int64_t *ret, struct why *why)
+credential_store_by_holder(struct pg *pg, const char *account_id, const char *trust, int64_t *ret_linked, bool *ret_may,
+                           struct why *why)
 {
     AUTO(pg_result_freep) struct pg_result *r = NULL;
     struct pg_args args = PG_ARGS_INIT;
     enum err e;
 
     pg_arg_uuid(&args, account_id);
-    if ((e = pg_exec(pg, &stmts[S_BY_HOLDER], &args, &r, why)) == OK)
-        *ret = pg_i64(r, 0, 0);
-    return e;
+    pg_arg_text(&args, trust);
+    if ((e = pg_exec(pg, &stmts[S_BY_HOLDER], &args, &r, why)) != OK)
+        return e;
+    *ret_linked = pg_i64(r, 0, 0);
+    *ret_may = pg_bool(r, 0, 1);
+    return OK;
 }
 
 enum err

@@ -1,6 +1,8 @@
 /* certificate_ticket: what the certificate door tells the main host, sealed. The protocol is in certificate.h. */
 #include "idp/signon/certificate.h"
 
+#include <stdio.h>
+
 #include "base/core/enc.h"
 
 #define PLACE "certificate.ticket"
@@ -8,24 +10,25 @@
 #define TOKEN_MAX 6144
 
 enum {
-    T_FLOW, T_BINDER, T_OUTCOME, T_USE, T_DOOR, T_CERTIFICATE, T_ACCOUNT, T_AUTHORITY, T_ISSUER, T_SERIAL, T_SUBJECT, T_SPKI, T_NOT_AFTER,
-    T_TRUST_VERSION, T_AT, FIELDS
+    T_FLOW, T_BINDER, T_OUTCOME, T_USE, T_DOOR, T_CERTIFICATE, T_ACCOUNT, T_AUTHORITY, T_ISSUER, T_SERIAL, T_SUBJECT, T_SPKI, T_TRUST,
+    T_NOT_AFTER, T_AT, FIELDS
 };
 #define OWN "own"
 #define LINKABLE "link"
 
-/* T_ISSUER to T_TRUST_VERSION; nothing in base64 when there is none. */
+/* T_ISSUER to T_NOT_AFTER; nothing in base64 when there is none. */
 static void
 shown_add(struct buf *plain, const struct credential_shown *s)
 {
-    const struct str parts[] = { s->issuer, s->serial, s->subject, { (const char *)s->spki_sha256, sizeof(s->spki_sha256) } };
+    const struct str parts[] = { s->issuer, s->serial, s->subject, { (const char *)s->spki_sha256, sizeof(s->spki_sha256) },
+                                 str_of(s->trust) };
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         if (s->issuer.p != NULL)
             base64url_encode(plain, parts[i].p, parts[i].n);
         buf_addc(plain, '\n');
     }
-    buf_addf(plain, "%lld\n%lld\n", (long long)s->not_after, (long long)s->trust_version);
+    buf_addf(plain, "%lld\n", (long long)s->not_after);
 }
 
 static enum err
@@ -33,7 +36,7 @@ shown_read(const char *const field[FIELDS], struct arena *a, struct credential_s
 {
     struct credential_shown s = { .issuer = STR_NULL };
     struct str *const parts[] = { &s.issuer, &s.serial, &s.subject };
-    AUTO(buf_free) struct buf spki = BUF_BOUNDED(SHA256_LEN);
+    AUTO(buf_free) struct buf spki = BUF_BOUNDED(SHA256_LEN), trust = BUF_BOUNDED(sizeof(s.trust) - 1);
 
     if (field[T_ISSUER][0] == '\0') {
         *ret = s;
@@ -47,9 +50,10 @@ shown_read(const char *const field[FIELDS], struct arena *a, struct credential_s
         *parts[i] = (struct str){ arena_dup(a, plain.data, plain.len), plain.len };
     }
     if (base64url_decode(str_of(field[T_SPKI]), &spki) != OK || spki.len != SHA256_LEN ||
-        str_to_i64(str_of(field[T_NOT_AFTER]), INT64_MIN, INT64_MAX, &s.not_after) != OK ||
-        str_to_i64(str_of(field[T_TRUST_VERSION]), 0, INT64_MAX, &s.trust_version) != OK)
+        base64url_decode(str_of(field[T_TRUST]), &trust) != OK || !buf_ok(&trust) ||
+        str_to_i64(str_of(field[T_NOT_AFTER]), INT64_MIN, INT64_MAX, &s.not_after) != OK)
         return ERR_NOT_FOUND;
+    snprintf(s.trust, sizeof(s.trust), "%s", buf_cstr(&trust));
     memcpy(s.spki_sha256, spki.data, SHA256_LEN);
     *ret = s;
     return OK;

@@ -281,7 +281,14 @@ class Link(Base):
         fields = self.fields(b, self.show(b, base))
         self.link(other, base)
         self.refused_page(b.post(f'{CARDS}/lier', fields), 409, 'déjà lié à un compte')
-        # its authority was removed: what was judged before does not count, and none may be linked now
+        # what is trusted changed, as with every new list, and its authority is there still: no reason to ask again
+        calm, base = self.citizen('calme'), self.agents.issue('Calme')
+        page = self.show(calm, base)
+        self.trust('voisins', Authority(self.s.dir, 'Voisins'), 'card')
+        self.assertEqual(self.confirm(calm, page).status, 303)
+        self.s.command('trust', 'remove', 'voisins')
+        self.assertEqual(len(self.active(calm)), 1)
+        # its authority was removed: none may be linked now
         base = self.files.issue('Retiree')
         fields = self.fields(b, self.show(b, base, card=False))
         self.s.command('trust', 'remove', 'fichiers')

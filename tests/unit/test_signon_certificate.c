@@ -151,7 +151,7 @@ test_ticket_shown(void **state)
     assert_int_equal(certificate_ticket_seal(&idp, &in, a, &token, NULL), OK);
     assert_int_equal(certificate_ticket_open(&idp, token, a, &out, NULL), OK);
     assert_null(out.shown.issuer.p);
-    in.shown = (struct credential_shown){ .serial = STR_LIT("\n1"), .not_after = 7, .trust_version = INT64_MAX };
+    in.shown = (struct credential_shown){ .serial = STR_LIT("\n1"), .not_after = 7, .trust = "agents\n2" };
     memset(in.shown.spki_sha256, 0xfe, sizeof(in.shown.spki_sha256));
     for (size_t n = 1; n < CREDENTIAL_SHOWN_NAMES; n += CREDENTIAL_SHOWN_NAMES - 2) {
         in.linkable = n == 1;
@@ -163,7 +163,7 @@ test_ticket_shown(void **state)
         assert_true(str_eq(out.shown.issuer, in.shown.issuer) && str_eq(out.shown.serial, in.shown.serial) &&
                     str_eq(out.shown.subject, in.shown.subject));
         assert_memory_equal(out.shown.spki_sha256, in.shown.spki_sha256, SHA256_LEN);
-        assert_true(out.shown.not_after == 7 && out.shown.trust_version == INT64_MAX && out.at == -5);
+        assert_true(out.shown.not_after == 7 && strcmp(out.shown.trust, "agents\n2") == 0 && out.at == -5);
         assert_int_equal(out.own, in.own);
         assert_int_equal(out.linkable, in.linkable);
     }
