@@ -488,7 +488,7 @@ authority_state_take(struct pg *pg, utime now, utime next, struct arena *a, cons
 
     pg_arg_time(&args, now);
     pg_arg_time(&args, next);
-    pg_arg_time(&args, next + USEC_PER_HOUR);      /* a clock that was moved back waits for nothing */
+    pg_arg_time(&args, next + (next - now));       /* further ahead than any turn: a clock was moved back, and waits for nothing */
     if ((e = pg_exec(pg, &stmts[S_TAKE], &args, &r, why)) != OK)
         return e;
     if (pg_rows(r) == 0)
