@@ -980,4 +980,4 @@ class Away(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main()
+    unittest.main(defaultTest=['Issuing', 'Away'])         # Cards and Renewal are run beside them: tests/CMakeLists.txt
